@@ -1,0 +1,25 @@
+"""The contract between `pipelines` and `training`: what a dataset is, on disk and in memory."""
+
+from schemas.dataset import Dataset
+from schemas.errors import DamagedDataError, DatasetError
+from schemas.features import PRESETS, FeatureConfig, FeatureSpec
+from schemas.manifest import Manifest
+from schemas.permutation import invert, permutation_key, permute
+from schemas.shards import Window, read_at
+from schemas.storage import Storage
+
+__all__ = [
+    "PRESETS",
+    "DamagedDataError",
+    "Dataset",
+    "DatasetError",
+    "FeatureConfig",
+    "FeatureSpec",
+    "Manifest",
+    "Storage",
+    "Window",
+    "invert",
+    "permutation_key",
+    "permute",
+    "read_at",
+]

@@ -1,0 +1,88 @@
+"""A published dataset, opened for reading."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable
+
+import pyarrow as pa
+
+from schemas.checksums import canonical_json
+from schemas.errors import DatasetError
+from schemas.features import FeatureConfig
+from schemas.manifest import MANIFEST_FILE, Manifest
+from schemas.shards import FORMATS, ShardIndex, index_file, shard_file
+from schemas.storage import Storage
+from schemas.tables import (
+    RECORDINGS,
+    RECORDINGS_FILE,
+    REJECTS,
+    REJECTS_FILE,
+    table_from_bytes,
+)
+
+
+class Dataset:
+    """The manifest of a dataset, and its tables on demand. Nothing else is held in memory.
+
+    Raises `DatasetError` where there is none, or none that is whole.
+    """
+
+    def __init__(self, root: str | os.PathLike[str]) -> None:
+        self.storage = Storage(root)
+        where = self.storage.path(MANIFEST_FILE)
+        if not self.storage.exists(MANIFEST_FILE):
+            raise DatasetError(
+                f"{where}: no such file, so there is no whole dataset here; "
+                "make one with: python -m pipelines preprocess"
+            )
+        self.manifest = Manifest.from_bytes(self.storage.read_bytes(MANIFEST_FILE), where=where)
+
+    @property
+    def config(self) -> FeatureConfig:
+        return self.manifest.config
+
+    def shards(self, split: str, file_format: str) -> list[str]:
+        """The names of a split's shard files, in order."""
+        if file_format not in self.manifest.formats:
+            raise DatasetError(
+                f"{self.storage.root}: holds {' and '.join(self.manifest.formats)}, "
+                f"not {file_format!r}; choose from {', '.join(FORMATS)}"
+            )
+        if split not in self.manifest.splits:
+            raise DatasetError(
+                f"{self.storage.root}: has no split {split!r}, only "
+                f"{', '.join(self.manifest.splits)}"
+            )
+        count = self.manifest.splits[split].shards
+        return [shard_file(split, number, count, file_format) for number in range(count)]
+
+    def index(self, shard: str) -> ShardIndex:
+        name = index_file(shard)
+        data = self.storage.read_bytes(name)
+        return ShardIndex.from_bytes(data, self.config.specs(), where=self.storage.path(name))
+
+    def recordings(self) -> pa.Table:
+        """A row per recording, of `tables.RECORDINGS`."""
+        where = self.storage.path(RECORDINGS_FILE)
+        return table_from_bytes(self.storage.read_bytes(RECORDINGS_FILE), RECORDINGS, where=where)
+
+    def rejects(self) -> pa.Table:
+        """A row per thing that was refused, of `tables.REJECTS`."""
+        where = self.storage.path(REJECTS_FILE)
+        return table_from_bytes(self.storage.read_bytes(REJECTS_FILE), REJECTS, where=where)
+
+
+def fingerprint(config: FeatureConfig, plan_digest: str, indexes: Iterable[pa.Table]) -> str:
+    """Says what the data is: the configuration, the plan, every window's checksums in order.
+
+    `indexes` are the index tables of one format, by split in the order of `SPLITS` and shard.
+    Offsets are left out, so that both file formats of the same data have one fingerprint.
+    """
+    digest = hashlib.sha256(canonical_json([config.to_dict(), plan_digest]))
+    for table in indexes:
+        columns = [name for name in table.column_names if not name.endswith("_offset")]
+        for row in table.select(columns).to_pylist():
+            digest.update(canonical_json(row))
+    return digest.hexdigest()

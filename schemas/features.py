@@ -1,0 +1,219 @@
+"""What a feature is: every number that defines a window, in one frozen dataclass."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from schemas.errors import DatasetError
+
+FEATURE_NAMES = ("log_mel", "waveform", "notes", "onsets")
+
+LABEL_RATE = 44_100
+"""Samples per second in which MusicNet's label times are counted, whatever the rate of the file."""
+
+N_PITCHES = 128
+"""MIDI note numbers, the columns of `notes` and `onsets`."""
+
+WAVEFORM_SCALE = 32_768
+"""An int16 waveform sample is the sample times this, rounded half to even, saturating."""
+
+DEFINITION: Mapping[str, str | float] = {
+    "analysis_window": "hann, periodic, centred in n_fft",
+    "centre": "frame k is centred at sample k * hop_length; zeros beyond the recording's ends",
+    "level": "10 * log10(max(amin, power / reference))",
+    "mel_scale": "slaney",
+    "mel_norm": "slaney",
+    "mono": "average of the channels",
+    "power": 2.0,
+    "reference": 1.0,
+    "resampler": "soxr HQ, ceil(samples * sample_rate / source_rate) samples",
+}
+"""Choices that every dataset of this format version shares, written into it with the rest."""
+
+
+@dataclasses.dataclass(frozen=True)
+class FeatureSpec:
+    """How one feature of one window is stored: raw little-endian bytes in C order."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    unit: str
+
+    @property
+    def nbytes(self) -> int:
+        return math.prod(self.shape) * np.dtype(self.dtype).itemsize
+
+
+@dataclasses.dataclass(frozen=True)
+class FeatureConfig:
+    """Everything that the numbers in a dataset depend on, the recordings apart.
+
+    Rates are in Hz, lengths in samples at `sample_rate`, `window_frames` and `stride_frames` in
+    frames (STFT columns). A window holds `window_frames` frames of one recording; the next one
+    starts `stride_frames` later. `tail` says what becomes of frames that fill no whole window:
+    `pad` keeps them in a last window that says how many of its frames are valid, `drop` counts
+    and drops them. `dtype` is that of `log_mel` on disk.
+
+    Raises `DatasetError` when a number is impossible or the numbers do not fit together.
+    """
+
+    sample_rate: int = 22_050
+    n_fft: int = 2_048
+    win_length: int = 2_048
+    hop_length: int = 512
+    n_mels: int = 128
+    fmin: float = 0.0
+    fmax: float = 11_025.0
+    amin: float = 1e-10
+    window_frames: int = 430
+    stride_frames: int = 430
+    tail: str = "pad"
+    dtype: str = "float32"
+    features: tuple[str, ...] = FEATURE_NAMES
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if field.type == "int" and (type(value) is not int or value < 1):
+                raise DatasetError(f"{field.name}={value!r} must be a positive integer")
+            if field.type == "float" and (
+                type(value) not in (int, float) or not math.isfinite(value)
+            ):
+                raise DatasetError(f"{field.name}={value!r} must be a finite number")
+        if self.n_fft % 2:
+            raise DatasetError(f"n_fft={self.n_fft} must be even: frames are centred")
+        if self.win_length > self.n_fft:
+            raise DatasetError(f"win_length={self.win_length} must not exceed n_fft={self.n_fft}")
+        if not 0 <= self.fmin < self.fmax <= self.sample_rate / 2:
+            raise DatasetError(
+                f"fmin={self.fmin} and fmax={self.fmax} must satisfy "
+                f"0 <= fmin < fmax <= sample_rate / 2 = {self.sample_rate / 2}"
+            )
+        if self.amin < np.finfo(np.float32).tiny:
+            raise DatasetError(f"amin={self.amin} must be a positive float32")
+        if self.stride_frames > self.window_frames:
+            raise DatasetError(
+                f"stride_frames={self.stride_frames} must not exceed "
+                f"window_frames={self.window_frames}: frames between two windows would be lost"
+            )
+        if self.tail not in ("pad", "drop"):
+            raise DatasetError(f"tail={self.tail!r} must be 'pad' or 'drop'")
+        if self.dtype not in ("float32", "float16"):
+            raise DatasetError(f"dtype={self.dtype!r} must be 'float32' or 'float16'")
+        chosen = self.features
+        if not chosen or set(chosen) - set(FEATURE_NAMES) or len(set(chosen)) < len(chosen):
+            raise DatasetError(
+                f"features={chosen!r} must be one or more of {', '.join(FEATURE_NAMES)}, once each"
+            )
+        ordered = tuple(name for name in FEATURE_NAMES if name in chosen)
+        object.__setattr__(self, "features", ordered)
+
+    @property
+    def floor_db(self) -> float:
+        """The lowest mel level, in dB: that of silence."""
+        return 10.0 * math.log10(self.amin)
+
+    @property
+    def has_notes(self) -> bool:
+        """Whether the windows hold anything that is made from labels."""
+        return "notes" in self.features or "onsets" in self.features
+
+    @property
+    def frames_per_second(self) -> float:
+        return self.sample_rate / self.hop_length
+
+    @property
+    def window_bytes(self) -> int:
+        """Bytes of one window's features."""
+        return sum(spec.nbytes for spec in self.specs().values())
+
+    def specs(self) -> dict[str, FeatureSpec]:
+        """The stored features of a window, in their order on disk."""
+        frames = self.window_frames
+        log_mel_dtype = "<f4" if self.dtype == "float32" else "<f2"
+        every = (
+            FeatureSpec("log_mel", (frames, self.n_mels), log_mel_dtype, "dB"),
+            FeatureSpec("waveform", (frames * self.hop_length,), "<i2", "1/32768"),
+            FeatureSpec("notes", (frames, N_PITCHES), "|u1", "sounding"),
+            FeatureSpec("onsets", (frames, N_PITCHES), "|u1", "onset"),
+        )
+        return {spec.name: spec for spec in every if spec.name in self.features}
+
+    def resampled_length(self, samples: int, rate: int) -> int:
+        """Samples at `sample_rate` that `samples` samples at `rate` Hz become."""
+        return -(-samples * self.sample_rate // rate)
+
+    def frame_count(self, resampled: int) -> int:
+        """Frames of a recording of `resampled` samples at `sample_rate`, as in `librosa.stft`."""
+        return 1 + resampled // self.hop_length
+
+    def window_count(self, frames: int) -> int:
+        """Windows of a recording of `frames` frames."""
+        beyond_first = frames - self.window_frames
+        if self.tail == "drop":
+            return 0 if beyond_first < 0 else 1 + beyond_first // self.stride_frames
+        return 1 + max(0, -(-beyond_first // self.stride_frames))
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready: the fields, then the choices that are the same in every dataset."""
+        fields = dataclasses.asdict(self)
+        return {**fields, "features": list(self.features), "definition": dict(DEFINITION)}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any], *, where: str) -> FeatureConfig:
+        """Reads what `to_dict` made; a field left out takes the default.
+
+        `where` names the file for the `DatasetError` raised on an unknown name or a wrong value.
+        """
+        given = dict(values)
+        definition = given.pop("definition", None)
+        if definition is not None and definition != DEFINITION:
+            differing = sorted(
+                key
+                for key in {*definition, *DEFINITION}
+                if definition.get(key) != DEFINITION.get(key)
+            )
+            raise DatasetError(
+                f"{where}: 'definition' differs in {', '.join(differing)} from what this version "
+                "computes; leave it out, or use the version that wrote it"
+            )
+        names = [field.name for field in dataclasses.fields(cls)]
+        unknown = sorted(set(given) - set(names))
+        if unknown:
+            raise DatasetError(
+                f"{where}: unknown field {unknown[0]!r}; the fields are {', '.join(names)}"
+            )
+        if "features" in given:
+            if not isinstance(given["features"], list | tuple):
+                raise DatasetError(f"{where}: 'features' must be a list of names")
+            given["features"] = tuple(given["features"])
+        try:
+            return cls(**given)
+        except DatasetError as error:
+            raise DatasetError(f"{where}: {error}") from None
+
+    @classmethod
+    def from_json(cls, text: str | bytes, *, where: str) -> FeatureConfig:
+        try:
+            values = json.loads(text)
+        except ValueError as error:
+            raise DatasetError(f"{where}: not JSON: {error}") from None
+        if not isinstance(values, dict):
+            raise DatasetError(f"{where}: must hold one JSON object of feature settings")
+        return cls.from_dict(values, where=where)
+
+
+PRESETS: Mapping[str, FeatureConfig] = {
+    "librosa": FeatureConfig(),
+    "melnet": FeatureConfig(
+        win_length=1_536, hop_length=256, n_mels=256, window_frames=860, stride_frames=860
+    ),
+}
+"""`librosa`: librosa's defaults. `melnet`: section 5.1 of Vasquez and Lewis (2019), MelNet."""

@@ -1,0 +1,116 @@
+"""`dataset.json`: written last, so that its presence means that the dataset is whole."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from schemas.checksums import canonical_json, sha256
+from schemas.errors import DamagedDataError, DatasetError
+from schemas.features import FeatureConfig
+from schemas.shards import SPLITS
+from schemas.statistics import Statistics
+
+FORMAT_VERSION = 1
+MANIFEST_FILE = "dataset.json"
+
+
+@dataclasses.dataclass(frozen=True)
+class SplitSummary:
+    """The size of one split; rejected windows are not counted."""
+
+    shards: int
+    windows: int
+    recordings: int
+
+
+@dataclasses.dataclass(frozen=True)
+class FileEntry:
+    """What a file of the dataset must be."""
+
+    sha256: str
+    nbytes: int
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Manifest:
+    """All that a reader needs to know of a dataset before it opens another file.
+
+    `fingerprint` says what the data is: it is the same for either file format, any root folder and
+    any version that wrote the same values. `statistics` are the training split's, None without
+    `log_mel`. `files` holds every file but `dataset.json`, by name.
+    """
+
+    config: FeatureConfig
+    seed: int
+    formats: tuple[str, ...]
+    splits: Mapping[str, SplitSummary]
+    statistics: Statistics | None
+    plan_digest: str
+    fingerprint: str
+    packages: Mapping[str, str]
+    files: Mapping[str, FileEntry]
+
+    def to_bytes(self) -> bytes:
+        specs = self.config.specs().values()
+        body: dict[str, Any] = {
+            "format_version": FORMAT_VERSION,
+            "config": self.config.to_dict(),
+            "features": {
+                spec.name: {"shape": list(spec.shape), "dtype": spec.dtype, "unit": spec.unit}
+                for spec in specs
+            },
+            "seed": self.seed,
+            "formats": list(self.formats),
+            "splits": {name: dataclasses.asdict(split) for name, split in self.splits.items()},
+            "statistics": self.statistics
+            and {
+                **self.statistics.to_dict(),
+                "mean": self.statistics.mean.tolist(),
+                "std": self.statistics.std.tolist(),
+            },
+            "plan_digest": self.plan_digest,
+            "fingerprint": self.fingerprint,
+            "packages": dict(self.packages),
+            "files": {name: dataclasses.asdict(entry) for name, entry in self.files.items()},
+        }
+        body["digest"] = sha256(canonical_json(body))
+        return json.dumps(body, indent=1, sort_keys=True, allow_nan=False).encode() + b"\n"
+
+    @classmethod
+    def from_bytes(cls, data: bytes, *, where: str) -> Manifest:
+        """Reads what `to_bytes` made.
+
+        Raises `DatasetError` for a newer format version, `DamagedDataError` where the file is not
+        what was written.
+        """
+        try:
+            body = json.loads(data)
+            version = body["format_version"]
+            digest = body.pop("digest", None)
+        except (ValueError, KeyError, TypeError, AttributeError):
+            raise DamagedDataError(f"{where}: not the manifest of a dataset") from None
+        if not isinstance(version, int) or version > FORMAT_VERSION:
+            raise DatasetError(
+                f"{where}: written in format version {version}, this code reads up to "
+                f"{FORMAT_VERSION}: install a newer version of musicnet-duet"
+            )
+        if digest != sha256(canonical_json(body)):
+            raise DamagedDataError(
+                f"{where}: differs from its own digest: it was edited or damaged after it was "
+                "written; make the dataset again"
+            )
+        statistics = body["statistics"]
+        return cls(
+            config=FeatureConfig.from_dict(body["config"], where=where),
+            seed=body["seed"],
+            formats=tuple(body["formats"]),
+            splits={name: SplitSummary(**body["splits"][name]) for name in SPLITS},
+            statistics=statistics and Statistics.from_dict(statistics, where=where),
+            plan_digest=body["plan_digest"],
+            fingerprint=body["fingerprint"],
+            packages=body["packages"],
+            files={name: FileEntry(**entry) for name, entry in body["files"].items()},
+        )

@@ -1,0 +1,203 @@
+"""The only place where files are opened: one folder, on a local disk or any store fsspec knows."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO, Protocol
+
+import fsspec
+
+from schemas.errors import DatasetError
+
+TEMPORARY_PREFIX = ".tmp-"
+"""Names of files that a killed process may leave behind; they are never part of a dataset."""
+
+
+class RangeReader(Protocol):
+    """Random access to one file."""
+
+    def read(self, offset: int, length: int) -> bytes:
+        """`length` bytes from `offset`; fewer only at the end of the file."""
+
+    def close(self) -> None: ...
+
+
+class Storage:
+    """A folder. Names are relative to it, with `/` between their parts.
+
+    A file that is written appears under its name only when it is whole. Reading something that
+    is not there, or that may not be read, raises `DatasetError` with the path.
+    """
+
+    def __init__(self, root: str | os.PathLike[str]) -> None:
+        self.root = os.fspath(root)
+        filesystem, path = fsspec.core.url_to_fs(self.root)
+        self._filesystem: Any = filesystem
+        self._path: str = path.rstrip("/") or "/"
+        self.is_local: bool = "file" in _protocols(filesystem)
+
+    def path(self, name: str = "") -> str:
+        """The full path of `name`, for messages and for libraries that want one."""
+        return f"{self.root.rstrip('/')}/{name}" if name else self.root
+
+    def local_path(self, name: str = "") -> Path:
+        """The path on a local disk. Raises `DatasetError` for any other storage."""
+        if not self.is_local:
+            raise DatasetError(f"{self.path(name)}: this needs a folder on a local disk")
+        return Path(self._full(name))
+
+    def exists(self, name: str = "") -> bool:
+        return bool(self._filesystem.exists(self._full(name)))
+
+    def size(self, name: str) -> int:
+        """Bytes of a file."""
+        with self._readable(name):
+            return int(self._filesystem.size(self._full(name)))
+
+    def version(self, name: str) -> str:
+        """A text that changes when the file does: size and time of change, or a store's etag."""
+        with self._readable(name):
+            info = self._filesystem.info(self._full(name))
+        known = [info.get(key) for key in ("size", "mtime", "etag", "ETag", "generation")]
+        return "-".join(str(each) for each in known if each is not None)
+
+    def list_files(self) -> list[str]:
+        """The names of all files below the folder, sorted; empty where there is no folder."""
+        if not self.exists():
+            return []
+        found = self._filesystem.find(self._path)
+        return sorted(os.path.relpath(path, self._path).replace(os.sep, "/") for path in found)
+
+    def open(self, name: str) -> BinaryIO:
+        """Opens a file for sequential and seeking reads."""
+        with self._readable(name):
+            return self._filesystem.open(self._full(name), "rb")
+
+    def read_bytes(self, name: str) -> bytes:
+        with self._readable(name):
+            return self._filesystem.cat_file(self._full(name))
+
+    def open_ranges(self, name: str) -> RangeReader:
+        with self._readable(name):
+            if self.is_local:
+                return _LocalRanges(self._full(name))
+            return _RemoteRanges(self._filesystem, self._full(name))
+
+    def write_bytes(self, name: str, data: bytes) -> None:
+        with self.create(name) as file:
+            file.write(data)
+
+    @contextlib.contextmanager
+    def create(self, name: str) -> Iterator[BinaryIO]:
+        """Opens a new file; it appears, whole, when the block ends without an exception.
+
+        On a local disk it can also be read and seeked in the block, and `file.name` is its path.
+        """
+        full = self._full(name)
+        if not self.is_local:
+            with self._upload(full) as file:
+                yield file
+            return
+        folder, base = os.path.split(full)
+        os.makedirs(folder, exist_ok=True)
+        temporary = os.path.join(folder, f"{TEMPORARY_PREFIX}{base}-{secrets.token_hex(4)}")
+        try:
+            with open(temporary, "w+b") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, full)
+        except BaseException:
+            with contextlib.suppress(FileNotFoundError):
+                os.remove(temporary)
+            raise
+        sync_folder(folder)
+
+    @contextlib.contextmanager
+    def create_path(self, name: str) -> Iterator[str]:
+        """Yields a local path to write to, for formats that seek; otherwise as `create`."""
+        if self.is_local:
+            with self.create(name) as file:
+                yield file.name
+            return
+        with tempfile.TemporaryDirectory() as scratch:
+            path = os.path.join(scratch, "file")
+            yield path
+            with open(path, "rb") as source, self.create(name) as target:
+                shutil.copyfileobj(source, target)
+
+    def remove(self, name: str) -> None:
+        """Removes a file, or a folder with everything in it; nothing happens if it is missing."""
+        with contextlib.suppress(FileNotFoundError):
+            self._filesystem.rm(self._full(name), recursive=True)
+
+    @contextlib.contextmanager
+    def _upload(self, full: str) -> Iterator[BinaryIO]:
+        file = self._filesystem.open(full, "wb", autocommit=False)
+        try:
+            yield file
+            file.close()
+        except BaseException:
+            file.discard()
+            raise
+        file.commit()
+
+    def _full(self, name: str) -> str:
+        return f"{self._path}/{name}" if name else self._path
+
+    @contextlib.contextmanager
+    def _readable(self, name: str) -> Iterator[None]:
+        try:
+            yield
+        except FileNotFoundError:
+            raise DatasetError(f"{self.path(name)}: no such file") from None
+        except PermissionError:
+            raise DatasetError(f"{self.path(name)}: no permission to read it") from None
+        except IsADirectoryError:
+            raise DatasetError(f"{self.path(name)}: is a folder, not a file") from None
+
+
+class _LocalRanges:
+    """Positioned reads on a file descriptor; threads may share one."""
+
+    def __init__(self, path: str) -> None:
+        self._descriptor = os.open(path, os.O_RDONLY)
+
+    def read(self, offset: int, length: int) -> bytes:
+        return os.pread(self._descriptor, length, offset)
+
+    def close(self) -> None:
+        os.close(self._descriptor)
+
+
+class _RemoteRanges:
+    """One request a read, of exactly the bytes asked for."""
+
+    def __init__(self, filesystem: Any, path: str) -> None:
+        self._filesystem, self._path = filesystem, path
+
+    def read(self, offset: int, length: int) -> bytes:
+        return self._filesystem.cat_file(self._path, start=offset, end=offset + length)
+
+    def close(self) -> None:
+        pass
+
+
+def sync_folder(folder: str | os.PathLike[str]) -> None:
+    """Makes renames within a local folder survive a loss of power."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _protocols(filesystem: Any) -> tuple[str, ...]:
+    protocol = filesystem.protocol
+    return (protocol,) if isinstance(protocol, str) else tuple(protocol)

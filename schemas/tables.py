@@ -1,0 +1,110 @@
+"""The Arrow schemas of a dataset's tables, and how a table becomes the bytes of a Parquet file."""
+
+from __future__ import annotations
+
+import io
+import urllib.parse
+from collections.abc import Mapping
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from schemas.errors import DamagedDataError
+from schemas.features import FeatureSpec
+
+RECORDINGS_FILE = "recordings.parquet"
+REJECTS_FILE = "rejects.parquet"
+
+RECORDINGS = pa.schema(
+    [
+        ("recording_id", pa.string()),
+        ("split", pa.string()),  # train, validation, test; null where the recording was rejected
+        ("status", pa.string()),  # ok; partial: some windows were rejected; rejected
+        ("path", pa.string()),  # of the audio, relative to the input folder
+        ("samples", pa.int64()),  # at the file's own rate, as the next ones
+        ("sample_rate", pa.int32()),
+        ("channels", pa.int32()),
+        ("frames", pa.int64()),  # STFT columns of the whole recording
+        ("windows", pa.int64()),  # planned; rejected ones included
+        ("dropped_samples", pa.int64()),  # at the feature rate, as the next ones
+        ("clipped_samples", pa.int64()),
+        ("notes", pa.int64()),  # rows in its label file
+        ("degenerate_notes", pa.int64()),  # of these, with end <= start
+        ("composer", pa.string()),
+        ("composition", pa.string()),
+        ("movement", pa.string()),
+        ("ensemble", pa.string()),
+        ("source", pa.string()),
+        ("transcriber", pa.string()),
+        ("catalog_name", pa.string()),
+        ("license", pa.string()),
+    ]
+)
+"""A row per recording, sorted by id. Text columns from `composer` on are the metadata's."""
+
+METADATA_COLUMNS = RECORDINGS.names[RECORDINGS.get_field_index("composer") :]
+
+LABELS = pa.schema(
+    [
+        ("start_time", pa.int64()),  # samples at 44,100 Hz, as end_time
+        ("end_time", pa.int64()),
+        ("instrument", pa.int32()),  # General MIDI programme, counted from 1
+        ("note", pa.int32()),  # MIDI note number
+        ("start_beat", pa.float64()),
+        ("end_beat", pa.float64()),  # a duration, in beats
+        ("note_value", pa.string()),
+    ]
+)
+"""A row per note, in the order of the label file."""
+
+REJECTS = pa.schema(
+    [
+        ("recording_id", pa.string()),
+        ("stage", pa.string()),  # list, audio, labels, metadata, window
+        ("reason", pa.string()),
+        ("position", pa.int64()),  # first frame of a window, row of a table; null for the whole
+        ("message", pa.string()),
+    ]
+)
+"""A row per thing that was refused."""
+
+
+def index_schema(specs: Mapping[str, FeatureSpec]) -> pa.Schema:
+    """A row per window of one shard file, in file order; offsets and lengths in bytes."""
+    columns = [
+        ("recording_id", pa.string()),
+        ("first_frame", pa.int64()),
+        ("valid_frames", pa.int32()),
+    ]
+    for name in specs:
+        columns += [
+            (f"{name}_offset", pa.int64()),
+            (f"{name}_length", pa.int64()),
+            (f"{name}_crc32c", pa.uint32()),
+        ]
+    return pa.schema(columns)
+
+
+def labels_file(recording_id: str) -> str:
+    """The name of a recording's label table within a dataset."""
+    return f"labels/{urllib.parse.quote(recording_id, safe=' ')}.parquet"
+
+
+def table_bytes(table: pa.Table) -> bytes:
+    """A Parquet file. The same table gives the same bytes with the same version of pyarrow."""
+    buffer = io.BytesIO()
+    pq.write_table(table, buffer, compression="zstd")
+    return buffer.getvalue()
+
+
+def table_from_bytes(data: bytes, schema: pa.Schema, *, where: str) -> pa.Table:
+    """Reads what `table_bytes` made; raises `DamagedDataError` where it is not such a table."""
+    try:
+        table = pq.read_table(pa.BufferReader(data))
+    except (pa.ArrowException, OSError) as error:
+        raise DamagedDataError(f"{where}: not a readable Parquet file: {error}") from None
+    if not table.schema.equals(schema):
+        raise DamagedDataError(
+            f"{where}: its columns are not those of this format: {table.schema.names}"
+        )
+    return table

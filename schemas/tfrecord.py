@@ -1,0 +1,156 @@
+"""TFRecord shards: framing, and `Example` messages put together by hand.
+
+The framing is that of TensorFlow's `record_writer.h`: length (uint64), masked crc32c of the
+length, data, masked crc32c of the data, all little-endian. A message is put together here, and not
+by protobuf, because a shard's index needs the place of each payload in the file; TensorFlow's own
+`parse_single_example` reads the result.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+from collections.abc import Iterator, Mapping
+from typing import BinaryIO
+
+import pyarrow as pa
+
+from schemas.checksums import crc32c
+from schemas.errors import DamagedDataError
+from schemas.features import FeatureSpec
+from schemas.shards import IndexBuilder, Window
+
+_HEADER_BYTES = 12
+_FOOTER_BYTES = 4
+
+
+class TFRecordWriter:
+    """Writes windows to a binary file that need not seek. One window is in memory at a time."""
+
+    def __init__(self, file: BinaryIO, specs: Mapping[str, FeatureSpec]) -> None:
+        self._file = file
+        self._names = sorted(specs)
+        self._index = IndexBuilder(specs)
+        self._sha256 = hashlib.sha256()
+        self._position = 0
+
+    def write(self, window: Window) -> None:
+        chunks, payload_offsets = _example(window, self._names)
+        start = self._position + _HEADER_BYTES
+        for chunk in frame_record(chunks):
+            self._file.write(chunk)
+            self._sha256.update(chunk)
+            self._position += len(chunk)
+        self._index.add(window, {name: start + at for name, at in payload_offsets.items()})
+
+    def finish(self) -> tuple[pa.Table, str, int]:
+        """The rows of the index, the file's sha256 and its length in bytes."""
+        return self._index.table(), self._sha256.hexdigest(), self._position
+
+
+def masked_crc32c(data: bytes) -> int:
+    return mask(crc32c(data))
+
+
+def mask(crc: int) -> int:
+    """TensorFlow's masking, `crc32c.h`: a crc over data that holds crcs would be weak."""
+    return (((crc >> 15) | (crc << 17)) + 0xA282EAD8) & 0xFFFFFFFF
+
+
+def frame_record(chunks: list[bytes | memoryview]) -> list[bytes | memoryview]:
+    """One record whose data is the chunks, one after the other."""
+    length = struct.pack("<Q", sum(map(len, chunks)))
+    crc = 0
+    for chunk in chunks:
+        crc = crc32c(chunk, crc)
+    header = length + struct.pack("<I", masked_crc32c(length))
+    return [header, *chunks, struct.pack("<I", mask(crc))]
+
+
+def read_records(file: BinaryIO, *, where: str) -> Iterator[tuple[int, bytes]]:
+    """Each record's place in the file and its data, in order.
+
+    Raises `DamagedDataError` at the first record whose checksums or length are wrong.
+    """
+    position = 0
+    while header := file.read(_HEADER_BYTES):
+        place = f"{where}: record at byte {position}"
+        if len(header) < _HEADER_BYTES:
+            raise DamagedDataError(f"{place}: its header was cut short")
+        length, length_crc = struct.unpack("<QI", header)
+        if masked_crc32c(header[:8]) != length_crc:
+            raise DamagedDataError(f"{place}: its length fails its checksum")
+        data = file.read(length)
+        footer = file.read(_FOOTER_BYTES)
+        if len(footer) < _FOOTER_BYTES:
+            raise DamagedDataError(f"{place}: it was cut short")
+        if masked_crc32c(data) != struct.unpack("<I", footer)[0]:
+            raise DamagedDataError(f"{place}: its data fails its checksum")
+        yield position, data
+        position += _HEADER_BYTES + length + _FOOTER_BYTES
+
+
+def example_bytes(window: Window) -> bytes:
+    """The serialised `tf.train.Example` of a window; features in the order of their names."""
+    chunks, _ = _example(window, sorted(window.features))
+    return b"".join(chunks)
+
+
+def _example(window: Window, names: list[str]) -> tuple[list[bytes | memoryview], dict[str, int]]:
+    """The chunks of a serialised Example, and where in it each array's bytes start."""
+    small = {
+        "first_frame": _int64_list(window.first_frame),
+        "recording_id": _bytes_list(window.recording_id.encode()),
+        "valid_frames": _int64_list(window.valid_frames),
+    }
+    chunks: list[bytes | memoryview] = []
+    offsets: dict[str, int] = {}
+    position = 0
+    for name in sorted([*small, *names]):
+        if name in small:
+            chunk = _map_entry(name, small[name], 0)
+            chunks.append(chunk)
+            position += len(chunk)
+            continue
+        array = window.features[name]
+        head = _map_entry(name, _bytes_list_head(array.nbytes), array.nbytes)
+        offsets[name] = position + len(head)
+        chunks += [head, array.reshape(-1).view("u1").data]
+        position += len(head) + array.nbytes
+    features_head = b"\x0a" + _varint(position)  # Example.features
+    offsets = {name: len(features_head) + offset for name, offset in offsets.items()}
+    return [features_head, *chunks], offsets
+
+
+def _map_entry(name: str, value: bytes, bytes_to_follow: int) -> bytes:
+    """`Features.feature[name] = Feature`, of which the last `bytes_to_follow` are left out."""
+    key = name.encode()
+    feature = b"\x12" + _varint(len(value) + bytes_to_follow) + value
+    entry = b"\x0a" + _varint(len(key)) + key + feature
+    return b"\x0a" + _varint(len(entry) + bytes_to_follow) + entry
+
+
+def _bytes_list(value: bytes) -> bytes:
+    return _bytes_list_head(len(value)) + value
+
+
+def _bytes_list_head(length: int) -> bytes:
+    """`Feature.bytes_list` of one value of `length` bytes, without these bytes."""
+    value_head = b"\x0a" + _varint(length)
+    return b"\x0a" + _varint(len(value_head) + length) + value_head
+
+
+def _int64_list(value: int) -> bytes:
+    """`Feature.int64_list` of one value, packed."""
+    packed = _varint(value & 0xFFFFFFFFFFFFFFFF)
+    values = b"\x0a" + _varint(len(packed)) + packed
+    return b"\x1a" + _varint(len(values)) + values
+
+
+def _varint(value: int) -> bytes:
+    encoded = bytearray()
+    while value > 0x7F:
+        encoded.append(value & 0x7F | 0x80)
+        value >>= 7
+    encoded.append(value)
+    return bytes(encoded)

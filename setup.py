@@ -1,0 +1,52 @@
+from pathlib import Path
+
+from setuptools import setup
+
+CONTRACT = [
+    "fsspec>=2024.6",
+    "google-crc32c>=1.5",
+    "h5py>=3.11,<4",
+    "numpy>=2.0,<3",
+    "pyarrow>=16",
+    "tqdm>=4.66",
+]
+PIPELINES = [
+    "apache-beam>=2.77,<3",
+    "librosa>=0.11,<0.12",
+    "matplotlib>=3.8",
+    "scipy>=1.13,<2",
+    "soundfile>=0.12.1",
+    "soxr>=0.5",
+]
+TRAINING = [
+    "keras>=3.8,<4",
+    "librosa>=0.11,<0.12",
+    "matplotlib>=3.8",
+    "scipy>=1.13,<2",
+    "soundfile>=0.12.1",
+    "tensorboard>=2.19",
+    "tensorflow>=2.19,<3",
+]
+DEMO = ["music21>=9.9,<11"]
+DEV = [
+    "hypothesis>=6.100",
+    "import-linter>=2.0",
+    "mypy>=1.13",
+    "psutil>=6",
+    "pytest>=8",
+    "ruff>=0.8",
+]
+
+setup(
+    name="musicnet-duet",
+    version="0.1.0",
+    description="MusicNet to mel spectrograms at scale, and back to music: "
+    "an Apache Beam pipeline and TensorFlow models that share one dataset format",
+    long_description=Path("README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    python_requires=">=3.11,<3.14",
+    packages=["pipelines", "schemas", "training"],
+    install_requires=CONTRACT,
+    extras_require={"pipelines": PIPELINES, "training": TRAINING, "demo": DEMO, "dev": DEV},
+)

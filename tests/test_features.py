@@ -1,0 +1,98 @@
+import dataclasses
+import json
+import re
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas import PRESETS, DatasetError, FeatureConfig
+
+
+@pytest.mark.parametrize("preset", sorted(PRESETS))
+def test_presets_are_windows_of_about_ten_seconds(preset: str) -> None:
+    config = PRESETS[preset]
+    assert 9.9 < config.window_frames / config.frames_per_second < 10.1
+
+
+def test_the_librosa_preset_is_librosas_default() -> None:
+    import librosa
+
+    config = PRESETS["librosa"]
+    mel = librosa.feature.melspectrogram(y=np.zeros(config.sample_rate, np.float32))
+    assert mel.shape == (config.n_mels, config.frame_count(config.sample_rate))
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({"hop_length": -1}, "hop_length=-1 must be a positive integer"),
+        ({"n_mels": 1.5}, "n_mels=1.5 must be a positive integer"),
+        ({"n_fft": 2049}, "n_fft=2049 must be even"),
+        ({"win_length": 4096}, "win_length=4096 must not exceed n_fft=2048"),
+        ({"fmax": 20_000.0}, "fmax=20000.0"),
+        ({"fmin": float("nan")}, "fmin=nan must be a finite number"),
+        ({"amin": 0.0}, "amin=0.0 must be a positive float32"),
+        ({"stride_frames": 431}, "frames between two windows would be lost"),
+        ({"tail": "wrap"}, "tail='wrap' must be 'pad' or 'drop'"),
+        ({"dtype": "float64"}, "dtype='float64'"),
+        ({"features": ("log_mel", "chroma")}, "must be one or more of log_mel"),
+        ({"features": ()}, "must be one or more of log_mel"),
+        ({"features": ("notes", "notes")}, "once each"),
+    ],
+)
+def test_impossible_numbers_are_refused_with_their_value(changed: dict, told: str) -> None:
+    with pytest.raises(DatasetError, match=re.escape(told)):
+        dataclasses.replace(FeatureConfig(), **changed)
+
+
+@pytest.mark.parametrize("preset", sorted(PRESETS))
+def test_json_and_back_is_the_same(preset: str) -> None:
+    config = PRESETS[preset]
+    text = json.dumps(config.to_dict())
+    assert FeatureConfig.from_json(text, where="x") == config
+
+
+def test_json_names_the_file_and_the_unknown_field() -> None:
+    with pytest.raises(DatasetError, match=r"my\.json: unknown field 'hop'; the fields are"):
+        FeatureConfig.from_json('{"hop": 256}', where="my.json")
+    with pytest.raises(DatasetError, match=r"my\.json: not JSON"):
+        FeatureConfig.from_json("{", where="my.json")
+    definition = {**FeatureConfig().to_dict()["definition"], "power": 1.0}
+    with pytest.raises(DatasetError, match=r"my\.json: 'definition' differs in power"):
+        FeatureConfig.from_json(json.dumps({"definition": definition}), where="my.json")
+
+
+def test_features_are_kept_in_one_order() -> None:
+    assert FeatureConfig(features=("onsets", "log_mel")).features == ("log_mel", "onsets")
+
+
+@given(
+    frames=st.integers(1, 500),
+    window=st.integers(1, 60),
+    stride=st.integers(1, 60),
+    tail=st.sampled_from(["pad", "drop"]),
+)
+def test_windows_cover_every_frame_or_are_all_full(
+    frames: int, window: int, stride: int, tail: str
+) -> None:
+    stride = min(stride, window)
+    config = FeatureConfig(window_frames=window, stride_frames=stride, tail=tail)
+    starts = [stride * number for number in range(config.window_count(frames))]
+    if tail == "pad":
+        covered = {start + i for start in starts for i in range(window)}
+        assert covered >= set(range(frames))
+        assert starts[-1] < frames
+        assert len(starts) == 1 or starts[-2] + window < frames, "the last window was not needed"
+    else:
+        assert all(start + window <= frames for start in starts)
+        assert stride * len(starts) + window > frames, "another window would have fitted"
+
+
+@given(samples=st.integers(0, 10**7), rate=st.sampled_from([8_000, 22_050, 44_100, 48_000]))
+def test_the_frames_span_every_resampled_sample(samples: int, rate: int) -> None:
+    config = FeatureConfig()
+    length = config.resampled_length(samples, rate)
+    assert (length - 1) * rate < samples * config.sample_rate <= length * rate or samples == 0
+    assert config.frame_count(length) * config.hop_length > length

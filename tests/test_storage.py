@@ -1,0 +1,74 @@
+import contextlib
+import os
+import uuid
+from pathlib import Path
+
+import pytest
+
+from schemas import DatasetError, Storage
+
+
+@pytest.fixture
+def storage(tmp_path: Path) -> Storage:
+    return Storage(tmp_path)
+
+
+@pytest.mark.parametrize("place", ["local", "memory"])
+def test_what_was_written_can_be_read_listed_and_removed(place: str, tmp_path: Path) -> None:
+    storage = Storage(tmp_path if place == "local" else f"memory://{uuid.uuid4().hex}")
+    storage.write_bytes("a/b.bin", b"0123456789")
+    with storage.create_path("c.bin") as path, Path(path).open("wb") as file:
+        file.write(b"abc")
+    assert storage.list_files() == ["a/b.bin", "c.bin"]
+    assert storage.read_bytes("a/b.bin") == b"0123456789"
+    assert storage.size("c.bin") == 3
+    ranges = storage.open_ranges("a/b.bin")
+    assert (ranges.read(2, 3), ranges.read(8, 5)) == (b"234", b"89")
+    ranges.close()
+    with storage.open("a/b.bin") as file:
+        file.seek(4)
+        assert file.read(2) == b"45"
+    storage.remove("a")
+    storage.remove("a")
+    assert storage.list_files() == ["c.bin"]
+
+
+def test_a_file_appears_only_when_it_is_whole(storage: Storage) -> None:
+    with storage.create("x.bin") as file:
+        file.write(b"half")
+        assert not storage.exists("x.bin")
+    assert storage.list_files() == ["x.bin"]
+
+
+def test_a_file_that_fails_leaves_the_old_one(storage: Storage) -> None:
+    storage.write_bytes("x.bin", b"old")
+    with contextlib.suppress(RuntimeError), storage.create("x.bin") as file:
+        file.write(b"new")
+        raise RuntimeError
+    assert storage.read_bytes("x.bin") == b"old"
+    assert storage.list_files() == ["x.bin"]
+
+
+def test_a_version_changes_with_the_file(tmp_path: Path) -> None:
+    storage = Storage(tmp_path)
+    storage.write_bytes("x", b"one")
+    before = storage.version("x")
+    os.utime(tmp_path / "x", (1, 1))
+    assert storage.version("x") != before
+
+
+def test_missing_files_are_named(storage: Storage) -> None:
+    for read in (storage.read_bytes, storage.open, storage.size, storage.open_ranges):
+        with pytest.raises(DatasetError, match=r"nothing\.bin: no such file"):
+            read("nothing.bin")
+
+
+def test_folders_are_not_files(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(DatasetError, match="folder: is a folder, not a file"):
+        Storage(tmp_path).read_bytes("folder")
+
+
+def test_only_a_local_disk_has_local_paths() -> None:
+    with pytest.raises(DatasetError, match="needs a folder on a local disk"):
+        Storage("memory://x").local_path()
