@@ -1,0 +1,201 @@
+"""`python -m pipelines COMMAND`. Each command's module is imported when it is called."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import logging
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from schemas import PRESETS, DatasetError, FeatureConfig
+from schemas.features import FEATURE_NAMES
+from schemas.shards import FORMATS, SPLITS
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command; 0 when it did what was asked, 1 when not, 2 for a wrong command line."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    given, beam_arguments = split_at_dashes(given)
+    options = build_parser().parse_args(given)
+    if beam_arguments and options.command != "preprocess":
+        print("error: options after '--' are Beam's: only preprocess takes any", file=sys.stderr)
+        return 2
+    options.beam_arguments = tuple(beam_arguments)
+    # Beam logs the traceback of every error that it raises; the message alone is what helps.
+    logging.basicConfig(level=logging.INFO if options.debug else logging.CRITICAL)
+    try:
+        return options.run(options)
+    except KeyboardInterrupt:
+        print("\ninterrupted; the same command goes on where it stopped", file=sys.stderr)
+        return 130
+    except (DatasetError, ValueError, OSError) as error:
+        if options.debug:
+            raise
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+
+
+def split_at_dashes(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
+    """What stands before the first `--`, and after it."""
+    if "--" not in arguments:
+        return list(arguments), []
+    at = list(arguments).index("--")
+    return list(arguments[:at]), list(arguments[at + 1 :])
+
+
+def build_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m pipelines",
+        description="MusicNet recordings -> windows of mel spectrogram, waveform and notes, "
+        "in TFRecord and HDF5 shards.",
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def command(name: str, run: Callable[[argparse.Namespace], int], text: str) -> Any:
+        added = commands.add_parser(name, help=text, description=text, allow_abbrev=False)
+        added.set_defaults(run=run)
+        added.add_argument("--json", action="store_true", help="print the result as JSON")
+        added.add_argument("--debug", action="store_true", help="show the traceback of an error")
+        return added
+
+    demo = command(
+        "demo-data", _demo_data, "Render scores of the music21 corpus in MusicNet's layout."
+    )
+    demo.add_argument("out", metavar="OUT", help="the folder to make")
+
+    preprocess = command(
+        "preprocess",
+        _preprocess,
+        "Make a dataset of a folder in MusicNet's layout. Beam's own options follow after '--'.",
+    )
+    _add_preprocess_options(preprocess)
+
+    verify = command("verify", _verify, "Check every digest, checksum, count and schema.")
+    verify.add_argument("dataset", metavar="DATASET")
+
+    inspect = command("inspect", _inspect, "Summarise a dataset, and draw some of its windows.")
+    inspect.add_argument("dataset", metavar="DATASET")
+    inspect.add_argument("--plot", metavar="FILE.png", help="draw windows into this picture")
+    inspect.add_argument("--split", choices=SPLITS, default="train", help="whose windows (train)")
+    inspect.add_argument(
+        "--windows",
+        metavar="PLACES",
+        default="0,1",
+        help="places within the split, from 0, separated by commas (0,1)",
+    )
+    return parser
+
+
+def _add_preprocess_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--input", required=True, metavar="ROOT", help="holds train_data, ...")
+    parser.add_argument("--output", required=True, metavar="OUT", help="the dataset to make")
+    parser.add_argument("--format", choices=[*FORMATS, "both"], default="tfrecord", help="tfrecord")
+    chosen = parser.add_mutually_exclusive_group()
+    chosen.add_argument("--preset", choices=sorted(PRESETS), default="librosa", help="librosa")
+    chosen.add_argument("--config", metavar="FEATURES.json", help="feature settings of your own")
+    parser.add_argument(
+        "--features",
+        metavar="NAMES",
+        help=f"which to store, separated by commas ({','.join(FEATURE_NAMES)})",
+    )
+    parser.add_argument(
+        "--shard-mb", type=float, default=64.0, metavar="MB", help="size of a shard, about (64)"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of the order and the splits (0)")
+    parser.add_argument("--workers", type=int, default=1, metavar="N", help="threads (1)")
+    parser.add_argument(
+        "--max-rejects",
+        type=float,
+        default=0.01,
+        metavar="SHARE",
+        help="of the recordings that may be refused, though always 3 (0.01)",
+    )
+    parser.add_argument("--runner", default="DirectRunner", help="Beam runner (DirectRunner)")
+    parser.add_argument("--dry-run", action="store_true", help="say what would be made, and stop")
+    parser.add_argument("--overwrite", action="store_true", help="replace what stands in OUT")
+
+
+def _demo_data(options: argparse.Namespace) -> int:
+    from pipelines.demo_data import write_demo_data
+
+    summary = dataclasses.asdict(write_demo_data(options.out))
+    lines = [f"{name}: {value}" for name, value in summary.items()]
+    return _show(options, summary, "\n".join(lines))
+
+
+def _preprocess(options: argparse.Namespace) -> int:
+    from pipelines.preprocess import PreprocessOptions, dry_run, preprocess
+    from pipelines.summary import splits_table
+
+    asked = PreprocessOptions(
+        input_root=options.input,
+        output=options.output,
+        features=_feature_config(options),
+        formats=FORMATS if options.format == "both" else (options.format,),
+        shard_megabytes=options.shard_mb,
+        seed=options.seed,
+        workers=options.workers,
+        max_rejects=options.max_rejects,
+        overwrite=options.overwrite,
+        runner=options.runner,
+        beam_arguments=options.beam_arguments,
+    )
+    result = dry_run(asked) if options.dry_run else preprocess(asked)
+    lines = [splits_table(result["splits"])]
+    megabytes = result["bytes"] / 1e6
+    lines.append(f"{megabytes:,.1f} MB as {' and '.join(result['formats'])} in {result['output']}")
+    if result["rejects"]:
+        lines.append(f"{result['rejects']} refused: see rejects.parquet")
+    if not options.dry_run:
+        rate = result["audio_seconds"] / result["wall_seconds"]
+        lines.append(
+            f"{result['audio_seconds']:,.0f} s of audio in {result['wall_seconds']:.1f} s, "
+            f"{rate:,.0f} times real time; {result['shards_reused']} shards were ready"
+        )
+    return _show(options, result, "\n".join(lines))
+
+
+def _feature_config(options: argparse.Namespace) -> FeatureConfig:
+    config = PRESETS[options.preset]
+    if options.config:
+        path = Path(options.config)
+        config = FeatureConfig.from_json(path.read_bytes(), where=str(path))
+    if options.features:
+        names = tuple(name.strip() for name in options.features.split(","))
+        config = dataclasses.replace(config, features=names)
+    return config
+
+
+def _verify(options: argparse.Namespace) -> int:
+    from pipelines.verify import verify
+
+    result = verify(options.dataset)
+    lines = [*result.defects, result.summary()]
+    _show(options, dataclasses.asdict(result), "\n".join(lines))
+    return 1 if result.defects else 0
+
+
+def _inspect(options: argparse.Namespace) -> int:
+    from pipelines.summary import summarise, summary_text
+    from schemas import Dataset
+
+    dataset = Dataset(options.dataset)
+    result = summarise(dataset)
+    text = summary_text(result)
+    if options.plot:
+        from pipelines.picture import draw_windows, parse_places
+
+        places = parse_places(options.windows)
+        draw_windows(dataset, split=options.split, places=places, path=options.plot)
+        result["plot"] = options.plot
+        text += f"\npicture: {options.plot}"
+    return _show(options, result, text)
+
+
+def _show(options: argparse.Namespace, result: dict[str, Any], text: str) -> int:
+    print(json.dumps(result, indent=1) if options.json else text)
+    return 0

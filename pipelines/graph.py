@@ -1,0 +1,138 @@
+"""The Beam graph. As little logic as possible: each step is a function of another module.
+
+    list the recordings -> inspect each -> plan -> one element a shard -> write it -> publish
+
+References travel between the steps, never audio.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
+
+import apache_beam as beam
+from apache_beam.metrics import Metrics
+
+from pipelines.inspection import Inspected, inspect_and_keep
+from pipelines.mel import MelTransform
+from pipelines.plan import Plan, make_plan
+from pipelines.publish import publish
+from pipelines.shard_writer import ShardJob, WrittenShard, write_shard
+from pipelines.sources import Source, list_sources
+from pipelines.work import claim_plan, remember_rejects
+from schemas import FeatureConfig, Storage
+from schemas.checksums import canonical_json, sha256
+from schemas.manifest import FileEntry
+from schemas.shards import SPLITS, Reject
+from schemas.tables import labels_file
+
+
+@dataclasses.dataclass(frozen=True)
+class RunConfig:
+    """One run of the pipeline: what to read, what to make of it and where to build it."""
+
+    input_root: str
+    build_root: str
+    features: FeatureConfig
+    formats: tuple[str, ...]
+    shard_bytes: int
+    seed: int
+    max_rejects: float
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class PlannedRun:
+    """The plan, with the label files that were written for it."""
+
+    plan: Plan
+    labels: Mapping[str, FileEntry]
+
+
+def build_graph(pipeline: beam.Pipeline, run: RunConfig, transform: MelTransform) -> None:
+    """Adds the whole run to `pipeline`; its result is the dataset in `run.build_root`."""
+    job = ShardJob(run.input_root, run.build_root, run.formats, transform)
+    listed = (
+        pipeline
+        | "Input" >> beam.Create([run.input_root])
+        | "List" >> beam.FlatMap(list_input).with_outputs("rejects", main="sources")
+    )
+    inspected = (
+        listed.sources
+        | "Spread recordings" >> beam.Reshuffle()
+        | "Inspect" >> beam.Map(inspect_and_keep, run.input_root, run.build_root, run.features)
+        | "All recordings" >> beam.combiners.ToList()
+    )
+    rejects = listed.rejects | "All rejects" >> beam.combiners.ToList()
+    planned = beam.pvalue.AsSingleton(
+        inspected | "Plan" >> beam.Map(plan_run, beam.pvalue.AsSingleton(rejects), run)
+    )
+    _ = (
+        pipeline
+        | "Start" >> beam.Create([None])
+        | "Shards" >> beam.FlatMap(shard_numbers, planned)
+        | "Spread shards" >> beam.Reshuffle()
+        | "Write" >> beam.FlatMap(write_planned_shard, planned, job)
+        | "All shards" >> beam.combiners.ToList()
+        | "Publish" >> beam.Map(publish_run, planned, run)
+    )
+
+
+def list_input(root: str) -> Iterator[Source | beam.pvalue.TaggedOutput]:
+    sources, rejects = list_sources(root)
+    yield from sources
+    for reject in rejects:
+        yield beam.pvalue.TaggedOutput("rejects", reject)
+
+
+def plan_run(
+    inspected: Sequence[Inspected], rejects: Sequence[Reject], run: RunConfig
+) -> PlannedRun:
+    """Makes the plan, and claims the output for it."""
+    storage = Storage(run.build_root)
+    found = [*rejects, *(reject for each in inspected for reject in each.rejects)]
+    remember_rejects(storage, found)
+    plan = make_plan(
+        inspected,
+        rejects,
+        run.features,
+        seed=run.seed,
+        shard_bytes=run.shard_bytes,
+        max_rejects=run.max_rejects,
+    )
+    labels = {labels_file(each.source.recording_id): each.labels for each in inspected}
+    versions = sorted(
+        (each.source.audio_path, each.version, each.labels and each.labels.sha256)
+        for each in inspected
+    )
+    claim_plan(
+        storage,
+        {
+            "plan_digest": plan.digest,
+            "inputs_digest": sha256(canonical_json(versions)),
+            "formats": list(run.formats),
+            "windows": dict(plan.windows),
+            "shards": dict(plan.shards),
+        },
+    )
+    return PlannedRun(plan, {name: entry for name, entry in labels.items() if entry})
+
+
+def shard_numbers(_: None, planned: PlannedRun) -> Iterator[tuple[str, int]]:
+    for split in SPLITS:
+        for number in range(planned.plan.shards[split]):
+            yield split, number
+
+
+def write_planned_shard(
+    shard: tuple[str, int], planned: PlannedRun, job: ShardJob
+) -> list[WrittenShard]:
+    split, number = shard
+    written = write_shard(split, number, planned.plan, job)
+    for each in written:
+        Metrics.counter("shards", "reused" if each.reused else "written").inc()
+    return written
+
+
+def publish_run(written: Sequence[WrittenShard], planned: PlannedRun, run: RunConfig) -> str:
+    manifest = publish(written, planned.plan, planned.labels, run.formats, run.build_root)
+    return manifest.fingerprint

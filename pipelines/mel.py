@@ -1,0 +1,94 @@
+"""From samples to mel levels, with arithmetic that gives the same bits on every x86-64 CPU.
+
+Only operations that IEEE 754 rounds in one way are used (or libraries that do not choose their
+code by the CPU: scipy's FFT, scipy's sparse product). numpy's own `log` and `log10` have variants
+for newer CPUs that differ in the last bit, so `decibels` brings its own.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import scipy.fft
+import scipy.sparse
+from numpy.typing import NDArray
+
+from schemas import FeatureConfig
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class MelTransform:
+    """The arrays that turn samples into mel levels; made once, at launch, and sent to the workers.
+
+    `window` is float32 [n_fft]; `basis` is a sparse float32 array [n_fft // 2 + 1, n_mels].
+    """
+
+    config: FeatureConfig
+    window: NDArray[np.float32]
+    basis: Any
+
+    @classmethod
+    def from_config(cls, config: FeatureConfig) -> MelTransform:
+        """With librosa's own window and Slaney filterbank."""
+        # Imported here, since it takes seconds and workers never come this way.
+        from librosa.filters import get_window, mel
+        from librosa.util import pad_center
+
+        window = get_window("hann", config.win_length, fftbins=True)
+        basis = mel(
+            sr=config.sample_rate,
+            n_fft=config.n_fft,
+            n_mels=config.n_mels,
+            fmin=config.fmin,
+            fmax=config.fmax,
+            htk=False,
+            norm="slaney",
+            dtype=np.float32,
+        )
+        padded = pad_center(window, size=config.n_fft)
+        return cls(config, padded.astype(np.float32), scipy.sparse.csr_array(basis.T))
+
+    def log_mel(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Mel levels in dB [frames, n_mels], of float32 samples at the configured rate.
+
+        `samples` holds n_fft + (frames - 1) * hop_length samples: frame k is made of the n_fft
+        samples from k * hop_length, so the caller pads where frames are to be centred.
+        """
+        config = self.config
+        frames = np.lib.stride_tricks.sliding_window_view(samples, config.n_fft)
+        spectrum = scipy.fft.rfft(frames[:: config.hop_length] * self.window)
+        power = np.square(spectrum.real)
+        power += np.square(spectrum.imag)
+        mel = np.ascontiguousarray(power @ self.basis)
+        return decibels(mel, amin=config.amin)
+
+
+def decibels(power: NDArray[np.float32], *, amin: float) -> NDArray[np.float32]:
+    """10 * log10(max(amin, power)), within 1e-5 dB; float32 of any shape; `power` is overwritten.
+
+    A power is split into 2**e * m with m in sqrt(1/2)..sqrt(2), and
+    ln(m) = 2 * atanh((m - 1) / (m + 1)) is summed as a series whose next term is below 2e-9.
+    """
+    np.maximum(power, np.float32(amin), out=power)
+    bits = power.view(np.int32)
+    exponent = (bits - _SQRT_HALF_BITS) >> 23
+    mantissa = (bits - (exponent << 23)).view(np.float32)
+    ratio = mantissa - np.float32(1.0)
+    np.add(mantissa, np.float32(1.0), out=mantissa)
+    np.divide(ratio, mantissa, out=ratio)
+    square = np.multiply(ratio, ratio, out=mantissa)
+    series = np.full_like(square, _ATANH_TERMS[0])
+    for term in _ATANH_TERMS[1:]:
+        np.multiply(series, square, out=series)
+        np.add(series, term, out=series)
+    np.multiply(series, ratio, out=series)
+    octaves = exponent.astype(np.float32)
+    np.multiply(octaves, _DB_PER_OCTAVE, out=octaves)
+    return np.add(series, octaves, out=series)
+
+
+_SQRT_HALF_BITS = np.float32(np.sqrt(0.5)).view(np.int32)
+_DB_PER_OCTAVE = np.float32(10 * np.log10(2.0))
+_ATANH_TERMS = [np.float32(20 / np.log(10.0) / order) for order in (11, 9, 7, 5, 3, 1)]

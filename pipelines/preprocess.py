@@ -1,0 +1,132 @@
+"""From a folder of recordings to a dataset: one run, from its options to its result."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from typing import Any
+
+from tqdm import tqdm
+
+from pipelines.errors import PipelineError
+from pipelines.graph import RunConfig, build_graph
+from pipelines.inspection import inspect_recording
+from pipelines.mel import MelTransform
+from pipelines.plan import Plan, make_plan
+from pipelines.progress import shard_progress
+from pipelines.runner import run_pipeline
+from pipelines.sources import list_sources
+from pipelines.work import build_place
+from schemas import Dataset, FeatureConfig
+from schemas.shards import FORMATS, SPLITS
+
+
+@dataclasses.dataclass(frozen=True)
+class PreprocessOptions:
+    """What a user asks of one run. Raises `PipelineError` for an impossible number."""
+
+    input_root: str
+    output: str
+    features: FeatureConfig
+    formats: tuple[str, ...] = ("tfrecord",)
+    shard_megabytes: float = 64.0
+    seed: int = 0
+    workers: int = 1
+    max_rejects: float = 0.01
+    overwrite: bool = False
+    runner: str = "DirectRunner"
+    beam_arguments: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.formats or set(self.formats) - set(FORMATS):
+            raise PipelineError(f"formats={self.formats!r} must be among {', '.join(FORMATS)}")
+        if self.shard_megabytes * 1e6 < 1:
+            raise PipelineError(f"--shard-mb {self.shard_megabytes} must be a positive number")
+        if self.workers < 1:
+            raise PipelineError(f"--workers {self.workers} must be a positive integer")
+        if not 0 <= self.max_rejects <= 1:
+            raise PipelineError(f"--max-rejects {self.max_rejects} must be a share, from 0 to 1")
+
+    @property
+    def shard_bytes(self) -> int:
+        return int(self.shard_megabytes * 1e6)
+
+
+def preprocess(options: PreprocessOptions) -> dict[str, Any]:
+    """Makes the dataset and returns what it came to, JSON-ready. Raises `PipelineError`."""
+    started = time.monotonic()
+    with build_place(options.output, overwrite=options.overwrite) as build_root:
+        run = RunConfig(
+            input_root=options.input_root,
+            build_root=build_root,
+            features=options.features,
+            formats=options.formats,
+            shard_bytes=options.shard_bytes,
+            seed=options.seed,
+            max_rejects=options.max_rejects,
+        )
+        transform = MelTransform.from_config(options.features)
+        with shard_progress(build_root):
+            counters = run_pipeline(
+                lambda pipeline: build_graph(pipeline, run, transform),
+                runner=options.runner,
+                workers=options.workers,
+                beam_arguments=options.beam_arguments,
+            )
+    dataset = Dataset(options.output)
+    splits = {name: dataclasses.asdict(split) for name, split in dataset.manifest.splits.items()}
+    return {
+        "output": options.output,
+        "fingerprint": dataset.manifest.fingerprint,
+        "splits": splits,
+        "formats": list(dataset.manifest.formats),
+        "bytes": sum(entry.nbytes for entry in dataset.manifest.files.values()),
+        "rejects": dataset.rejects().num_rows,
+        "shards_written": counters.get("shards_written", 0),
+        "shards_reused": counters.get("shards_reused", 0),
+        "audio_seconds": audio_seconds(dataset.recordings().to_pylist()),
+        "wall_seconds": round(time.monotonic() - started, 2),
+    }
+
+
+def dry_run(options: PreprocessOptions) -> dict[str, Any]:
+    """What `preprocess` would make, JSON-ready; reads headers and labels, writes nothing."""
+    sources, rejects = list_sources(options.input_root)
+    inspected = [
+        inspect_recording(source, options.input_root, options.features)[0]
+        for source in tqdm(sources, desc="inspecting", unit=" recordings", dynamic_ncols=True)
+    ]
+    plan = make_plan(
+        inspected,
+        rejects,
+        options.features,
+        seed=options.seed,
+        shard_bytes=options.shard_bytes,
+        max_rejects=options.max_rejects,
+    )
+    return {
+        "output": options.output,
+        "splits": planned_splits(plan),
+        "formats": list(options.formats),
+        "bytes": sum(plan.windows.values()) * options.features.window_bytes * len(options.formats),
+        "rejects": len(plan.rejects),
+        "audio_seconds": audio_seconds(plan.recordings.to_pylist()),
+    }
+
+
+def planned_splits(plan: Plan) -> dict[str, dict[str, int]]:
+    splits = plan.recordings["split"].to_pylist()
+    return {
+        split: {
+            "shards": plan.shards[split],
+            "windows": plan.windows[split],
+            "recordings": splits.count(split),
+        }
+        for split in SPLITS
+    }
+
+
+def audio_seconds(rows: list[dict[str, Any]]) -> float:
+    """The duration of all recordings that were not rejected."""
+    used = [row for row in rows if row["status"] != "rejected"]
+    return round(sum(row["samples"] / row["sample_rate"] for row in used), 3)

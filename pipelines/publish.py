@@ -1,0 +1,108 @@
+"""Publishing: from finished shards to a dataset, whose manifest is written last."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+
+import pyarrow as pa
+
+from pipelines.plan import Plan
+from pipelines.shard_writer import WrittenShard
+from pipelines.work import rejects_table
+from schemas import Manifest, Storage
+from schemas.checksums import sha256
+from schemas.dataset import fingerprint
+from schemas.manifest import MANIFEST_FILE, FileEntry, SplitSummary
+from schemas.shards import SPLITS, ShardIndex, ShardReport, index_file, shard_file
+from schemas.statistics import Statistics
+from schemas.tables import RECORDINGS, RECORDINGS_FILE, REJECTS_FILE, table_bytes
+
+NUMERIC_PACKAGES = ("h5py", "librosa", "numpy", "pyarrow", "scipy", "soundfile", "soxr")
+"""Whose versions the bytes of a dataset depend on."""
+
+
+def publish(
+    written: Sequence[WrittenShard],
+    plan: Plan,
+    labels: Mapping[str, FileEntry],
+    formats: Sequence[str],
+    build_root: str,
+) -> Manifest:
+    """Writes the tables and, last, `dataset.json`. `labels` are the label files by name."""
+    storage = Storage(build_root)
+    by_name = {shard.name: shard for shard in written}
+    ordered = {
+        file_format: [
+            by_name[shard_file(split, number, plan.shards[split], file_format)]
+            for split in SPLITS
+            for number in range(plan.shards[split])
+        ]
+        for file_format in formats
+    }
+    reports = {shard.name: shard.report for shard in ordered[formats[0]]}
+    recordings = table_bytes(finished_recordings(plan, list(reports.values())))
+    rejects = [*plan.rejects, *(each for report in reports.values() for each in report.rejects)]
+    rejected = table_bytes(rejects_table(rejects))
+    storage.write_bytes(RECORDINGS_FILE, recordings)
+    storage.write_bytes(REJECTS_FILE, rejected)
+    files = {
+        **labels,
+        RECORDINGS_FILE: FileEntry(sha256(recordings), len(recordings)),
+        REJECTS_FILE: FileEntry(sha256(rejected), len(rejected)),
+    }
+    for shard in by_name.values():
+        files[shard.name] = FileEntry(shard.report.sha256, shard.report.nbytes)
+        files[index_file(shard.name)] = shard.index
+    manifest = Manifest(
+        config=plan.config,
+        seed=plan.seed,
+        formats=tuple(formats),
+        splits={split: _split_summary(split, plan, reports) for split in SPLITS},
+        statistics=training_statistics(plan, reports),
+        plan_digest=plan.digest,
+        fingerprint=fingerprint(plan.config, plan.digest, _indexes(storage, plan, reports)),
+        packages={name: importlib.metadata.version(name) for name in NUMERIC_PACKAGES},
+        files=dict(sorted(files.items())),
+    )
+    storage.write_bytes(MANIFEST_FILE, manifest.to_bytes())
+    return manifest
+
+
+def finished_recordings(plan: Plan, reports: Sequence[ShardReport]) -> pa.Table:
+    """`plan.recordings` with what the shards counted; reports of one format, in any order."""
+    clipped: Counter[str] = Counter()
+    partial = set()
+    for report in reports:
+        clipped.update(report.clipped)
+        partial |= {reject.recording_id for reject in report.rejects}
+    rows = plan.recordings.to_pylist()
+    for row in rows:
+        if row["status"] == "ok":
+            row["clipped_samples"] = clipped[row["recording_id"]]
+            row["status"] = "partial" if row["recording_id"] in partial else "ok"
+    return pa.Table.from_pylist(rows, RECORDINGS)
+
+
+def training_statistics(plan: Plan, reports: Mapping[str, ShardReport]) -> Statistics | None:
+    """The training shards' statistics, added in the order of the shards."""
+    parts = [report.statistics for name, report in reports.items() if name.startswith("train/")]
+    if "log_mel" not in plan.config.features:
+        return None
+    return Statistics.merge([part for part in parts if part], plan.config.n_mels)
+
+
+def _split_summary(split: str, plan: Plan, reports: Mapping[str, ShardReport]) -> SplitSummary:
+    own = [report for name, report in reports.items() if name.startswith(f"{split}/")]
+    recordings = plan.recordings["split"].to_pylist().count(split)
+    return SplitSummary(len(own), sum(report.windows for report in own), recordings)
+
+
+def _indexes(
+    storage: Storage, plan: Plan, reports: Mapping[str, ShardReport]
+) -> Iterator[pa.Table]:
+    specs = plan.config.specs()
+    for name in reports:
+        data = storage.read_bytes(index_file(name))
+        yield ShardIndex.from_bytes(data, specs, where=storage.path(name)).table

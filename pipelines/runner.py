@@ -1,0 +1,87 @@
+"""Choosing a Beam runner, checking its options, and saying in one line why a run failed."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Callable, Sequence
+
+import apache_beam as beam
+from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.runners.portability.fn_api_runner.fn_runner import FnApiRunner
+from apache_beam.runners.runner import create_runner
+
+from pipelines.errors import PipelineError
+
+DIRECT_RUNNER = "DirectRunner"
+
+
+def run_pipeline(
+    build: Callable[[beam.Pipeline], None],
+    *,
+    runner: str,
+    workers: int,
+    beam_arguments: Sequence[str],
+) -> dict[str, int]:
+    """Builds a pipeline, runs it, waits for its end and returns its counters by name.
+
+    Beam's own `DirectRunner` would try to download another one first, so the name stands here for
+    the runner within this process, on `workers` threads. Raises `PipelineError`.
+    """
+    arguments = [f"--runner={runner}", *beam_arguments]
+    if runner == DIRECT_RUNNER:
+        mode = "in_memory" if workers == 1 else "multi_threading"
+        arguments = [
+            f"--direct_num_workers={workers}",
+            f"--direct_running_mode={mode}",
+            *beam_arguments,
+        ]
+    options = checked_options(arguments)
+    try:
+        chosen = FnApiRunner() if runner == DIRECT_RUNNER else create_runner(runner)
+    except (ValueError, ImportError) as error:
+        raise PipelineError(f"--runner {runner}: {error}") from None
+    pipeline = beam.Pipeline(runner=chosen, options=options)
+    build(pipeline)
+    try:
+        result = pipeline.run()
+        result.wait_until_finish()
+        counters = result.metrics().query()["counters"]
+    except Exception as error:
+        raise PipelineError(readable_failure(error)) from error
+    return {f"{each.key.metric.namespace}_{each.key.metric.name}": each.result for each in counters}
+
+
+def checked_options(arguments: Sequence[str]) -> PipelineOptions:
+    """Beam's options from a command line. Raises `PipelineError` for one that Beam lacks."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, conflict_handler="resolve")
+    for options in (PipelineOptions, *PipelineOptions.__subclasses__()):
+        options._add_argparse_args(parser)
+    try:
+        _, unknown = parser.parse_known_args(list(arguments))
+    except SystemExit:
+        raise PipelineError(f"Beam cannot read its options: {' '.join(arguments)}") from None
+    if unknown:
+        raise PipelineError(
+            f"unknown option {unknown[0]!r} after '--': Beam has none of that name; "
+            "options of the pipeline itself stand before '--'"
+        )
+    return PipelineOptions(list(arguments))
+
+
+def readable_failure(error: Exception) -> str:
+    """The message of our own error where one lies within what a runner raised, else its last line.
+
+    Runners hand on a worker's error as the text of its traceback.
+    """
+    text = str(error)
+    found = re.findall(
+        r"^(?:\w+\.)*(?:PipelineError|DatasetError|DamagedDataError): (.*?)"
+        r"(?=\n\nDuring handling|\nTraceback|\n\n|\Z| \[while running)",
+        text,
+        re.MULTILINE | re.DOTALL,
+    )
+    if isinstance(error, PipelineError) or not found:
+        lines = re.sub(r" \[while running .*", "", text, flags=re.DOTALL).strip()
+        return lines if isinstance(error, PipelineError) else lines.splitlines()[-1]
+    return found[-1].strip()

@@ -1,0 +1,139 @@
+"""Writing one shard: its windows, computed one at a time, in every file format asked for."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections import Counter
+from collections.abc import Mapping
+
+from pipelines.mel import MelTransform
+from pipelines.plan import Plan
+from pipelines.windows import RejectedWindowError, WindowCutter
+from schemas import DamagedDataError, FeatureConfig, Storage
+from schemas.checksums import sha256, sha256_of_file
+from schemas.hdf5 import HDF5Writer
+from schemas.manifest import FileEntry
+from schemas.shards import Reject, ShardIndex, ShardReport, index_file, shard_file
+from schemas.statistics import Statistics
+from schemas.tfrecord import TFRecordWriter
+
+
+@dataclasses.dataclass(frozen=True)
+class ShardJob:
+    """What stays the same for all shards of a run."""
+
+    input_root: str
+    build_root: str
+    formats: tuple[str, ...]
+    transform: MelTransform
+
+
+@dataclasses.dataclass(frozen=True)
+class WrittenShard:
+    """One finished shard file. `reused` says that an earlier run had finished it."""
+
+    name: str
+    report: ShardReport
+    index: FileEntry
+    reused: bool
+
+
+def write_shard(split: str, number: int, plan: Plan, job: ShardJob) -> list[WrittenShard]:
+    """Writes a shard, and its index, in each format; keeps it where an earlier run had done so.
+
+    Written again, it has the same bytes.
+    """
+    storage = Storage(job.build_root)
+    names = {
+        file_format: shard_file(split, number, plan.shards[split], file_format)
+        for file_format in job.formats
+    }
+    digest = plan.digest
+    finished = [_finished_shard(storage, name, plan.config, digest) for name in names.values()]
+    if all(finished):
+        return [shard for shard in finished if shard]
+    rejects: list[Reject] = []
+    while True:
+        try:
+            return _write_files(storage, names, plan, job, split, number, digest, rejects)
+        except RejectedWindowError as error:
+            rejects.append(error.reject)
+
+
+def _write_files(
+    storage: Storage,
+    names: Mapping[str, str],
+    plan: Plan,
+    job: ShardJob,
+    split: str,
+    number: int,
+    digest: str,
+    rejects: list[Reject],
+) -> list[WrittenShard]:
+    refused = {(reject.recording_id, reject.position) for reject in rejects}
+    ids = plan.recordings["recording_id"].to_pylist()
+    windows = [
+        planned
+        for planned in plan.shard_windows(split, number)
+        if (ids[planned.recording], planned.first_frame) not in refused
+    ]
+    specs = plan.config.specs()
+    statistics = Statistics.zero(plan.config.n_mels)
+    clipped: Counter[str] = Counter()
+    with contextlib.ExitStack() as stack:
+        writers: dict[str, TFRecordWriter | HDF5Writer] = {}
+        for file_format, name in names.items():
+            if file_format == "tfrecord":
+                writers[name] = TFRecordWriter(stack.enter_context(storage.create(name)), specs)
+            else:
+                path = stack.enter_context(storage.create_path(name))
+                id_bytes = max((len(ids[each.recording].encode()) for each in windows), default=1)
+                writers[name] = stack.enter_context(
+                    HDF5Writer(path, specs, windows=len(windows), id_bytes=id_bytes)
+                )
+        cutter = WindowCutter(
+            plan, job.transform, input_root=job.input_root, build_root=job.build_root
+        )
+        for planned in windows:
+            window, clipped_samples = cutter.cut(planned)
+            if "log_mel" in specs:
+                valid = window.features["log_mel"][: window.valid_frames]
+                statistics = Statistics.merge(
+                    [statistics, Statistics.of(valid)], plan.config.n_mels
+                )
+            clipped[window.recording_id] += clipped_samples
+            for writer in writers.values():
+                writer.write(window)
+        results = {name: writer.finish() for name, writer in writers.items()}
+    written = []
+    for name, (table, file_digest, nbytes) in results.items():
+        report = ShardReport(
+            digest,
+            file_digest,
+            nbytes,
+            len(windows),
+            statistics if "log_mel" in specs else None,
+            tuple(rejects),
+            {recording_id: count for recording_id, count in sorted(clipped.items()) if count},
+        )
+        index = ShardIndex(table, report).to_bytes()
+        storage.write_bytes(index_file(name), index)
+        written.append(WrittenShard(name, report, FileEntry(sha256(index), len(index)), False))
+    return written
+
+
+def _finished_shard(
+    storage: Storage, name: str, config: FeatureConfig, digest: str
+) -> WrittenShard | None:
+    """The shard as an earlier run of the same plan left it, if it is whole."""
+    if not storage.exists(index_file(name)) or not storage.exists(name):
+        return None
+    data = storage.read_bytes(index_file(name))
+    try:
+        report = ShardIndex.from_bytes(data, config.specs(), where=name).report
+    except DamagedDataError:
+        return None
+    with storage.open(name) as file:
+        whole = report.plan_digest == digest and sha256_of_file(file) == report.sha256
+    return WrittenShard(name, report, FileEntry(sha256(data), len(data)), True) if whole else None

@@ -1,0 +1,110 @@
+"""Cutting one window out of a recording: every feature, from the recording's files."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipelines.audio import AudioReader, resampled_range, to_int16
+from pipelines.errors import PipelineError
+from pipelines.labels import NoteFrames
+from pipelines.mel import MelTransform
+from pipelines.plan import Plan, PlannedWindow
+from schemas import DatasetError, Storage, Window
+from schemas.shards import Reject
+from schemas.tables import LABELS, labels_file, table_from_bytes
+
+_OPEN_LABELS = 32
+
+
+class RejectedWindowError(Exception):
+    """A window cannot be made; `reject` says why."""
+
+    def __init__(self, reject: Reject) -> None:
+        super().__init__(reject.message)
+        self.reject = reject
+
+
+class WindowCutter:
+    """Cuts windows of a plan. Holds the notes of a few recordings, and one window at a time."""
+
+    def __init__(
+        self, plan: Plan, transform: MelTransform, *, input_root: str, build_root: str
+    ) -> None:
+        self._transform = transform
+        self._config = plan.config
+        self._ids = plan.recordings["recording_id"]
+        self._paths = plan.recordings["path"]
+        self._input = Storage(input_root)
+        self._build = Storage(build_root)
+        self._notes_of = functools.lru_cache(_OPEN_LABELS)(self._read_notes)
+
+    def cut(self, planned: PlannedWindow) -> tuple[Window, int]:
+        """The window, and how many of its waveform samples were clipped.
+
+        Raises `RejectedWindowError` where the audio cannot be read there, or is not finite.
+        """
+        config = self._config
+        recording_id = self._ids[planned.recording].as_py()
+        features: dict[str, NDArray[Any]] = {}
+        clipped = 0
+        if "log_mel" in config.features or "waveform" in config.features:
+            samples = self._samples(planned, recording_id)
+            centre = config.n_fft // 2
+            if "log_mel" in config.features:
+                features["log_mel"] = self._log_mel(samples, planned.valid_frames)
+            if "waveform" in config.features:
+                length = config.window_frames * config.hop_length
+                features["waveform"], clipped = to_int16(samples[centre : centre + length])
+        if config.has_notes:
+            notes, onsets = self._notes_of(planned.recording).rolls(
+                planned.first_frame, config.window_frames, planned.valid_frames
+            )
+            rolls = {"notes": notes, "onsets": onsets}
+            features |= {name: rolls[name] for name in rolls if name in config.features}
+        window = Window(recording_id, planned.first_frame, planned.valid_frames, features)
+        return window, clipped
+
+    def _samples(self, planned: PlannedWindow, recording_id: str) -> NDArray[np.float32]:
+        """What the frames and the waveform need, from n_fft / 2 samples before the window."""
+        config = self._config
+        centre = config.n_fft // 2
+        start = planned.first_frame * config.hop_length - centre
+        last_frame = planned.first_frame + config.window_frames - 1
+        stop = last_frame * config.hop_length + max(centre, config.hop_length)
+        path = self._paths[planned.recording].as_py()
+        try:
+            with self._input.open(path) as file:
+                reader = AudioReader(file, where=self._input.path(path))
+                samples = resampled_range(reader, start, stop, config)
+                reader.close()
+        except (PipelineError, DatasetError) as error:
+            raise self._rejected(planned, recording_id, "audio_unreadable", str(error)) from None
+        if not np.isfinite(samples).all():
+            message = f"{path}: holds samples that are not finite numbers, at frame "
+            message += f"{planned.first_frame} or within the {config.window_frames} that follow"
+            raise self._rejected(planned, recording_id, "not_finite", message)
+        return samples
+
+    def _log_mel(self, samples: NDArray[np.float32], valid_frames: int) -> NDArray[Any]:
+        config = self._config
+        spec = config.specs()["log_mel"]
+        log_mel = np.full(spec.shape, config.floor_db, spec.dtype)
+        needed = config.n_fft + (valid_frames - 1) * config.hop_length
+        log_mel[:valid_frames] = self._transform.log_mel(samples[:needed])
+        return log_mel
+
+    def _read_notes(self, recording: int) -> NoteFrames:
+        name = labels_file(self._ids[recording].as_py())
+        where = self._build.path(name)
+        table = table_from_bytes(self._build.read_bytes(name), LABELS, where=where)
+        return NoteFrames.from_labels(table, self._config)
+
+    def _rejected(
+        self, planned: PlannedWindow, recording_id: str, reason: str, message: str
+    ) -> RejectedWindowError:
+        reject = Reject(recording_id, "window", reason, planned.first_frame, message)
+        return RejectedWindowError(reject)

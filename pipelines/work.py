@@ -1,0 +1,178 @@
+"""The place where a dataset comes into being: who may write there, and what an earlier run left.
+
+A new dataset is built in its own folder. One that replaces another is built beside it, in
+`.NAME.new`, and takes its place when it is whole. What only an unfinished run needs lies in the
+folder `_work`, which publishing removes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from pipelines.errors import PipelineError
+from schemas import Storage
+from schemas.manifest import MANIFEST_FILE
+from schemas.shards import Reject
+from schemas.storage import TEMPORARY_PREFIX, sync_folder
+from schemas.tables import REJECTS, table_bytes
+
+WORK_FOLDER = "_work"
+_PLAN = f"{WORK_FOLDER}/plan.json"
+_LOCK = f"{WORK_FOLDER}/lock"
+_REJECTS = f"{WORK_FOLDER}/rejects.parquet"
+
+
+def is_published(storage: Storage) -> bool:
+    return storage.exists(MANIFEST_FILE)
+
+
+@contextlib.contextmanager
+def build_place(output: str, *, overwrite: bool) -> Iterator[str]:
+    """Yields the folder in which to build the dataset that shall stand in `output`.
+
+    It is locked for other runs of this host until the block ends; if a dataset was published
+    there by then, it has taken its place in `output`.
+
+    Raises `PipelineError` where something stands in `output` that must not be replaced.
+    """
+    storage = Storage(output)
+    if not storage.is_local:
+        if overwrite:
+            raise PipelineError(f"{output}: --overwrite needs a local disk; choose a new prefix")
+        _refuse_published(storage)
+        yield output
+        return
+    final = storage.local_path()
+    if final.exists() and not final.is_dir():
+        raise PipelineError(f"{output}: is a file; --output must name a folder")
+    beside = final.with_name(f".{final.name}.new")
+    replaced = final.with_name(f".{final.name}.old")
+    if replaced.exists() and not final.exists():
+        replaced.rename(final)
+    if not is_published(storage):
+        _refuse_foreign_files(storage)
+        with _locked(final):
+            _refuse_published(storage)
+            if overwrite:
+                _empty(final)
+            yield os.fspath(final)
+            remove_leftovers(storage)
+        return
+    if not overwrite:
+        _refuse_published(storage)
+    with _locked(beside):
+        yield os.fspath(beside)
+        if is_published(Storage(beside)):
+            remove_leftovers(Storage(beside))
+            final.rename(replaced)
+            beside.rename(final)
+            sync_folder(final.parent)
+            shutil.rmtree(replaced)
+
+
+def remember_rejects(storage: Storage, rejects: Sequence[Reject]) -> None:
+    """Keeps what was refused so far, so that it can be read after a run that failed."""
+    storage.write_bytes(_REJECTS, table_bytes(rejects_table(rejects)))
+
+
+def rejects_table(rejects: Sequence[Reject]) -> pa.Table:
+    """A table of `tables.REJECTS`, sorted by recording, stage, position."""
+    ordered = sorted(
+        rejects,
+        key=lambda each: (each.recording_id.encode(), each.stage, each.position or 0, each.reason),
+    )
+    return pa.Table.from_pylist([vars(reject) for reject in ordered], REJECTS)
+
+
+def claim_plan(storage: Storage, plan: Mapping[str, Any]) -> None:
+    """Makes `plan` the one that is worked on here. Raises `PipelineError` if it is another."""
+    if storage.exists(_PLAN):
+        if read_claim(storage) != plan:
+            raise PipelineError(
+                f"{storage.root}: holds the unfinished work of another run, with another "
+                "configuration or other inputs; finish that one, use --overwrite, or choose "
+                "another --output"
+            )
+        return
+    storage.write_bytes(_PLAN, json.dumps(plan, sort_keys=True, indent=1).encode())
+
+
+def read_claim(storage: Storage) -> dict[str, Any] | None:
+    """The plan that is worked on, as it was claimed; None before there is one."""
+    if not storage.exists(_PLAN):
+        return None
+    return json.loads(storage.read_bytes(_PLAN))
+
+
+def remove_leftovers(storage: Storage) -> None:
+    """Removes, from a published dataset, what only the run needed."""
+    if not is_published(storage):
+        return
+    for name in storage.list_files():
+        if name.rpartition("/")[2].startswith(TEMPORARY_PREFIX):
+            storage.remove(name)
+    storage.remove(WORK_FOLDER)
+
+
+def _refuse_published(storage: Storage) -> None:
+    if is_published(storage):
+        raise PipelineError(
+            f"{storage.root}: holds a dataset already; use --overwrite to replace it, or choose "
+            "another --output"
+        )
+
+
+def _refuse_foreign_files(storage: Storage) -> None:
+    names = storage.list_files()
+    if names and not any(name.startswith(f"{WORK_FOLDER}/") for name in names):
+        raise PipelineError(
+            f"{storage.root}: is not empty and holds no dataset (there is {names[0]}); "
+            "choose an empty or a new folder for --output"
+        )
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Holds the lock of a folder; a process that dies, however, releases it.
+
+    A folder in which nothing came to be is removed at the end.
+    """
+    path = folder / _LOCK
+    with contextlib.ExitStack() as stack:
+        while True:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            lock = stack.enter_context(open(path, "w"))
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise PipelineError(
+                    f"{folder}: another run is writing here; wait for it, or choose another "
+                    "--output"
+                ) from None
+            # Another run may have removed the file between its opening and its locking.
+            if path.exists() and path.stat().st_ino == os.fstat(lock.fileno()).st_ino:
+                break
+        try:
+            yield
+        finally:
+            if folder.exists() and list(folder.rglob("*")) == [path.parent, path]:
+                shutil.rmtree(folder)
+
+
+def _empty(folder: Path) -> None:
+    """Removes everything in a folder but the lock that is held."""
+    for path in folder.iterdir():
+        if path.name != WORK_FOLDER:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    for path in (folder / WORK_FOLDER).iterdir():
+        if path.name != Path(_LOCK).name:
+            path.unlink()

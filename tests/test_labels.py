@@ -1,0 +1,98 @@
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipelines.errors import PipelineError
+from pipelines.labels import NoteFrames, degenerate_count, parse_labels, pitches_out_of_range
+from schemas import FeatureConfig
+from schemas.features import LABEL_RATE
+from schemas.tables import LABELS
+
+HEADER = b"start_time,end_time,instrument,note,start_beat,end_beat,note_value\n"
+CONFIG = FeatureConfig(hop_length=256)
+
+
+def table(notes: list[tuple[int, int, int]]) -> pa.Table:
+    rows = [
+        {"start_time": start, "end_time": end, "note": note, "instrument": 1, "note_value": ""}
+        for start, end, note in notes
+    ]
+    return pa.Table.from_pylist(rows, LABELS)
+
+
+def test_musicnets_own_rows_are_read() -> None:
+    rows = b"9182,90078,43,53,4.0,1.5,Dotted Quarter\n9182,33758,42,65,4.0,0.5,Eighth\n"
+    found = parse_labels(HEADER + rows, where="x").to_pylist()
+    assert found[0] == {
+        "start_time": 9182,
+        "end_time": 90078,
+        "instrument": 43,
+        "note": 53,
+        "start_beat": 4.0,
+        "end_beat": 1.5,
+        "note_value": "Dotted Quarter",
+    }
+    assert len(found) == 2
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"start,end\n1,2\n",
+        HEADER + b"1,2,3\n",
+        HEADER + b"one,2,1,60,0,1,Quarter\n",
+        HEADER + b",2,1,60,0,1,Quarter\n",
+        HEADER + b"1,2,1,,0,1,Quarter\n",
+    ],
+)
+def test_other_tables_are_refused_by_name(data: bytes) -> None:
+    with pytest.raises(PipelineError, match=r"1727\.csv: "):
+        parse_labels(data, where="1727.csv")
+
+
+def test_odd_rows_are_counted() -> None:
+    odd = table([(5, 5, 60), (9, 3, 61), (0, 9, 128), (0, 9, -1), (0, 9, 127)])
+    assert degenerate_count(odd) == 2
+    assert pitches_out_of_range(odd) == [2, 3]
+
+
+notes = st.lists(
+    st.tuples(st.integers(-100, 30_000), st.integers(-100, 40_000), st.integers(0, 127)),
+    max_size=12,
+)
+
+
+@given(notes=notes, first=st.integers(0, 30), frames=st.integers(1, 40), data=st.data())
+def test_rolls_follow_the_definition_frame_by_frame(
+    notes: list[tuple[int, int, int]], first: int, frames: int, data: st.DataObject
+) -> None:
+    valid = data.draw(st.integers(1, frames))
+    sounding, onsets = NoteFrames.from_labels(table(notes), CONFIG).rolls(first, frames, valid)
+    expected = np.zeros((2, frames, 128), np.uint8)
+    for start, end, pitch in notes:
+        # Times in units of 1 / (44,100 * sample_rate) seconds are whole numbers.
+        centres = [
+            (frame, frame * CONFIG.hop_length * LABEL_RATE) for frame in range(first + frames + 200)
+        ]
+        starts, ends = start * CONFIG.sample_rate, end * CONFIG.sample_rate
+        onset = next(frame for frame, time in centres if time >= starts)
+        covered = [frame for frame, time in centres if starts <= time < ends] or [onset]
+        for frame in covered:
+            if first <= frame < first + valid:
+                expected[0, frame - first, pitch] = 1
+        if first <= onset < first + valid:
+            expected[1, onset - first, pitch] = 1
+    np.testing.assert_array_equal(sounding, expected[0])
+    np.testing.assert_array_equal(onsets, expected[1])
+
+
+@given(start=st.integers(0, 20_000), length=st.integers(0, 3_000))
+def test_no_note_is_lost(start: int, length: int) -> None:
+    sounding, onsets = NoteFrames.from_labels(table([(start, start + length, 60)]), CONFIG).rolls(
+        0, 60, 60
+    )
+    assert onsets.sum() == 1
+    assert sounding[onsets == 1].all()

@@ -1,0 +1,63 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pipelines.cli import main, split_at_dashes
+from schemas import Dataset
+
+
+def test_beams_options_follow_two_dashes() -> None:
+    assert split_at_dashes(["a", "--b", "--", "--c", "--"]) == (["a", "--b"], ["--c", "--"])
+    assert split_at_dashes(["a"]) == (["a"], [])
+
+
+def test_the_whole_way_by_command_lines(tiny_root: Path, tmp_path: Path, capsys) -> None:
+    out, features = str(tmp_path / "out"), tmp_path / "features.json"
+    features.write_text('{"window_frames": 64, "stride_frames": 32, "dtype": "float16"}')
+    arguments = ["preprocess", "--input", str(tiny_root), "--output", out, "--format", "both",
+                 "--config", str(features), "--features", "log_mel,onsets", "--json"]  # fmt: skip
+    assert main([*arguments, "--", "--job_name=x"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    config = Dataset(out).config
+    assert (config.features, config.dtype, config.stride_frames) == (
+        ("log_mel", "onsets"),
+        "float16",
+        32,
+    )
+    assert result["fingerprint"] == Dataset(out).manifest.fingerprint
+    assert main(["verify", out, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["defects"] == []
+    picture = tmp_path / "x.png"
+    assert main(["inspect", out, "--plot", str(picture), "--windows", "1"]) == 0
+    assert picture.exists()
+    assert "log_mel   <f2 [64, 128] dB" in capsys.readouterr().out
+    (tmp_path / "out/recordings.parquet").unlink()
+    assert main(["verify", out]) == 1
+    assert "recordings.parquet: is missing" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["preprocess", "--input", "IN", "--output", "OUT", "--", "--nonsense"], "'--nonsense'"),
+        (["preprocess", "--input", "/missing", "--output", "OUT"], "/missing: no such folder"),
+        (["preprocess", "--input", "IN", "--output", "OUT", "--features", "x"], "features=('x',)"),
+        (["preprocess", "--input", "IN", "--output", "OUT", "--config", "/x.json"], "/x.json"),
+        (["inspect", "/missing"], "no whole dataset here"),
+        (["verify", "/missing", "--", "--x"], "options after '--' are Beam's"),
+    ],
+)
+def test_failures_are_one_readable_message(
+    arguments: list[str], told: str, tiny_root: Path, tmp_path: Path
+) -> None:
+    places = {"IN": str(tiny_root), "OUT": str(tmp_path / "out")}
+    command = [sys.executable, "-m", "pipelines", *(places.get(each, each) for each in arguments)]
+    run = subprocess.run(command, capture_output=True, text=True)
+    assert run.returncode in (1, 2)
+    (error,) = [line for line in run.stderr.splitlines() if line.startswith("error: ")]
+    assert told in error
+    assert "Traceback" not in run.stderr
+    assert not (tmp_path / "out").exists()

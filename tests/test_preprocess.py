@@ -1,0 +1,272 @@
+"""The whole run on a tiny input: against librosa, against itself, and after accidents."""
+
+import dataclasses
+import json
+import shutil
+from pathlib import Path
+
+import librosa
+import numpy as np
+import pytest
+import soundfile
+import tensorflow as tf
+
+from pipelines.errors import PipelineError
+from pipelines.labels import NoteFrames, parse_labels
+from pipelines.preprocess import PreprocessOptions, dry_run, preprocess
+from schemas import Dataset, FeatureConfig, Storage
+from schemas.checksums import sha256
+from schemas.shards import SPLITS, read_window
+from tests.tiny_musicnet import CONFIG
+
+
+def options(root: Path, output: Path, **changed) -> PreprocessOptions:
+    return dataclasses.replace(
+        PreprocessOptions(
+            str(root), str(output), CONFIG, formats=("tfrecord", "hdf5"), shard_megabytes=0.1
+        ),
+        **changed,
+    )
+
+
+def digests(root: Path) -> dict[str, str]:
+    return {name: sha256((root / name).read_bytes()) for name in Storage(root).list_files()}
+
+
+def windows_of(dataset: Dataset, file_format: str):
+    for split in SPLITS:
+        for shard in dataset.shards(split, file_format):
+            file = dataset.storage.open_ranges(shard)
+            for row in dataset.index(shard).table.to_pylist():
+                yield read_window(file, row, dataset.config.specs(), where=shard)
+            file.close()
+
+
+def whole_log_mel(path: Path, config: FeatureConfig) -> np.ndarray:
+    """librosa's mel power of the whole recording, float64 [frames, n_mels]."""
+    samples, _ = librosa.load(path, sr=config.sample_rate)
+    return librosa.feature.melspectrogram(
+        y=samples,
+        sr=config.sample_rate,
+        n_fft=config.n_fft,
+        win_length=config.win_length,
+        hop_length=config.hop_length,
+        n_mels=config.n_mels,
+        pad_mode="constant",
+    ).T.astype(np.float64)
+
+
+def test_every_window_is_the_slice_of_the_whole(tiny_root: Path, tiny_dataset: Path) -> None:
+    dataset = Dataset(tiny_dataset)
+    config = dataset.config
+    rows = {row["recording_id"]: row for row in dataset.recordings().to_pylist()}
+    power = {name: whole_log_mel(tiny_root / row["path"], config) for name, row in rows.items()}
+    audio = {name: librosa.load(tiny_root / row["path"], sr=config.sample_rate)[0]
+             for name, row in rows.items()}  # fmt: skip
+    seen = []
+    for window in windows_of(dataset, "tfrecord"):
+        name, first, valid = window.recording_id, window.first_frame, window.valid_frames
+        seen.append((name, first))
+        expected = power[name][first : first + config.window_frames]
+        assert valid == len(expected)
+        found = 10 ** (window.features["log_mel"][:valid].astype(np.float64) / 10)
+        loudest = expected.max(axis=1, keepdims=True)
+        reference = np.maximum(expected, config.amin)
+        close = np.abs(found - reference) <= 1e-4 * reference + 1e-10 * loudest
+        decibels = np.abs(10 * np.log10(found / reference))
+        assert (close | (decibels <= 0.05)).all()
+        assert (window.features["log_mel"][valid:] == config.floor_db).all()
+        start, hops = first * config.hop_length, config.window_frames * config.hop_length
+        samples = np.pad(audio[name], (0, hops))[start : start + hops]
+        np.testing.assert_allclose(window.features["waveform"], samples * 32_768, atol=1)
+        path = tiny_root / rows[name]["path"].replace("_data", "_labels")
+        labels = parse_labels(path.with_suffix(".csv").read_bytes(), where=name)
+        rolls = NoteFrames.from_labels(labels, config).rolls(first, config.window_frames, valid)
+        np.testing.assert_array_equal(window.features["notes"], rolls[0])
+        np.testing.assert_array_equal(window.features["onsets"], rolls[1])
+    expected_windows = [
+        (name, 48 * number) for name, row in rows.items() for number in range(row["windows"])
+    ]
+    assert sorted(seen) == sorted(expected_windows)
+
+
+def test_tensorflow_alone_reads_the_same_arrays(tiny_dataset: Path) -> None:
+    dataset = Dataset(tiny_dataset)
+    specs = dataset.config.specs()
+    schema = {name: tf.io.FixedLenFeature([], tf.string) for name in [*specs, "recording_id"]}
+    schema |= {
+        name: tf.io.FixedLenFeature([], tf.int64) for name in ("first_frame", "valid_frames")
+    }
+    windows = windows_of(dataset, "hdf5")
+    for split in SPLITS:
+        paths = [str(tiny_dataset / name) for name in dataset.shards(split, "tfrecord")]
+        for record in tf.data.TFRecordDataset(paths):
+            parsed, window = tf.io.parse_single_example(record, schema), next(windows)
+            assert parsed["recording_id"].numpy().decode() == window.recording_id
+            assert parsed["first_frame"] == window.first_frame
+            assert parsed["valid_frames"] == window.valid_frames
+            for name, spec in specs.items():
+                array = tf.reshape(tf.io.decode_raw(parsed[name], np.dtype(spec.dtype)), spec.shape)
+                np.testing.assert_array_equal(array, window.features[name])
+    assert next(windows, None) is None
+
+
+def test_statistics_are_those_of_the_training_frames(tiny_dataset: Path) -> None:
+    dataset = Dataset(tiny_dataset)
+    training = {
+        row["recording_id"] for row in dataset.recordings().to_pylist() if row["split"] == "train"
+    }
+    frames = np.concatenate(
+        [
+            window.features["log_mel"][: window.valid_frames]
+            for window in windows_of(dataset, "tfrecord")
+            if window.recording_id in training
+        ]
+    ).astype(np.float64)
+    statistics = dataset.manifest.statistics
+    assert statistics is not None
+    assert statistics.count == len(frames)
+    np.testing.assert_allclose(statistics.mean, frames.mean(axis=0), rtol=1e-9)
+    np.testing.assert_allclose(statistics.std, frames.std(axis=0), rtol=1e-6)
+
+
+def test_workers_and_root_folders_do_not_change_a_byte(
+    tiny_root: Path, tiny_dataset: Path, tmp_path: Path
+) -> None:
+    moved = shutil.copytree(tiny_root, tmp_path / "elsewhere" / "in")
+    preprocess(options(moved, tmp_path / "out", workers=2))
+    assert digests(tmp_path / "out") == digests(tiny_dataset)
+
+
+def test_each_format_alone_has_the_bytes_it_has_beside_the_other(
+    tiny_root: Path, tiny_dataset: Path, tmp_path: Path
+) -> None:
+    together = digests(tiny_dataset)
+    for file_format, ending in (("tfrecord", ".tfrecord"), ("hdf5", ".h5")):
+        out = tmp_path / file_format
+        result = preprocess(options(tiny_root, out, formats=(file_format,)))
+        assert result["fingerprint"] == Dataset(tiny_dataset).manifest.fingerprint
+        alone = digests(out)
+        shards = [name for name in together if f"{ending}" in name]
+        assert shards
+        assert all(alone[name] == together[name] for name in shards)
+
+
+def test_another_seed_is_another_order_of_the_same_windows(
+    tiny_root: Path, tiny_dataset: Path, tmp_path: Path
+) -> None:
+    preprocess(options(tiny_root, tmp_path / "out", seed=5))
+    first, second = (
+        [(window.recording_id, window.first_frame) for window in windows_of(Dataset(root), "hdf5")]
+        for root in (tiny_dataset, tmp_path / "out")
+    )
+    assert first != second
+    assert sorted(first) == sorted(second)
+
+
+def test_windows_with_nan_are_rejected_and_the_rest_is_kept(
+    tiny_root: Path, tmp_path: Path
+) -> None:
+    root = shutil.copytree(tiny_root, tmp_path / "in")
+    path = root / "train_data/103.wav"
+    samples, rate = soundfile.read(path, dtype="float32")
+    samples[30_000] = np.nan
+    soundfile.write(path, samples, rate, subtype="FLOAT")
+    result = preprocess(options(root, tmp_path / "out"))
+    dataset = Dataset(tmp_path / "out")
+    rejects = dataset.rejects().to_pylist()
+    assert result["rejects"] == len(rejects) >= 1
+    assert {(each["recording_id"], each["reason"]) for each in rejects} == {("103", "not_finite")}
+    refused = {each["position"] for each in rejects}
+    config = dataset.config
+    bad_frame = 30_000 // 2 / config.hop_length
+    assert any(first <= bad_frame <= first + config.window_frames for first in refused)
+    row = next(row for row in dataset.recordings().to_pylist() if row["recording_id"] == "103")
+    kept = {window.first_frame for window in windows_of(dataset, "hdf5")
+            if window.recording_id == "103"}  # fmt: skip
+    assert row["status"] == "partial"
+    assert kept | refused == {48 * number for number in range(row["windows"])}
+    assert not kept & refused
+
+
+def test_an_interrupted_run_goes_on_where_it_stopped(
+    tiny_root: Path, tiny_dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*arguments):
+        raise PipelineError("the power went out")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("pipelines.graph.publish", fail)
+        with pytest.raises(PipelineError, match="the power went out"):
+            preprocess(options(tiny_root, tmp_path / "out"))
+    shards = [name for name in digests(tmp_path / "out") if name.endswith((".h5", ".tfrecord"))]
+    damaged, unindexed = shards[0], shards[-1]
+    (tmp_path / "out" / damaged).write_bytes(b"damaged")
+    (tmp_path / "out" / f"{unindexed}.index.parquet").unlink()
+    result = preprocess(options(tiny_root, tmp_path / "out"))
+    assert result["shards_written"] == 4, "two shards in two formats"
+    assert result["shards_reused"] == len(shards) - 4
+    assert digests(tmp_path / "out") == digests(tiny_dataset)
+
+
+def test_another_configuration_does_not_touch_unfinished_work(
+    tiny_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out"
+    with monkeypatch.context() as patch:
+        patch.setattr("pipelines.graph.publish", lambda *arguments: 1 / 0)
+        with pytest.raises(PipelineError, match="division by zero"):
+            preprocess(options(tiny_root, out))
+    before = digests(out)
+    with pytest.raises(PipelineError, match=r"unfinished work of another run.*--overwrite"):
+        preprocess(options(tiny_root, out, seed=1))
+    assert digests(out) == before
+    preprocess(options(tiny_root, out, seed=1, overwrite=True))
+    assert Dataset(out).manifest.seed == 1
+
+
+def test_a_dataset_is_replaced_only_when_asked(tiny_root: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    preprocess(options(tiny_root, out, formats=("hdf5",)))
+    before = digests(out)
+    with pytest.raises(PipelineError, match="holds a dataset already; use --overwrite"):
+        preprocess(options(tiny_root, out, seed=1))
+    assert digests(out) == before
+    preprocess(options(tiny_root, out, seed=1, overwrite=True))
+    assert Dataset(out).manifest.seed == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_a_folder_of_other_things_is_left_alone(tiny_root: Path, tmp_path: Path) -> None:
+    (tmp_path / "thesis.tex").write_text("x")
+    with pytest.raises(PipelineError, match=r"not empty and holds no dataset \(there is thesis"):
+        preprocess(options(tiny_root, tmp_path))
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+def test_a_dry_run_says_what_would_be_made(
+    tiny_root: Path, tiny_dataset: Path, tmp_path: Path
+) -> None:
+    result = dry_run(options(tiny_root, tmp_path / "out"))
+    made = json.loads((tiny_dataset / "dataset.json").read_text())
+    assert result["splits"] == made["splits"]
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({"formats": ("zarr",)}, "must be among tfrecord, hdf5"),
+        ({"shard_megabytes": 0}, "--shard-mb 0 must be a positive number"),
+        ({"workers": 0}, "--workers 0 must be a positive integer"),
+        ({"max_rejects": 2.0}, "--max-rejects 2.0 must be a share"),
+        ({"runner": "NoRunner"}, "--runner NoRunner: "),
+        ({"beam_arguments": ("--nonsense",)}, "unknown option '--nonsense'"),
+    ],
+)
+def test_impossible_options_leave_nothing_behind(
+    changed: dict, told: str, tiny_root: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(PipelineError, match=told):
+        preprocess(options(tiny_root, tmp_path / "out", **changed))
+    assert not (tmp_path / "out").exists()

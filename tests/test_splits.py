@@ -1,0 +1,66 @@
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipelines.splits import VALIDATION_SHARE, split_recordings, work_of
+
+
+def row(recording_id: str, work: str, seconds: int) -> dict[str, Any]:
+    return {
+        "recording_id": recording_id,
+        "composer": "C" if work else None,
+        "composition": work or None,
+        "samples": seconds * 100,
+        "sample_rate": 100,
+    }
+
+
+corpora = st.lists(
+    st.tuples(st.sampled_from(["", "A", "B", "C", "D"]), st.integers(1, 600), st.booleans()),
+    min_size=1,
+    max_size=30,
+).map(
+    lambda each: [
+        (row(str(number), work, seconds), "test" if test else "train")
+        for number, (work, seconds, test) in enumerate(each)
+    ]
+)
+
+
+@given(corpus=corpora, seed=st.integers(0, 100))
+def test_works_stay_together_and_test_stays_test(corpus: list, seed: int) -> None:
+    splits = split_recordings(corpus, seed=seed)
+    assert set(splits) == {each["recording_id"] for each, _ in corpus}
+    assert all(
+        (splits[each["recording_id"]] == "test") == (group == "test") for each, group in corpus
+    )
+    of_work: dict[tuple, set[str]] = {}
+    for each, group in corpus:
+        if group == "train":
+            of_work.setdefault(work_of(each), set()).add(splits[each["recording_id"]])
+    assert all(len(found) == 1 for found in of_work.values())
+    assert not of_work or {"train"} in of_work.values(), "nothing is left to train on"
+    if len(of_work) > 1:
+        seconds = {"train": 0.0, "validation": 0.0, "test": 0.0}
+        for each, _ in corpus:
+            seconds[splits[each["recording_id"]]] += each["samples"] / each["sample_rate"]
+        share = seconds["validation"] / (seconds["train"] + seconds["validation"])
+        trained_works = sum(found == {"train"} for found in of_work.values())
+        assert share >= VALIDATION_SHARE - 1e-9 or trained_works == 1
+
+
+@given(corpus=corpora, seed=st.integers(0, 100))
+def test_the_order_of_arrival_means_nothing(corpus: list, seed: int) -> None:
+    assert split_recordings(corpus, seed=seed) == split_recordings(corpus[::-1], seed=seed)
+
+
+def test_the_seed_chooses_the_works() -> None:
+    corpus = [(row(str(number), f"work {number}", 60), "train") for number in range(30)]
+    chosen = {tuple(sorted(split_recordings(corpus, seed=seed).items())) for seed in range(5)}
+    assert len(chosen) == 5
+
+
+def test_a_recording_without_metadata_is_a_work_of_its_own() -> None:
+    assert work_of(row("7", "", 1)) == ("7",)
+    assert work_of(row("7", "A", 1)) == ("C", "A")

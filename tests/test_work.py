@@ -1,0 +1,101 @@
+import contextlib
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pipelines.errors import PipelineError
+from pipelines.work import build_place, claim_plan, read_claim
+from schemas import Storage
+from schemas.manifest import MANIFEST_FILE
+
+
+def publish(folder: str | Path, text: str = "{}") -> None:
+    Storage(folder).write_bytes(MANIFEST_FILE, text.encode())
+
+
+def test_a_second_run_is_refused_until_the_first_ends(tmp_path: Path) -> None:
+    out = str(tmp_path / "out")
+    with build_place(out, overwrite=False) as place:
+        Storage(place).write_bytes("train/x", b"1")
+        with pytest.raises(PipelineError, match="another run is writing here"):
+            contextlib.ExitStack().enter_context(build_place(out, overwrite=False))
+    with build_place(out, overwrite=False):
+        pass
+    assert (tmp_path / "out/train/x").exists()
+
+
+def test_a_killed_run_leaves_no_lock(tmp_path: Path) -> None:
+    out = str(tmp_path / "out")
+    code = (
+        "import os, signal; from pipelines.work import build_place, claim_plan\n"
+        "from schemas import Storage\n"
+        f"with build_place({out!r}, overwrite=False) as place:\n"
+        "    claim_plan(Storage(place), {})\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    run = subprocess.run([sys.executable, "-c", code])
+    assert run.returncode == -9
+    with build_place(out, overwrite=False) as place:
+        assert read_claim(Storage(place)) == {}
+
+
+def test_a_run_in_which_nothing_came_to_be_leaves_nothing(tmp_path: Path) -> None:
+    with contextlib.suppress(RuntimeError), build_place(str(tmp_path / "a/b"), overwrite=False):
+        raise RuntimeError
+    assert not (tmp_path / "a/b").exists()
+
+
+def test_publishing_removes_what_only_the_run_needed(tmp_path: Path) -> None:
+    with build_place(str(tmp_path / "out"), overwrite=False) as place:
+        storage = Storage(place)
+        claim_plan(storage, {})
+        storage.write_bytes("train/.tmp-00000-abc", b"left by a killed process")
+        storage.write_bytes("train/x", b"1")
+        publish(place)
+    assert Storage(tmp_path / "out").list_files() == [MANIFEST_FILE, "train/x"]
+
+
+def test_the_old_dataset_stays_until_the_new_one_is_whole(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    publish(out, "old")
+    with contextlib.suppress(RuntimeError), build_place(str(out), overwrite=True) as place:
+        claim_plan(Storage(place), {})
+        raise RuntimeError
+    assert (out / MANIFEST_FILE).read_text() == "old"
+    with build_place(str(out), overwrite=True) as place:
+        assert (out / MANIFEST_FILE).read_text() == "old"
+        publish(place, "new")
+    assert (out / MANIFEST_FILE).read_text() == "new"
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_a_swap_that_was_cut_short_is_undone(tmp_path: Path) -> None:
+    publish(tmp_path / ".out.old", "old")
+    with (
+        contextlib.suppress(PipelineError),
+        build_place(str(tmp_path / "out"), overwrite=False),
+    ):
+        pytest.fail("a published dataset was about to be replaced")
+    assert (tmp_path / "out" / MANIFEST_FILE).read_text() == "old"
+
+
+def test_stores_are_built_in_place_and_never_overwritten() -> None:
+    root = "memory://work-test/out"
+    with build_place(root, overwrite=False) as place:
+        assert place == root
+        publish(root)
+    with pytest.raises(PipelineError, match="holds a dataset already"):
+        contextlib.ExitStack().enter_context(build_place(root, overwrite=False))
+    with pytest.raises(PipelineError, match="--overwrite needs a local disk"):
+        contextlib.ExitStack().enter_context(build_place(root, overwrite=True))
+
+
+def test_a_plan_is_claimed_once(tmp_path: Path) -> None:
+    storage = Storage(tmp_path)
+    claim_plan(storage, {"a": 1})
+    claim_plan(storage, {"a": 1})
+    with pytest.raises(PipelineError, match="unfinished work of another run"):
+        claim_plan(storage, {"a": 2})
+    assert read_claim(storage) == {"a": 1}
