@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import os
 from typing import BinaryIO
 
 import numpy as np
@@ -14,6 +15,10 @@ from numpy.typing import NDArray
 from pipelines.errors import PipelineError
 from schemas import FeatureConfig
 from schemas.features import WAVEFORM_SCALE
+
+for _switch in ("SOXR_USE_SIMD", "SOXR_USE_SIMD32", "SOXR_USE_SIMD64"):
+    # With them a user would choose arithmetic that rounds in another way.
+    os.environ.pop(_switch, None)
 
 CONTEXT_SAMPLES = 1_024
 """Resampled samples on either side of a range that the resampler is given beside it.
@@ -40,7 +45,9 @@ class AudioReader:
         try:
             self._file = soundfile.SoundFile(file)
         except soundfile.LibsndfileError as error:
-            raise PipelineError(f"{where}: not audio that can be read: {error}") from None
+            raise PipelineError(
+                f"{where}: not audio that can be read: {error.error_string}"
+            ) from None
         self.header = AudioHeader(self._file.frames, self._file.samplerate, self._file.channels)
 
     def read(self, start: int, stop: int) -> NDArray[np.float32]:
@@ -49,7 +56,7 @@ class AudioReader:
             self._file.seek(start)
             channels = self._file.read(stop - start, dtype="float32", always_2d=True)
         except soundfile.LibsndfileError as error:
-            raise PipelineError(f"{self._where}: sample {start}: {error}") from None
+            raise PipelineError(f"{self._where}: sample {start}: {error.error_string}") from None
         if len(channels) != stop - start:
             raise PipelineError(
                 f"{self._where}: holds {start + len(channels)} samples, its header says "

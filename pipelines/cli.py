@@ -15,6 +15,9 @@ from schemas import PRESETS, DatasetError, FeatureConfig
 from schemas.features import FEATURE_NAMES
 from schemas.shards import FORMATS, SPLITS
 
+INTERRUPTED = 130
+"""The exit status of a process that Ctrl-C stopped, as shells have it."""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command; 0 when it did what was asked, 1 when not, 2 for a wrong command line."""
@@ -30,8 +33,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return options.run(options)
     except KeyboardInterrupt:
-        print("\ninterrupted; the same command goes on where it stopped", file=sys.stderr)
-        return 130
+        hint = "; the same command goes on where it stopped" * (options.command == "preprocess")
+        print(f"\ninterrupted{hint}", file=sys.stderr)
+        return INTERRUPTED
+    except ImportError as error:
+        if options.debug:
+            raise
+        print(
+            f"error: {error}: install what this needs with: pip install 'musicnet-duet[pipelines]'",
+            file=sys.stderr,
+        )
+        return 1
     except (DatasetError, ValueError, OSError) as error:
         if options.debug:
             raise
@@ -116,7 +128,9 @@ def _add_preprocess_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--runner", default="DirectRunner", help="Beam runner (DirectRunner)")
     parser.add_argument("--dry-run", action="store_true", help="say what would be made, and stop")
-    parser.add_argument("--overwrite", action="store_true", help="replace what stands in OUT")
+    parser.add_argument(
+        "--overwrite", action="store_true", help="replace what stands in OUT, beginning anew"
+    )
 
 
 def _demo_data(options: argparse.Namespace) -> int:

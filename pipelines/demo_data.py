@@ -26,6 +26,7 @@ from pipelines.errors import PipelineError
 from pipelines.sources import METADATA_FILE
 from pipelines.synthesis import SAMPLE_RATE, Note, render
 from schemas import Storage
+from schemas.storage import TEMPORARY_PREFIX
 from schemas.tables import LABELS
 
 NOTE_VALUES: Mapping[str, float] = {
@@ -75,7 +76,8 @@ def write_demo_data(out: str | os.PathLike[str]) -> DemoSummary:
     """
     storage = Storage(out)
     own = {_file(excerpt, *each) for excerpt in CATALOGUE for each in _KINDS}
-    if set(storage.list_files()) - own:
+    foreign = set(storage.list_files()) - own
+    if any(not name.rpartition("/")[2].startswith(TEMPORARY_PREFIX) for name in foreign):
         raise PipelineError(
             f"{storage.root}: is not empty, and nothing in it will be replaced; "
             "name a new folder, or remove this one first"

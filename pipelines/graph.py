@@ -29,7 +29,10 @@ from schemas.tables import labels_file
 
 @dataclasses.dataclass(frozen=True)
 class RunConfig:
-    """One run of the pipeline: what to read, what to make of it and where to build it."""
+    """One run of the pipeline: what to read, what to make of it and where to build it.
+
+    `packages` are the versions that the bytes depend on.
+    """
 
     input_root: str
     build_root: str
@@ -38,6 +41,7 @@ class RunConfig:
     shard_bytes: int
     seed: int
     max_rejects: float
+    packages: Mapping[str, str]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -110,6 +114,7 @@ def plan_run(
             "plan_digest": plan.digest,
             "inputs_digest": sha256(canonical_json(versions)),
             "formats": list(run.formats),
+            "packages": dict(run.packages),
             "windows": dict(plan.windows),
             "shards": dict(plan.shards),
         },
@@ -134,5 +139,13 @@ def write_planned_shard(
 
 
 def publish_run(written: Sequence[WrittenShard], planned: PlannedRun, run: RunConfig) -> str:
-    manifest = publish(written, planned.plan, planned.labels, run.formats, run.build_root)
+    manifest = publish(
+        written,
+        planned.plan,
+        planned.labels,
+        run.formats,
+        run.build_root,
+        packages=run.packages,
+        max_rejects=run.max_rejects,
+    )
     return manifest.fingerprint

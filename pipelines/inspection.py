@@ -10,6 +10,7 @@ from pipelines.audio import AudioReader
 from pipelines.errors import PipelineError
 from pipelines.labels import degenerate_count, parse_labels, pitches_out_of_range
 from pipelines.sources import Source
+from pipelines.work import read_claim
 from schemas import DatasetError, FeatureConfig, Storage
 from schemas.checksums import sha256
 from schemas.manifest import FileEntry
@@ -53,9 +54,13 @@ def inspect_recording(
     rejects: list[Reject] = []
 
     def reject(stage: str, reason: str, message: object, position: int | None = None) -> None:
-        rejects.append(Reject(source.recording_id, stage, reason, position, str(message)))
+        # Where the input lies must not change a byte of the dataset.
+        text = str(message).replace(storage.path("x")[:-1], "")
+        rejects.append(Reject(source.recording_id, stage, reason, position, text))
 
+    version = ""
     try:
+        version = storage.version(source.audio_path)
         row |= _audio_facts(storage, source, config)
     except (PipelineError, DatasetError) as error:
         reject("audio", "audio_unreadable", error)
@@ -64,9 +69,9 @@ def inspect_recording(
             reject("audio", "audio_empty", f"{source.audio_path}: holds no samples")
     table, labels = None, None
     if source.labels_path:
-        where = storage.path(source.labels_path)
         try:
-            table = parse_labels(storage.read_bytes(source.labels_path), where=where)
+            data = storage.read_bytes(source.labels_path)
+            table = parse_labels(data, where=source.labels_path)
         except (PipelineError, DatasetError) as error:
             reject("labels", "labels_unreadable", error)
     elif config.has_notes:
@@ -82,7 +87,6 @@ def inspect_recording(
             row["degenerate_notes"] = degenerate_count(table)
             labels = table_bytes(table)
     entry = labels and FileEntry(sha256(labels), len(labels))
-    version = storage.version(source.audio_path)
     return Inspected(source, version, row, entry or None, tuple(rejects)), labels
 
 
@@ -91,26 +95,28 @@ def inspect_and_keep(
 ) -> Inspected:
     """As `inspect_recording`, and writes the labels into the folder in which the dataset is built.
 
-    Raises `PipelineError` where other labels lie there, which this run must not replace.
+    Raises `PipelineError` where another plan's work lies there that was made from other labels.
     """
     inspected, labels = inspect_recording(source, input_root, config)
     if labels is None:
         return inspected
     output = Storage(build_root)
     name = labels_file(source.recording_id)
-    if not output.exists(name):
-        output.write_bytes(name, labels)
-    elif output.read_bytes(name) != labels:
-        raise PipelineError(
-            f"{output.path(name)}: was written from other labels than those of this run; "
-            "use --overwrite, or another --output"
-        )
+    if output.exists(name):
+        if output.read_bytes(name) == labels:
+            return inspected
+        if read_claim(output) is not None:
+            raise PipelineError(
+                f"{output.path(name)}: was written from other labels than those of this run; "
+                "use --overwrite, or another --output"
+            )
+    output.write_bytes(name, labels)
     return inspected
 
 
 def _audio_facts(storage: Storage, source: Source, config: FeatureConfig) -> dict[str, Any]:
     with storage.open(source.audio_path) as file:
-        reader = AudioReader(file, where=storage.path(source.audio_path))
+        reader = AudioReader(file, where=source.audio_path)
         header = reader.header
         reader.close()
     frames = config.frame_count(config.resampled_length(header.samples, header.sample_rate))

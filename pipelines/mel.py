@@ -50,8 +50,8 @@ class MelTransform:
         padded = pad_center(window, size=config.n_fft)
         return cls(config, padded.astype(np.float32), scipy.sparse.csr_array(basis.T))
 
-    def log_mel(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Mel levels in dB [frames, n_mels], of float32 samples at the configured rate.
+    def mel_power(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Mel power [frames, n_mels], infinite where it exceeds float32, of float32 samples at the configured rate.
 
         `samples` holds n_fft + (frames - 1) * hop_length samples: frame k is made of the n_fft
         samples from k * hop_length, so the caller pads where frames are to be centred.
@@ -59,10 +59,14 @@ class MelTransform:
         config = self.config
         frames = np.lib.stride_tricks.sliding_window_view(samples, config.n_fft)
         spectrum = scipy.fft.rfft(frames[:: config.hop_length] * self.window)
-        power = np.square(spectrum.real)
-        power += np.square(spectrum.imag)
-        mel = np.ascontiguousarray(power @ self.basis)
-        return decibels(mel, amin=config.amin)
+        with np.errstate(over="ignore"):  # infinite power is the caller's to refuse
+            power = np.square(spectrum.real)
+            power += np.square(spectrum.imag)
+        return np.ascontiguousarray(power @ self.basis)
+
+    def log_mel(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The same as levels in dB."""
+        return decibels(self.mel_power(samples), amin=self.config.amin)
 
 
 def decibels(power: NDArray[np.float32], *, amin: float) -> NDArray[np.float32]:

@@ -76,7 +76,7 @@ def _draw_waveform(axes: Axes, window: Window, config: FeatureConfig) -> None:
         axes.set_axis_off()
         return
     samples = window.features["waveform"] / WAVEFORM_SCALE
-    columns = samples.reshape(config.window_frames * 2, -1)
+    columns = samples.reshape(config.window_frames, -1)
     times = np.arange(len(columns)) * columns.shape[1] / config.sample_rate
     axes.fill_between(times, columns.min(axis=1), columns.max(axis=1), color="#3A6EA5", linewidth=0)
     limit = max(0.05, 1.1 * float(np.abs(samples).max()))

@@ -8,6 +8,7 @@ the plan and a shard's number knows its windows, and nothing needs to be shuffle
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -49,7 +50,7 @@ class Plan:
     shards: Mapping[str, int]
     rejects: tuple[Reject, ...]
 
-    @property
+    @functools.cached_property
     def digest(self) -> str:
         """Says what is to be made: of two runs with one digest, either can finish the other."""
         columns = ["recording_id", "split", "path", "samples", "sample_rate", "channels", "windows"]
@@ -98,7 +99,9 @@ def make_plan(
     inspected = sorted(inspected, key=lambda each: each.source.recording_id.encode())
     rejects = [*listing_rejects, *(reject for each in inspected for reject in each.rejects)]
     accepted = [each for each in inspected if each.accepted]
-    check_rejects(rejects, len(inspected) - len(accepted), len(inspected), max_rejects)
+    unlisted = {reject.recording_id for reject in listing_rejects if reject.recording_id}
+    refused = len(inspected) - len(accepted) + len(unlisted)
+    check_rejects(rejects, refused, len(inspected) + len(unlisted), max_rejects)
     splits = split_recordings([(each.row, each.source.group) for each in accepted], seed=seed)
     rows = [{**each.row, "split": splits.get(each.source.recording_id)} for each in inspected]
     table = pa.Table.from_pylist([_with_drops(row, config) for row in rows], RECORDINGS)
@@ -128,7 +131,7 @@ def check_rejects(
     raise PipelineError(
         f"{refused} of {recordings} recordings cannot be used, {allowed} are allowed:{shown}"
         f"{chr(10) + '  ...' if len(rejects) > 5 else ''}\n"
-        "mend or remove them; all of them are listed in rejects.parquet of the work folder"
+        "mend or remove them"
     )
 
 

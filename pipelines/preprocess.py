@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib.metadata
+import math
 import time
 from typing import Any
 
@@ -19,6 +21,9 @@ from pipelines.sources import list_sources
 from pipelines.work import build_place
 from schemas import Dataset, FeatureConfig
 from schemas.shards import FORMATS, SPLITS
+
+NUMERIC_PACKAGES = ("h5py", "librosa", "numpy", "pyarrow", "scipy", "soundfile", "soxr")
+"""Whose versions the bytes of a dataset depend on."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,7 +45,7 @@ class PreprocessOptions:
     def __post_init__(self) -> None:
         if not self.formats or set(self.formats) - set(FORMATS):
             raise PipelineError(f"formats={self.formats!r} must be among {', '.join(FORMATS)}")
-        if self.shard_megabytes * 1e6 < 1:
+        if not (math.isfinite(self.shard_megabytes) and self.shard_megabytes * 1e6 >= 1):
             raise PipelineError(f"--shard-mb {self.shard_megabytes} must be a positive number")
         if self.workers < 1:
             raise PipelineError(f"--workers {self.workers} must be a positive integer")
@@ -64,6 +69,7 @@ def preprocess(options: PreprocessOptions) -> dict[str, Any]:
             shard_bytes=options.shard_bytes,
             seed=options.seed,
             max_rejects=options.max_rejects,
+            packages={name: importlib.metadata.version(name) for name in NUMERIC_PACKAGES},
         )
         transform = MelTransform.from_config(options.features)
         with shard_progress(build_root):

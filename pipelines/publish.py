@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 import pyarrow as pa
 
-from pipelines.plan import Plan
+from pipelines.plan import Plan, check_rejects
 from pipelines.shard_writer import WrittenShard
-from pipelines.work import rejects_table
 from schemas import Manifest, Storage
 from schemas.checksums import sha256
 from schemas.dataset import fingerprint
 from schemas.manifest import MANIFEST_FILE, FileEntry, SplitSummary
-from schemas.shards import SPLITS, ShardIndex, ShardReport, index_file, shard_file
+from schemas.shards import SPLITS, ShardIndex, ShardReport, index_file, rejects_table, shard_file
 from schemas.statistics import Statistics
 from schemas.tables import RECORDINGS, RECORDINGS_FILE, REJECTS_FILE, table_bytes
-
-NUMERIC_PACKAGES = ("h5py", "librosa", "numpy", "pyarrow", "scipy", "soundfile", "soxr")
-"""Whose versions the bytes of a dataset depend on."""
 
 
 def publish(
@@ -29,8 +24,14 @@ def publish(
     labels: Mapping[str, FileEntry],
     formats: Sequence[str],
     build_root: str,
+    *,
+    packages: Mapping[str, str],
+    max_rejects: float,
 ) -> Manifest:
-    """Writes the tables and, last, `dataset.json`. `labels` are the label files by name."""
+    """Writes the tables and, last, `dataset.json`. `labels` are the label files by name.
+
+    Raises `PipelineError`, and publishes nothing, when too many recordings lost all their windows.
+    """
     storage = Storage(build_root)
     by_name = {shard.name: shard for shard in written}
     ordered = {
@@ -42,6 +43,11 @@ def publish(
         for file_format in formats
     }
     reports = {shard.name: shard.report for shard in ordered[formats[0]]}
+    _require_windows(plan, list(reports.values()), max_rejects)
+    for name in storage.list_files():
+        # Left by a run that failed, of a recording that is no longer there.
+        if name.startswith("labels/") and name not in labels:
+            storage.remove(name)
     recordings = table_bytes(finished_recordings(plan, list(reports.values())))
     rejects = [*plan.rejects, *(each for report in reports.values() for each in report.rejects)]
     rejected = table_bytes(rejects_table(rejects))
@@ -63,11 +69,23 @@ def publish(
         statistics=training_statistics(plan, reports),
         plan_digest=plan.digest,
         fingerprint=fingerprint(plan.config, plan.digest, _indexes(storage, plan, reports)),
-        packages={name: importlib.metadata.version(name) for name in NUMERIC_PACKAGES},
+        packages=packages,
         files=dict(sorted(files.items())),
     )
     storage.write_bytes(MANIFEST_FILE, manifest.to_bytes())
     return manifest
+
+
+def _require_windows(plan: Plan, reports: Sequence[ShardReport], max_rejects: float) -> None:
+    """Counts recordings of which nothing is left as refused ones."""
+    rejects = [reject for report in reports for reject in report.rejects]
+    lost = Counter(reject.recording_id for reject in rejects)
+    rows = plan.recordings.to_pylist()
+    refused = sum(
+        row["status"] == "rejected" or 0 < row["windows"] == lost[row["recording_id"]]
+        for row in rows
+    )
+    check_rejects([*plan.rejects, *rejects], refused, len(rows), max_rejects)
 
 
 def finished_recordings(plan: Plan, reports: Sequence[ShardReport]) -> pa.Table:

@@ -73,10 +73,11 @@ def splits_table(splits: Mapping[str, Mapping[str, Any]]) -> str:
     rows += [
         [name, *(f"{split[column]:,}" for column in columns)] for name, split in splits.items()
     ]
-    return _aligned(rows)
+    return aligned(rows)
 
 
-def _aligned(rows: Sequence[Sequence[str]]) -> str:
+def aligned(rows: Sequence[Sequence[str]]) -> str:
+    """Text columns: the first to the left, figures to the right."""
     widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
     return "\n".join(
         "  ".join(

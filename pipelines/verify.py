@@ -12,13 +12,12 @@ from tqdm import tqdm
 
 from pipelines.plan import Plan
 from pipelines.publish import finished_recordings, training_statistics
-from pipelines.work import rejects_table
 from schemas import Dataset, DatasetError
 from schemas.checksums import sha256_of_file
 from schemas.dataset import fingerprint
 from schemas.hdf5 import window_names
 from schemas.manifest import MANIFEST_FILE
-from schemas.shards import SPLITS, ShardIndex, ShardReport, read_window
+from schemas.shards import SPLITS, ShardIndex, ShardReport, read_window, rejects_table
 from schemas.statistics import Statistics
 from schemas.storage import RangeReader
 from schemas.tfrecord import example_bytes, read_records
@@ -50,10 +49,14 @@ def verify(root: str) -> Verification:
         return Verification(root, 0, 0, 0, (str(error),))
     files = dataset.manifest.files
     total = sum(entry.nbytes for entry in files.values())
-    with tqdm(total=total, desc="verifying", unit="B", unit_scale=True, dynamic_ncols=True) as bar:
+    # Every file is read for its digest, and then shards once more for what they say.
+    with tqdm(
+        total=2 * total, desc="verifying", unit="B", unit_scale=True, dynamic_ncols=True
+    ) as bar:
         defects = list(_file_defects(dataset, bar))
-    damaged = {defect.split(": ", 1)[0] for defect in defects}
-    defects += _content_defects(dataset, damaged)
+        damaged = {defect.split(": ", 1)[0] for defect in defects}
+        defects += _content_defects(dataset, damaged, bar)
+        bar.update(2 * total - bar.n)
     windows = sum(split.windows for split in dataset.manifest.splits.values())
     return Verification(root, len(files) + 1, windows, total, tuple(defects))
 
@@ -79,7 +82,7 @@ def _file_defects(dataset: Dataset, bar: Any) -> Iterator[str]:
                 yield f"{name}: differs from its sha256 in {MANIFEST_FILE}"
 
 
-def _content_defects(dataset: Dataset, damaged: set[str]) -> list[str]:
+def _content_defects(dataset: Dataset, damaged: set[str], bar: Any) -> list[str]:
     """What the files say, held against the plan, the manifest and each other."""
     manifest = dataset.manifest
     defects: list[str] = []
@@ -89,10 +92,10 @@ def _content_defects(dataset: Dataset, damaged: set[str]) -> list[str]:
         return [str(error)]
     if plan.digest != manifest.plan_digest:
         defects.append(f"{MANIFEST_FILE}: its plan is not that of recordings.parquet")
-    by_format: list[list[pa.Table]] = []
+    by_format: list[dict[str, pa.Table]] = []
     for file_format in manifest.formats:
         reports: dict[str, ShardReport] = {}
-        tables: list[pa.Table] = []
+        tables: dict[str, pa.Table] = {}
         for split in SPLITS:
             for number, shard in enumerate(dataset.shards(split, file_format)):
                 try:
@@ -101,12 +104,13 @@ def _content_defects(dataset: Dataset, damaged: set[str]) -> list[str]:
                     defects.append(str(error))
                     continue
                 reports[shard] = index.report
-                tables.append(index.table)
+                tables[f"{split} shard {number}"] = index.table
                 defects += _order_defects(shard, index, plan, split, number)
                 defects += shard_defects(dataset, shard, index, file_format, shard in damaged)
+                bar.update(index.report.nbytes)
         by_format.append(tables)
         if len(tables) == sum(plan.shards.values()):
-            defects += _total_defects(dataset, plan, reports, tables)
+            defects += _total_defects(dataset, plan, reports, list(tables.values()))
     return [*defects, *_format_defects(by_format)]
 
 
@@ -243,11 +247,11 @@ def _total_defects(
         yield "rejects.parquet: lacks windows that a shard refused"
 
 
-def _format_defects(by_format: Sequence[Sequence[pa.Table]]) -> Iterator[str]:
+def _format_defects(by_format: Sequence[Mapping[str, pa.Table]]) -> Iterator[str]:
     """Whether all formats hold the same windows, in the same order, with equal bytes."""
     first, *others = by_format
     for tables in others:
-        for ours, theirs in zip(first, tables, strict=False):
+        for shard, ours in first.items():
             columns = [name for name in ours.column_names if not name.endswith("_offset")]
-            if not ours.select(columns).equals(theirs.select(columns)):
-                yield "the formats differ in their windows' bytes or order"
+            if shard in tables and not ours.select(columns).equals(tables[shard].select(columns)):
+                yield f"{shard}: the formats differ in their windows' bytes or order"

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from pipelines.audio import AudioReader, resampled_range, to_int16
 from pipelines.errors import PipelineError
 from pipelines.labels import NoteFrames
-from pipelines.mel import MelTransform
+from pipelines.mel import MelTransform, decibels
 from pipelines.plan import Plan, PlannedWindow
-from schemas import DatasetError, Storage, Window
+from schemas import Storage, Window
 from schemas.shards import Reject
 from schemas.tables import LABELS, labels_file, table_from_bytes
 
@@ -55,7 +55,7 @@ class WindowCutter:
             samples = self._samples(planned, recording_id)
             centre = config.n_fft // 2
             if "log_mel" in config.features:
-                features["log_mel"] = self._log_mel(samples, planned.valid_frames)
+                features["log_mel"] = self._log_mel(samples, planned, recording_id)
             if "waveform" in config.features:
                 length = config.window_frames * config.hop_length
                 features["waveform"], clipped = to_int16(samples[centre : centre + length])
@@ -78,23 +78,26 @@ class WindowCutter:
         path = self._paths[planned.recording].as_py()
         try:
             with self._input.open(path) as file:
-                reader = AudioReader(file, where=self._input.path(path))
+                reader = AudioReader(file, where=path)
                 samples = resampled_range(reader, start, stop, config)
                 reader.close()
-        except (PipelineError, DatasetError) as error:
+        except PipelineError as error:
             raise self._rejected(planned, recording_id, "audio_unreadable", str(error)) from None
         if not np.isfinite(samples).all():
-            message = f"{path}: holds samples that are not finite numbers, at frame "
-            message += f"{planned.first_frame} or within the {config.window_frames} that follow"
-            raise self._rejected(planned, recording_id, "not_finite", message)
+            raise self._not_finite(planned, recording_id)
         return samples
 
-    def _log_mel(self, samples: NDArray[np.float32], valid_frames: int) -> NDArray[Any]:
+    def _log_mel(
+        self, samples: NDArray[np.float32], planned: PlannedWindow, recording_id: str
+    ) -> NDArray[Any]:
         config = self._config
         spec = config.specs()["log_mel"]
         log_mel = np.full(spec.shape, config.floor_db, spec.dtype)
-        needed = config.n_fft + (valid_frames - 1) * config.hop_length
-        log_mel[:valid_frames] = self._transform.log_mel(samples[:needed])
+        needed = config.n_fft + (planned.valid_frames - 1) * config.hop_length
+        power = self._transform.mel_power(samples[:needed])
+        if not np.isfinite(power).all():
+            raise self._not_finite(planned, recording_id)
+        log_mel[: planned.valid_frames] = decibels(power, amin=config.amin)
         return log_mel
 
     def _read_notes(self, recording: int) -> NoteFrames:
@@ -102,6 +105,11 @@ class WindowCutter:
         where = self._build.path(name)
         table = table_from_bytes(self._build.read_bytes(name), LABELS, where=where)
         return NoteFrames.from_labels(table, self._config)
+
+    def _not_finite(self, planned: PlannedWindow, recording_id: str) -> RejectedWindowError:
+        message = f"{self._paths[planned.recording].as_py()}: holds samples that are not finite "
+        message += f"numbers, or too large, in the window at frame {planned.first_frame}"
+        return self._rejected(planned, recording_id, "not_finite", message)
 
     def _rejected(
         self, planned: PlannedWindow, recording_id: str, reason: str, message: str

@@ -1,8 +1,8 @@
 """The place where a dataset comes into being: who may write there, and what an earlier run left.
 
 A new dataset is built in its own folder. One that replaces another is built beside it, in
-`.NAME.new`, and takes its place when it is whole. What only an unfinished run needs lies in the
-folder `_work`, which publishing removes.
+`.NAME.new`, always from the beginning, and takes its place when it is whole. What only an
+unfinished run needs lies in the folder `_work`, which publishing removes.
 """
 
 from __future__ import annotations
@@ -11,24 +11,28 @@ import contextlib
 import fcntl
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-
 from pipelines.errors import PipelineError
-from schemas import Storage
+from schemas import Dataset, Storage
 from schemas.manifest import MANIFEST_FILE
-from schemas.shards import Reject
+from schemas.shards import SPLITS, Reject, rejects_table
 from schemas.storage import TEMPORARY_PREFIX, sync_folder
-from schemas.tables import REJECTS, table_bytes
+from schemas.tables import RECORDINGS_FILE, REJECTS_FILE, table_bytes
 
 WORK_FOLDER = "_work"
 _PLAN = f"{WORK_FOLDER}/plan.json"
 _LOCK = f"{WORK_FOLDER}/lock"
 _REJECTS = f"{WORK_FOLDER}/rejects.parquet"
+_OWN = re.compile(
+    rf"({'|'.join(SPLITS)})/\d+-of-\d+\.|labels/.*\.parquet$|(.*/)?{re.escape(TEMPORARY_PREFIX)}|"
+    rf"({'|'.join(map(re.escape, (_PLAN, _LOCK, _REJECTS, RECORDINGS_FILE, REJECTS_FILE)))})$"
+)
+"""Names of what a run that has not finished may leave."""
 
 
 def is_published(storage: Storage) -> bool:
@@ -45,13 +49,17 @@ def build_place(output: str, *, overwrite: bool) -> Iterator[str]:
     Raises `PipelineError` where something stands in `output` that must not be replaced.
     """
     storage = Storage(output)
+    if is_published(storage):
+        remove_leftovers(storage)
     if not storage.is_local:
         if overwrite:
             raise PipelineError(f"{output}: --overwrite needs a local disk; choose a new prefix")
         _refuse_published(storage)
         yield output
+        remove_leftovers(storage)
         return
-    final = storage.local_path()
+    # Renaming takes the folder that a link leads to, not the link.
+    final = Path(os.path.realpath(storage.local_path()))
     if final.exists() and not final.is_dir():
         raise PipelineError(f"{output}: is a file; --output must name a folder")
     beside = final.with_name(f".{final.name}.new")
@@ -69,10 +77,14 @@ def build_place(output: str, *, overwrite: bool) -> Iterator[str]:
         return
     if not overwrite:
         _refuse_published(storage)
+    _refuse_extra_files(storage)
     with _locked(beside):
+        _empty(beside)
         yield os.fspath(beside)
         if is_published(Storage(beside)):
             remove_leftovers(Storage(beside))
+            if replaced.exists():
+                shutil.rmtree(replaced)
             final.rename(replaced)
             beside.rename(final)
             sync_folder(final.parent)
@@ -82,15 +94,6 @@ def build_place(output: str, *, overwrite: bool) -> Iterator[str]:
 def remember_rejects(storage: Storage, rejects: Sequence[Reject]) -> None:
     """Keeps what was refused so far, so that it can be read after a run that failed."""
     storage.write_bytes(_REJECTS, table_bytes(rejects_table(rejects)))
-
-
-def rejects_table(rejects: Sequence[Reject]) -> pa.Table:
-    """A table of `tables.REJECTS`, sorted by recording, stage, position."""
-    ordered = sorted(
-        rejects,
-        key=lambda each: (each.recording_id.encode(), each.stage, each.position or 0, each.reason),
-    )
-    return pa.Table.from_pylist([vars(reject) for reject in ordered], REJECTS)
 
 
 def claim_plan(storage: Storage, plan: Mapping[str, Any]) -> None:
@@ -118,9 +121,12 @@ def remove_leftovers(storage: Storage) -> None:
     if not is_published(storage):
         return
     for name in storage.list_files():
-        if name.rpartition("/")[2].startswith(TEMPORARY_PREFIX):
+        temporary = name.rpartition("/")[2].startswith(TEMPORARY_PREFIX)
+        if temporary or name in (_PLAN, _LOCK, _REJECTS):
             storage.remove(name)
-    storage.remove(WORK_FOLDER)
+    if storage.is_local:
+        with contextlib.suppress(OSError):
+            storage.local_path(WORK_FOLDER).rmdir()
 
 
 def _refuse_published(storage: Storage) -> None:
@@ -132,11 +138,24 @@ def _refuse_published(storage: Storage) -> None:
 
 
 def _refuse_foreign_files(storage: Storage) -> None:
+    """A place without a dataset must be empty, or hold what an unfinished run leaves."""
     names = storage.list_files()
-    if names and not any(name.startswith(f"{WORK_FOLDER}/") for name in names):
+    foreign = names if _LOCK not in names else [name for name in names if not _OWN.match(name)]
+    if foreign:
         raise PipelineError(
-            f"{storage.root}: is not empty and holds no dataset (there is {names[0]}); "
+            f"{storage.root}: is not empty and holds no dataset (there is {foreign[0]}); "
             "choose an empty or a new folder for --output"
+        )
+
+
+def _refuse_extra_files(storage: Storage) -> None:
+    """A dataset may be replaced where nothing else lies in its folder."""
+    dataset = Dataset(storage.root)
+    extra = sorted(set(storage.list_files()) - set(dataset.manifest.files) - {MANIFEST_FILE})
+    if extra:
+        raise PipelineError(
+            f"{storage.root}: {extra[0]} does not belong to the dataset that --overwrite is to "
+            "replace; move it elsewhere first"
         )
 
 

@@ -87,6 +87,9 @@ class FeatureConfig:
                 type(value) not in (int, float) or not math.isfinite(value)
             ):
                 raise DatasetError(f"{field.name}={value!r} must be a finite number")
+            if field.type == "float":
+                # So that 8000 and 8000.0, which are equal, are also written alike.
+                object.__setattr__(self, field.name, float(value))
         if self.n_fft % 2:
             raise DatasetError(f"n_fft={self.n_fft} must be even: frames are centred")
         if self.win_length > self.n_fft:
@@ -174,6 +177,8 @@ class FeatureConfig:
         """
         given = dict(values)
         definition = given.pop("definition", None)
+        if definition is not None and not isinstance(definition, dict):
+            raise DatasetError(f"{where}: 'definition' must be an object; leave it out")
         if definition is not None and definition != DEFINITION:
             differing = sorted(
                 key
@@ -191,7 +196,10 @@ class FeatureConfig:
                 f"{where}: unknown field {unknown[0]!r}; the fields are {', '.join(names)}"
             )
         if "features" in given:
-            if not isinstance(given["features"], list | tuple):
+            chosen = given["features"]
+            if not isinstance(chosen, list | tuple) or any(
+                type(name) is not str for name in chosen
+            ):
                 raise DatasetError(f"{where}: 'features' must be a list of names")
             given["features"] = tuple(given["features"])
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from schemas.errors import DamagedDataError
 from schemas.features import FeatureSpec
 from schemas.statistics import Statistics
 from schemas.storage import RangeReader
-from schemas.tables import index_schema, table_bytes, table_from_bytes
+from schemas.tables import REJECTS, index_schema, table_bytes, table_from_bytes
 
 SPLITS = ("train", "validation", "test")
 FORMATS = ("tfrecord", "hdf5")
@@ -59,6 +59,15 @@ class Reject:
     reason: str
     position: int | None
     message: str
+
+
+def rejects_table(rejects: Iterable[Reject]) -> pa.Table:
+    """A table of `tables.REJECTS`, sorted by recording, stage, position."""
+    ordered = sorted(
+        rejects,
+        key=lambda each: (each.recording_id.encode(), each.stage, each.position or 0, each.reason),
+    )
+    return pa.Table.from_pylist([vars(reject) for reject in ordered], REJECTS)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

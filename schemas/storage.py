@@ -71,7 +71,7 @@ class Storage:
         """The names of all files below the folder, sorted; empty where there is no folder."""
         if not self.exists():
             return []
-        found = self._filesystem.find(self._path)
+        found = _walk(self._path) if self.is_local else self._filesystem.find(self._path)
         return sorted(os.path.relpath(path, self._path).replace(os.sep, "/") for path in found)
 
     def open(self, name: str) -> BinaryIO:
@@ -187,6 +187,18 @@ class _RemoteRanges:
 
     def close(self) -> None:
         pass
+
+
+def _walk(root: str) -> Iterator[str]:
+    """All files below a local folder, also behind links to folders, each folder once."""
+    seen = set()
+    for folder, folders, files in os.walk(root, followlinks=True):
+        real = os.path.realpath(folder)
+        if real in seen:
+            folders.clear()
+            continue
+        seen.add(real)
+        yield from (os.path.join(folder, name) for name in files)
 
 
 def sync_folder(folder: str | os.PathLike[str]) -> None:

@@ -1,9 +1,11 @@
 """Inputs and datasets that many tests only read, made once a session."""
 
+import os
 from pathlib import Path
 
 import pytest
 
+from tests.dataset_factory import make_dataset
 from tests.tiny_musicnet import CONFIG, write_tiny_musicnet
 
 
@@ -35,3 +37,30 @@ def demo_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("demo")
     write_demo_data(root)
     return root
+
+
+@pytest.fixture(scope="session")
+def small_dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A synthetic dataset that is made without Beam."""
+    return make_dataset(tmp_path_factory.mktemp("small") / "dataset")
+
+
+@pytest.fixture(scope="session")
+def small_run(small_dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The run of a tiny model on `small_dataset`."""
+    from training.config import LoopConfig, ModelConfig, TrainingConfig
+    from training.train import train
+
+    run_dir = tmp_path_factory.mktemp("small") / "run"
+    model, training = ModelConfig(units=(8,)), TrainingConfig(batch_size=4)
+    loop = LoopConfig(steps=12, validation_interval=5)
+    train(str(small_dataset), str(run_dir), model, training, loop)
+    return run_dir
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Where everything that tests need is said to be present, a skipped test is a failure."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if os.environ.get("NO_SKIPS") and reporter and reporter.stats.get("skipped"):
+        reporter.write_line("NO_SKIPS is set, and tests were skipped", red=True)
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED

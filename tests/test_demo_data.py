@@ -15,7 +15,6 @@ import pytest
 import soundfile
 from numpy.typing import NDArray
 
-from pipelines import demo_data
 from pipelines.demo_data import note_value, perform, write_demo_data
 from pipelines.demo_scores import CATALOGUE, Excerpt, read_score
 from pipelines.errors import PipelineError

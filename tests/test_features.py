@@ -54,6 +54,13 @@ def test_json_and_back_is_the_same(preset: str) -> None:
     assert FeatureConfig.from_json(text, where="x") == config
 
 
+def test_equal_configurations_are_written_alike() -> None:
+    assert FeatureConfig(fmax=8000).to_dict() == FeatureConfig(fmax=8000.0).to_dict()
+    assert json.dumps(FeatureConfig(fmax=8000).to_dict()) == json.dumps(
+        FeatureConfig(fmax=8000.0).to_dict()
+    )
+
+
 def test_json_names_the_file_and_the_unknown_field() -> None:
     with pytest.raises(DatasetError, match=r"my\.json: unknown field 'hop'; the fields are"):
         FeatureConfig.from_json('{"hop": 256}', where="my.json")

@@ -6,6 +6,7 @@ import pytest
 from pipelines.errors import PipelineError
 from pipelines.inspection import inspect_and_keep, inspect_recording
 from pipelines.sources import list_sources
+from pipelines.work import claim_plan
 from schemas import Storage
 from schemas.tables import LABELS, labels_file, table_from_bytes
 from tests.tiny_musicnet import CONFIG, RECORDINGS, write_tiny_musicnet
@@ -68,9 +69,17 @@ def test_labels_of_another_run_are_not_replaced(root: Path, tmp_path: Path) -> N
     build = str(tmp_path / "out")
     first = inspect_and_keep(source, str(root), build, CONFIG)
     assert inspect_and_keep(source, str(root), build, CONFIG) == first
+    claim_plan(Storage(build), {})
     kept = Storage(build).read_bytes(labels_file("101"))
     path = root / "train_labels/101.csv"
     path.write_text(path.read_text() + "5,9,1,60,0.0,1.0,Quarter\n")
     with pytest.raises(PipelineError, match=r"101\.parquet: was written from other labels"):
         inspect_and_keep(source, str(root), build, CONFIG)
     assert Storage(build).read_bytes(labels_file("101")) == kept
+
+
+def test_a_link_that_leads_nowhere_is_a_reject(root: Path) -> None:
+    (root / "train_data/101.wav").unlink()
+    (root / "train_data/101.wav").symlink_to("/nowhere.wav")
+    inspected, _ = inspect(root)
+    assert [reject.reason for reject in inspected.rejects] == ["audio_unreadable"]

@@ -1,12 +1,15 @@
 import json
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from pipelines.cli import main, split_at_dashes
 from schemas import Dataset
+from tests.tiny_musicnet import Tiny, write_tiny_musicnet
 
 
 def test_beams_options_follow_two_dashes() -> None:
@@ -37,6 +40,25 @@ def test_the_whole_way_by_command_lines(tiny_root: Path, tmp_path: Path, capsys)
     (tmp_path / "out/recordings.parquet").unlink()
     assert main(["verify", out]) == 1
     assert "recordings.parquet: is missing" in capsys.readouterr().out
+
+
+def test_ctrl_c_stops_a_run_and_the_same_command_goes_on(tmp_path: Path) -> None:
+    root = write_tiny_musicnet(tmp_path / "in", [Tiny(name, seconds=60) for name in "1234"])
+    out = tmp_path / "out"
+    command = [sys.executable, "-m", "pipelines", "preprocess", "--input", str(root),
+               "--output", str(out), "--shard-mb", "1", "--workers", "2", "--json"]  # fmt: skip
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    while not list(out.glob("_work/plan.json")):
+        assert process.poll() is None
+        time.sleep(0.001)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate()
+    assert process.returncode == 130
+    assert b"interrupted; the same command goes on" in errors
+    assert not (out / "dataset.json").exists()
+    run = subprocess.run(command, capture_output=True)
+    assert run.returncode == 0
+    assert (out / "dataset.json").exists()
 
 
 @pytest.mark.parametrize(

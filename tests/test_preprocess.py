@@ -5,18 +5,17 @@ import json
 import shutil
 from pathlib import Path
 
-import librosa
 import numpy as np
 import pytest
 import soundfile
 import tensorflow as tf
 
 from pipelines.errors import PipelineError
-from pipelines.labels import NoteFrames, parse_labels
 from pipelines.preprocess import PreprocessOptions, dry_run, preprocess
-from schemas import Dataset, FeatureConfig, Storage
-from schemas.checksums import sha256
-from schemas.shards import SPLITS, read_window
+from pipelines.shard_writer import write_shard
+from schemas import Dataset
+from schemas.shards import SPLITS
+from tests.reference import check_windows, digests, windows_of
 from tests.tiny_musicnet import CONFIG
 
 
@@ -29,65 +28,8 @@ def options(root: Path, output: Path, **changed) -> PreprocessOptions:
     )
 
 
-def digests(root: Path) -> dict[str, str]:
-    return {name: sha256((root / name).read_bytes()) for name in Storage(root).list_files()}
-
-
-def windows_of(dataset: Dataset, file_format: str):
-    for split in SPLITS:
-        for shard in dataset.shards(split, file_format):
-            file = dataset.storage.open_ranges(shard)
-            for row in dataset.index(shard).table.to_pylist():
-                yield read_window(file, row, dataset.config.specs(), where=shard)
-            file.close()
-
-
-def whole_log_mel(path: Path, config: FeatureConfig) -> np.ndarray:
-    """librosa's mel power of the whole recording, float64 [frames, n_mels]."""
-    samples, _ = librosa.load(path, sr=config.sample_rate)
-    return librosa.feature.melspectrogram(
-        y=samples,
-        sr=config.sample_rate,
-        n_fft=config.n_fft,
-        win_length=config.win_length,
-        hop_length=config.hop_length,
-        n_mels=config.n_mels,
-        pad_mode="constant",
-    ).T.astype(np.float64)
-
-
 def test_every_window_is_the_slice_of_the_whole(tiny_root: Path, tiny_dataset: Path) -> None:
-    dataset = Dataset(tiny_dataset)
-    config = dataset.config
-    rows = {row["recording_id"]: row for row in dataset.recordings().to_pylist()}
-    power = {name: whole_log_mel(tiny_root / row["path"], config) for name, row in rows.items()}
-    audio = {name: librosa.load(tiny_root / row["path"], sr=config.sample_rate)[0]
-             for name, row in rows.items()}  # fmt: skip
-    seen = []
-    for window in windows_of(dataset, "tfrecord"):
-        name, first, valid = window.recording_id, window.first_frame, window.valid_frames
-        seen.append((name, first))
-        expected = power[name][first : first + config.window_frames]
-        assert valid == len(expected)
-        found = 10 ** (window.features["log_mel"][:valid].astype(np.float64) / 10)
-        loudest = expected.max(axis=1, keepdims=True)
-        reference = np.maximum(expected, config.amin)
-        close = np.abs(found - reference) <= 1e-4 * reference + 1e-10 * loudest
-        decibels = np.abs(10 * np.log10(found / reference))
-        assert (close | (decibels <= 0.05)).all()
-        assert (window.features["log_mel"][valid:] == config.floor_db).all()
-        start, hops = first * config.hop_length, config.window_frames * config.hop_length
-        samples = np.pad(audio[name], (0, hops))[start : start + hops]
-        np.testing.assert_allclose(window.features["waveform"], samples * 32_768, atol=1)
-        path = tiny_root / rows[name]["path"].replace("_data", "_labels")
-        labels = parse_labels(path.with_suffix(".csv").read_bytes(), where=name)
-        rolls = NoteFrames.from_labels(labels, config).rolls(first, config.window_frames, valid)
-        np.testing.assert_array_equal(window.features["notes"], rolls[0])
-        np.testing.assert_array_equal(window.features["onsets"], rolls[1])
-    expected_windows = [
-        (name, 48 * number) for name, row in rows.items() for number in range(row["windows"])
-    ]
-    assert sorted(seen) == sorted(expected_windows)
+    check_windows(tiny_root, Dataset(tiny_dataset))
 
 
 def test_tensorflow_alone_reads_the_same_arrays(tiny_dataset: Path) -> None:
@@ -189,10 +131,69 @@ def test_windows_with_nan_are_rejected_and_the_rest_is_kept(
     assert not kept & refused
 
 
+def test_rejects_do_not_depend_on_where_the_input_lies(tiny_root: Path, tmp_path: Path) -> None:
+    for place in ("one", "another/place"):
+        root = shutil.copytree(tiny_root, tmp_path / place / "in")
+        (root / "train_data/101.wav").write_bytes(b"not audio")
+        (root / "train_data/102.wav").unlink()
+        (root / "train_data/102.wav").symlink_to("nowhere")
+        (root / "train_labels/103.csv").write_text("x,y")
+        preprocess(options(root, tmp_path / place / "out"))
+    found = Dataset(tmp_path / "one/out").rejects()["reason"].to_pylist()
+    assert found == ["audio_unreadable", "audio_unreadable", "labels_unreadable"]
+    assert digests(tmp_path / "one/out") == digests(tmp_path / "another/place/out")
+
+
+def test_recordings_of_which_nothing_is_left_count_as_refused(
+    tiny_root: Path, tmp_path: Path
+) -> None:
+    root = shutil.copytree(tiny_root, tmp_path / "in")
+    for path in sorted((root / "train_data").iterdir())[:4]:
+        samples, rate = soundfile.read(path, dtype="float32")
+        soundfile.write(path, np.full_like(samples, np.nan), rate, subtype="FLOAT", format="WAV")
+    with pytest.raises(PipelineError, match="4 of 6 recordings cannot be used, 3 are allowed"):
+        preprocess(options(root, tmp_path / "out"))
+    assert not (tmp_path / "out/dataset.json").exists()
+
+
+def test_audio_that_vanishes_during_a_run_is_no_reject(
+    tiny_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = shutil.copytree(tiny_root, tmp_path / "in")
+
+    def write_without_audio(*arguments):
+        shutil.rmtree(root / "train_data", ignore_errors=True)
+        return write_shard(*arguments)
+
+    monkeypatch.setattr("pipelines.graph.write_shard", write_without_audio)
+    with pytest.raises(PipelineError, match=r"train_data/.*\.wav: no such file"):
+        preprocess(options(root, tmp_path / "out"))
+
+
+def test_samples_too_large_for_a_spectrum_are_rejected(tiny_root: Path, tmp_path: Path) -> None:
+    root = shutil.copytree(tiny_root, tmp_path / "in")
+    path = root / "train_data/105.wav"
+    samples, rate = soundfile.read(path, dtype="float32")
+    soundfile.write(path, samples * np.float32(1e30), rate, subtype="FLOAT", format="WAV")
+    preprocess(options(root, tmp_path / "out"))
+    rejects = Dataset(tmp_path / "out").rejects().to_pylist()
+    assert [(each["recording_id"], each["reason"]) for each in rejects] == [("105", "not_finite")]
+
+
+def test_a_linked_folder_of_recordings_is_read(
+    tiny_root: Path, tiny_dataset: Path, tmp_path: Path
+) -> None:
+    root = shutil.copytree(tiny_root, tmp_path / "in")
+    (root / "train_data").rename(tmp_path / "elsewhere")
+    (root / "train_data").symlink_to(tmp_path / "elsewhere")
+    preprocess(options(root, tmp_path / "out"))
+    assert digests(tmp_path / "out") == digests(tiny_dataset)
+
+
 def test_an_interrupted_run_goes_on_where_it_stopped(
     tiny_root: Path, tiny_dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(*arguments):
+    def fail(*arguments, **options):
         raise PipelineError("the power went out")
 
     with monkeypatch.context() as patch:
@@ -214,7 +215,7 @@ def test_another_configuration_does_not_touch_unfinished_work(
 ) -> None:
     out = tmp_path / "out"
     with monkeypatch.context() as patch:
-        patch.setattr("pipelines.graph.publish", lambda *arguments: 1 / 0)
+        patch.setattr("pipelines.graph.publish", lambda *arguments, **options: 1 / 0)
         with pytest.raises(PipelineError, match="division by zero"):
             preprocess(options(tiny_root, out))
     before = digests(out)

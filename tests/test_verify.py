@@ -1,14 +1,20 @@
+import dataclasses
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import h5py
+import pyarrow as pa
 import pytest
 
 from pipelines.verify import verify
 from schemas import Dataset
-from schemas.checksums import sha256
+from schemas.checksums import crc32c, sha256
 from schemas.manifest import MANIFEST_FILE, FileEntry, Manifest
+from schemas.shards import Reject, ShardIndex, index_file
+from schemas.statistics import Statistics
+from schemas.tables import RECORDINGS, table_bytes
+from schemas.tfrecord import frame_record
 
 
 def reseal(root: Path, *changed: str) -> None:
@@ -119,8 +125,103 @@ def test_windows_named_otherwise_within_a_file_are_found(copy: Path) -> None:
     assert verify(str(copy)).defects == (f"{name}: names other windows than its index",)
 
 
-def test_statistics_and_fingerprint_are_checked(copy: Path) -> None:
+def more(statistics: Statistics) -> Statistics:
+    return dataclasses.replace(statistics, count=statistics.count + 1)
+
+
+@pytest.mark.parametrize(
+    ("field", "edit", "told"),
+    [
+        ("fingerprint", lambda _: "0" * 64, "the fingerprint is not that of the windows"),
+        ("plan_digest", lambda _: "0" * 64, "its plan is not that of recordings.parquet"),
+        ("statistics", more, "the statistics are not those of the training shards"),
+        (
+            "splits",
+            lambda splits: {**splits, "test": dataclasses.replace(splits["test"], windows=99)},
+            "counts 99 windows in test",
+        ),
+    ],
+)
+def test_figures_of_the_manifest_are_recomputed(
+    copy: Path, field: str, edit: Callable, told: str
+) -> None:
     manifest = Dataset(copy).manifest
-    values = {**vars(manifest), "fingerprint": "0" * 64}
+    values = {**vars(manifest), field: edit(getattr(manifest, field))}
     (copy / MANIFEST_FILE).write_bytes(Manifest(**values).to_bytes())
-    assert any("fingerprint" in defect for defect in verify(str(copy)).defects)
+    assert f"{MANIFEST_FILE}: {told}" in verify(str(copy)).defects
+
+
+def edit_index(root: Path, name: str, edit: Callable[[ShardIndex], ShardIndex]) -> None:
+    """Writes the index of a shard again, changed, with a manifest that vouches for it."""
+    index = edit(Dataset(root).index(name))
+    (root / index_file(name)).write_bytes(index.to_bytes())
+    reseal(root, index_file(name))
+
+
+def report_with(**changed: object) -> Callable[[ShardIndex], ShardIndex]:
+    return lambda index: ShardIndex(index.table, dataclasses.replace(index.report, **changed))
+
+
+@pytest.mark.parametrize("file_format", ["tfrecord", "hdf5"])
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({"statistics": Statistics.zero(20)}, "its statistics are not those of its windows"),
+        ({"windows": 1}, "its report counts 1 windows of"),
+        ({"plan_digest": "x"}, "was written for another plan"),
+        (
+            {"rejects": (Reject("101", "window", "not_finite", 0, "x"),)},
+            "lacks windows that a shard refused",
+        ),
+    ],
+)
+def test_figures_of_a_report_are_recomputed(
+    copy: Path, file_format: str, changed: dict, told: str
+) -> None:
+    edit_index(copy, shard(copy, file_format), report_with(**changed))
+    assert any(told in defect for defect in verify(str(copy)).defects)
+
+
+def test_formats_are_held_against_each_other(copy: Path) -> None:
+    """Both the shard and its index are changed, so that each format is sound by itself."""
+    name = shard(copy, "hdf5")
+    row = Dataset(copy).index(name).table.to_pylist()[0]
+    data = bytearray((copy / name).read_bytes())
+    data[row["onsets_offset"]] ^= 1
+    (copy / name).write_bytes(data)
+    crc = crc32c(bytes(data[row["onsets_offset"] :][: row["onsets_length"]]))
+
+    def vouch(index: ShardIndex) -> ShardIndex:
+        rows = index.table.to_pylist()
+        rows[0]["onsets_crc32c"] = crc
+        return ShardIndex(pa.Table.from_pylist(rows, index.table.schema), index.report)
+
+    edit_index(copy, name, vouch)
+    reseal(copy, name)
+    told = "train shard 0: the formats differ in their windows' bytes or order"
+    assert told in verify(str(copy)).defects
+
+
+def test_a_record_that_no_index_knows_is_found(copy: Path) -> None:
+    name = shard(copy, "tfrecord")
+    with (copy / name).open("ab") as file:
+        file.write(b"".join(frame_record([b"more"])))
+    reseal(copy, name)
+    assert any("records, its index" in defect for defect in verify(str(copy)).defects)
+
+
+def test_counts_of_recordings_are_recomputed(copy: Path) -> None:
+    rows = Dataset(copy).recordings().to_pylist()
+    rows[0]["clipped_samples"] = 7
+    table = pa.Table.from_pylist(rows, RECORDINGS)
+    (copy / "recordings.parquet").write_bytes(table_bytes(table))
+    reseal(copy, "recordings.parquet")
+    assert verify(str(copy)).defects[0] == (
+        "recordings.parquet: its counts are not those of the shards"
+    )
+
+
+def test_a_missing_index_is_no_difference_between_formats(copy: Path) -> None:
+    name = index_file(shard(copy, "tfrecord"))
+    (copy / name).unlink()
+    assert all(name in defect for defect in verify(str(copy)).defects)

@@ -7,23 +7,32 @@ import pytest
 
 from pipelines.errors import PipelineError
 from pipelines.work import build_place, claim_plan, read_claim
-from schemas import Storage
-from schemas.manifest import MANIFEST_FILE
+from schemas import DatasetError, FeatureConfig, Manifest, Storage
+from schemas.manifest import MANIFEST_FILE, SplitSummary
+from schemas.shards import FORMATS, SPLITS
 
 
 def publish(folder: str | Path, text: str = "{}") -> None:
     Storage(folder).write_bytes(MANIFEST_FILE, text.encode())
 
 
+def publish_whole(folder: Path) -> bytes:
+    """Publishes the smallest dataset there is, and returns its manifest."""
+    splits = {split: SplitSummary(0, 0, 0) for split in SPLITS}
+    manifest = Manifest(FeatureConfig(), 0, FORMATS, splits, None, "p", "f", {}, {})
+    publish(folder, manifest.to_bytes().decode())
+    return manifest.to_bytes()
+
+
 def test_a_second_run_is_refused_until_the_first_ends(tmp_path: Path) -> None:
     out = str(tmp_path / "out")
     with build_place(out, overwrite=False) as place:
-        Storage(place).write_bytes("train/x", b"1")
+        Storage(place).write_bytes("train/00000-of-00001.h5", b"1")
         with pytest.raises(PipelineError, match="another run is writing here"):
             contextlib.ExitStack().enter_context(build_place(out, overwrite=False))
     with build_place(out, overwrite=False):
         pass
-    assert (tmp_path / "out/train/x").exists()
+    assert (tmp_path / "out/train/00000-of-00001.h5").exists()
 
 
 def test_a_killed_run_leaves_no_lock(tmp_path: Path) -> None:
@@ -59,16 +68,16 @@ def test_publishing_removes_what_only_the_run_needed(tmp_path: Path) -> None:
 
 def test_the_old_dataset_stays_until_the_new_one_is_whole(tmp_path: Path) -> None:
     out = tmp_path / "out"
-    publish(out, "old")
+    old = publish_whole(out)
     with contextlib.suppress(RuntimeError), build_place(str(out), overwrite=True) as place:
         claim_plan(Storage(place), {})
         raise RuntimeError
-    assert (out / MANIFEST_FILE).read_text() == "old"
+    assert (out / MANIFEST_FILE).read_bytes() == old
     with build_place(str(out), overwrite=True) as place:
-        assert (out / MANIFEST_FILE).read_text() == "old"
+        assert (out / MANIFEST_FILE).read_bytes() == old
         publish(place, "new")
     assert (out / MANIFEST_FILE).read_text() == "new"
-    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out"]
 
 
 def test_a_swap_that_was_cut_short_is_undone(tmp_path: Path) -> None:
@@ -90,6 +99,36 @@ def test_stores_are_built_in_place_and_never_overwritten() -> None:
         contextlib.ExitStack().enter_context(build_place(root, overwrite=False))
     with pytest.raises(PipelineError, match="--overwrite needs a local disk"):
         contextlib.ExitStack().enter_context(build_place(root, overwrite=True))
+
+
+def test_files_that_are_not_ours_are_never_removed(tmp_path: Path) -> None:
+    Storage(tmp_path / "a").write_bytes("_work/mine.txt", b"four years")
+    Storage(tmp_path / "b").write_bytes("dataset.json", b'{"name": "kaggle"}')
+    with build_place(str(tmp_path / "c"), overwrite=False) as place:
+        claim_plan(Storage(place), {})
+    Storage(tmp_path / "c").write_bytes("thesis.tex", b"four years")
+    for name in "abc":
+        before = Storage(tmp_path / name).list_files()
+        for overwrite in (False, True):
+            with (
+                pytest.raises((PipelineError, DatasetError)),
+                build_place(str(tmp_path / name), overwrite=overwrite),
+            ):
+                pytest.fail("a foreign folder was about to be used")
+        assert Storage(tmp_path / name).list_files() == before
+
+
+def test_what_killed_swaps_left_does_not_stand_in_the_way(tmp_path: Path) -> None:
+    publish_whole(tmp_path / "real")
+    publish(tmp_path / ".real.old", "older")
+    publish(tmp_path / ".real.new", "newer")
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    with build_place(str(tmp_path / "link"), overwrite=True) as place:
+        assert not (Path(place) / MANIFEST_FILE).exists()
+        publish(place, "newest")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "link" / MANIFEST_FILE).read_text() == "newest"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["link", "real"]
 
 
 def test_a_plan_is_claimed_once(tmp_path: Path) -> None:

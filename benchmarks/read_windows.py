@@ -1,0 +1,110 @@
+"""Reads a training split three times in one of several ways; windows per second and memory."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import sys
+import time
+from collections.abc import Callable, Iterator
+
+import google_crc32c
+import numpy as np
+
+from schemas import Dataset
+from training import open_dataset
+
+EPOCHS = 3
+BATCH = 16
+
+
+def tf_data(root: str, features: list[str]) -> Iterator[int]:
+    import tensorflow as tf
+
+    dataset = Dataset(root)
+    specs = dataset.config.specs()
+    schema = {name: tf.io.FixedLenFeature([], tf.string) for name in features}
+
+    def parse(record):  # type: ignore[no-untyped-def]
+        parsed = tf.io.parse_single_example(record, schema)
+        return {
+            name: tf.reshape(
+                tf.io.decode_raw(parsed[name], np.dtype(specs[name].dtype)), specs[name].shape
+            )
+            for name in features
+        }
+
+    paths = [dataset.storage.path(name) for name in dataset.shards("train", "tfrecord")]
+    records = tf.data.Dataset.from_tensor_slices(paths).interleave(
+        tf.data.TFRecordDataset, num_parallel_calls=tf.data.AUTOTUNE
+    )
+    parsed = records.shuffle(256).map(parse, num_parallel_calls=tf.data.AUTOTUNE)
+    batches = parsed.batch(BATCH).prefetch(tf.data.AUTOTUNE).repeat(EPOCHS)
+    for batch in batches:
+        yield len(batch[features[0]])
+
+
+def ours(root: str, features: list[str]) -> Iterator[int]:
+    reader = open_dataset(root, features=features, batch_size=BATCH, memory_bytes=256 * 2**20)
+    left = EPOCHS * len(reader)
+    for batch in reader:
+        yield len(batch["valid_frames"])
+        left -= len(batch["valid_frames"])
+        if not left:
+            return
+
+
+def ours_tf_data(root: str, features: list[str]) -> Iterator[int]:
+    reader = open_dataset(root, features=features, batch_size=BATCH, memory_bytes=256 * 2**20)
+    left = EPOCHS * len(reader)
+    for batch in reader.as_tf_dataset():
+        yield len(batch["valid_frames"])
+        left -= len(batch["valid_frames"])
+        if not left:
+            return
+
+
+def bare(root: str, features: list[str]) -> Iterator[int]:
+    dataset = Dataset(root)
+    for _ in range(EPOCHS):
+        for shard in dataset.shards("train", "tfrecord"):
+            table = dataset.index(shard).table
+            columns = [
+                (table[f"{name}_offset"].to_pylist(), table[f"{name}_length"].to_pylist())
+                for name in features
+            ]
+            file = dataset.storage.open_ranges(shard)
+            for row in range(table.num_rows):
+                for offsets, lengths in columns:
+                    google_crc32c.value(file.read(offsets[row], lengths[row]))
+                yield 1
+            file.close()
+
+
+def resident_megabytes() -> float:
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+def main(way: str, root: str, features: str) -> None:
+    ways: dict[str, Callable[[str, list[str]], Iterator[int]]] = {
+        "tf_data": tf_data,
+        "ours": ours,
+        "ours_tf_data": ours_tf_data,
+        "bare": bare,
+    }
+    if "tf_data" in way:
+        import tensorflow as tf
+
+        tf.constant(0)
+    idle = resident_megabytes()
+    started = time.monotonic()
+    windows = sum(ways[way](root, features.split(",")))
+    seconds = time.monotonic() - started
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
+    print(json.dumps({"windows_per_second": windows / seconds, "megabytes": peak - idle}))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,143 @@
+"""The whole way once: recordings -> dataset -> verified -> trained -> music, in a few minutes.
+
+    python examples/demo.py --output demo                     # renders its own recordings
+    python examples/demo.py --output demo --input MUSICNET    # uses yours
+
+Each step is a command that is printed before it runs; the folder ends up with audio, pictures and
+a summary. The exit status is 1 where a step or a check of the result fails.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+STEPS = 300
+UNITS = 256
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--output", type=Path, required=True, help="the folder to fill")
+    parser.add_argument("--input", type=Path, help="recordings in MusicNet's layout")
+    parser.add_argument("--steps", type=int, default=STEPS, help=f"of training ({STEPS})")
+    options = parser.parse_args()
+    started = time.monotonic()
+    try:
+        results = run_all(options.output, options.input, options.steps)
+    except subprocess.CalledProcessError as error:
+        print(f"error: the step above failed with exit status {error.returncode}", file=sys.stderr)
+        return 1
+    results["checks"] = checks = check(results)
+    results["wall_seconds"] = round(time.monotonic() - started, 1)
+    (options.output / "summary.json").write_text(json.dumps(results, indent=1) + "\n")
+    text = summary(options.output, results)
+    (options.output / "summary.md").write_text(text)
+    print(f"\n{text}")
+    return 0 if all(checks.values()) else 1
+
+
+def run_all(output: Path, recordings: Path | None, steps: int) -> dict[str, Any]:
+    """The result of each command, by the command's name."""
+    output.mkdir(parents=True, exist_ok=True)
+    dataset, run, audio = output / "dataset", output / "run", output / "generated.wav"
+    results: dict[str, Any] = {}
+    if recordings is None:
+        recordings = output / "recordings"
+        if not (recordings / "musicnet_metadata.csv").exists():
+            results["demo-data"] = step("pipelines", "demo-data", recordings)
+    results["preprocess"] = step(
+        "pipelines", "preprocess", "--input", recordings, "--output", dataset,
+        "--format", "both", "--shard-mb", 16, "--workers", 2, "--overwrite",
+    )  # fmt: skip
+    results["verify"] = step("pipelines", "verify", dataset)
+    results["inspect"] = step("pipelines", "inspect", dataset, "--plot", output / "windows.png")
+    # A finished run refuses another beside it, so a repeated demo begins with a new one.
+    shutil.rmtree(run, ignore_errors=True)
+    results["train"] = step(
+        "training", "train", "--data", dataset, "--run-dir", run,
+        "--model", "gru", "--units", UNITS, "--steps", steps, "--memory-mb", 64,
+    )  # fmt: skip
+    results["evaluate"] = step("training", "evaluate", "--run", run, "--data", dataset)
+    results["generate"] = step(
+        "training", "generate", "--run", run, "--seconds", 10, "--seed", 1, "--output", audio
+    )
+    results["compare"] = step(
+        "training", "compare", "--run", run, "--data", dataset, "--audio", audio
+    )
+    return results
+
+
+def step(package: str, *arguments: object) -> dict[str, Any]:
+    """Runs one command, showing it and its progress, and returns what it prints as JSON."""
+    shown = ["python", "-m", package, *map(str, arguments)]
+    print(f"\n$ {' '.join(shown)}", file=sys.stderr, flush=True)
+    command = [sys.executable, *shown[1:], "--json"]
+    run = subprocess.run(command, stdout=subprocess.PIPE)
+    # verify says what is wrong in its result, and fails too.
+    if run.returncode and not (run.stdout and "verify" in arguments):
+        raise subprocess.CalledProcessError(run.returncode, command)
+    return json.loads(run.stdout)
+
+
+def check(results: Mapping[str, Any]) -> dict[str, bool]:
+    """What the demo promises, and whether it holds."""
+    bits, compared = results["evaluate"]["bits"], results["compare"]
+    return {
+        "the dataset is sound": not results["verify"]["defects"],
+        "the model predicts test frames better than a marginal histogram": bits["model"]
+        < bits["histogram"],
+        "the model predicts test frames better than linear autoregression": bits["model"]
+        < bits["autoregression"],
+        "the music is as loud and as bright as training windows": all(
+            compared["within_training_range"].values()
+        ),
+        "the music is no closer to a training window than test recordings are": not compared["copy"]
+        and compared["nearest_db"][0] >= compared["test_nearest_db"][0],
+    }
+
+
+def summary(output: Path, results: Mapping[str, Any]) -> str:
+    """The result for people, as Markdown."""
+    made, trained = results["preprocess"], results["train"]
+    bits, compared = results["evaluate"]["bits"], results["compare"]
+    splits = made["splits"]
+    lines = [
+        "# From recordings to music",
+        "",
+        f"- {made['audio_seconds']:.0f} s of audio became "
+        f"{sum(split['windows'] for split in splits.values())} windows, "
+        f"{made['bytes'] / 1e6:.0f} MB as {' and '.join(made['formats'])}, "
+        f"in {made['wall_seconds']:.1f} s",
+        f"- a GRU of {UNITS} units was trained for {trained['step']} steps "
+        f"at {trained['frames_per_second']:,.0f} frames/s",
+        "- bits per dimension on the test recordings (lower is better): "
+        + ", ".join(f"{name} {value:.3f}" for name, value in bits.items()),
+        f"- {results['evaluate']['sharing_a_work']} of {splits['test']['recordings']} test "
+        "recordings share a work with training recordings",
+        "- the generated music beside the training windows: "
+        + ", ".join(
+            f"{name} {value:.1f} ({low:.1f} to {high:.1f})"
+            for name, (value, low, high) in compared["summary"].items()
+        ),
+        f"- its nearest second of training data is {compared['nearest_db'][0]:.1f} dB away, "
+        f"that of the test recordings {compared['test_nearest_db'][0]:.1f} dB",
+        "",
+        *(f"- [{'x' if held else ' '}] {text}" for text, held in results["checks"].items()),
+        "",
+        f"Listen to {output / 'generated.wav'}, look at {output / 'generated.png'} and "
+        f"{output / 'windows.png'}. All of it took {results['wall_seconds']:.0f} s.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
