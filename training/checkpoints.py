@@ -1,0 +1,155 @@
+"""Checkpoints that are there whole or not at all, however the process ends.
+
+    checkpoints/
+      index.json           {"latest": NAME, "best": NAME or null}, replaced in one rename
+      step-00000100/       NAME: written under another name, synced, renamed
+        arrays.npz         the weights of the model and the variables of the optimiser, in order
+        state.json         `Progress`
+
+A checkpoint exists once the index names it; what the index does not name is removed at the next
+save.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import shutil
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from schemas import Storage
+from schemas.storage import TEMPORARY_PREFIX, sync_folder
+from training.errors import TrainingError
+
+_INDEX = "index.json"
+_ARRAYS = "arrays.npz"
+_STATE = "state.json"
+
+
+@dataclasses.dataclass(frozen=True)
+class Progress:
+    """Where a run stands: steps done, the reader's state, and each validation so far.
+
+    `seed` is what the initial weights and the order of the windows were made from: with `step` and
+    `reader` it is the state of everything random. `validations` are (step, bits per dimension).
+    """
+
+    step: int
+    seed: int
+    reader: dict[str, int]
+    validations: tuple[tuple[int, float], ...] = ()
+
+    @property
+    def is_best(self) -> bool:
+        """Whether the last validation is of this step and no other was as good."""
+        if not self.validations or self.validations[-1][0] != self.step:
+            return False
+        earlier = [bits for _, bits in self.validations[:-1]]
+        return self.validations[-1][1] < min(earlier, default=float("inf"))
+
+
+class Checkpoints:
+    """The checkpoints in one folder: the latest, and the best on the validation split."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def save(
+        self,
+        progress: Progress,
+        weights: Sequence[NDArray[Any]],
+        optimizer: Sequence[NDArray[Any]],
+    ) -> None:
+        """Writes a checkpoint, makes it the latest (and the best, if it is) and prunes others.
+
+        A step is saved once: the next checkpoint is of a later one.
+        """
+        self._folder.mkdir(parents=True, exist_ok=True)
+        index = self._index()
+        name = f"step-{progress.step:08d}"
+        self._write(name, progress, weights, optimizer)
+        best = name if progress.is_best else index["best"]
+        text = json.dumps({"latest": name, "best": best}).encode()
+        Storage(self._folder).write_bytes(_INDEX, text)
+        for path in self._folder.iterdir():
+            if path.name not in (name, best, _INDEX):
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+    def latest(self) -> str | None:
+        """The name of the latest checkpoint, None where there is none yet."""
+        return self._index()["latest"]
+
+    def best(self) -> str | None:
+        """The name of the best one on the validation split; of the latest before any validation."""
+        index = self._index()
+        return index["best"] or index["latest"]
+
+    def load(self, name: str) -> tuple[Progress, list[NDArray[Any]], list[NDArray[Any]]]:
+        """Progress, weights and optimiser variables; `TrainingError` where they are damaged."""
+        folder = self._folder / name
+        try:
+            values = json.loads((folder / _STATE).read_bytes())
+            validations = tuple((step, bits) for step, bits in values.pop("validations"))
+            with np.load(folder / _ARRAYS) as arrays:
+                found = {key: arrays[key] for key in arrays.files}
+            return (
+                Progress(**values, validations=validations),
+                [found[f"weight_{number}"] for number in range(_count(found, "weight_"))],
+                [found[f"optimizer_{number}"] for number in range(_count(found, "optimizer_"))],
+            )
+        except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+            raise TrainingError(
+                f"{folder}: this checkpoint cannot be read: {error}; start another run"
+            ) from None
+
+    def _write(
+        self,
+        name: str,
+        progress: Progress,
+        weights: Sequence[NDArray[Any]],
+        optimizer: Sequence[NDArray[Any]],
+    ) -> None:
+        temporary = self._folder / f"{TEMPORARY_PREFIX}{name}"
+        final = self._folder / name
+        for left_over in (temporary, final):
+            shutil.rmtree(left_over, ignore_errors=True)
+        temporary.mkdir()
+        arrays = {f"weight_{number}": array for number, array in enumerate(weights)}
+        arrays |= {f"optimizer_{number}": array for number, array in enumerate(optimizer)}
+        with (temporary / _ARRAYS).open("wb") as file:
+            np.savez(file, allow_pickle=False, **arrays)
+            _sync(file)
+        with (temporary / _STATE).open("wb") as file:
+            file.write(json.dumps(dataclasses.asdict(progress)).encode())
+            _sync(file)
+        sync_folder(temporary)
+        temporary.rename(final)
+        sync_folder(self._folder)
+
+    def _index(self) -> dict[str, str | None]:
+        path = self._folder / _INDEX
+        if not path.exists():
+            return {"latest": None, "best": None}
+        try:
+            index = json.loads(path.read_bytes())
+            return {"latest": index["latest"], "best": index["best"]}
+        except (ValueError, KeyError, TypeError):
+            raise TrainingError(
+                f"{path}: not an index of checkpoints: it was edited or damaged; start another run"
+            ) from None
+
+
+def _sync(file: Any) -> None:
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def _count(names: Any, prefix: str) -> int:
+    return sum(name.startswith(prefix) for name in names)

@@ -1,0 +1,8 @@
+"""The error of the training package."""
+
+
+class TrainingError(ValueError):
+    """Something that was asked of training, or that it was given, is wrong.
+
+    The message says what was wrong, where (file, window, option) and what to do about it.
+    """

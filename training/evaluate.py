@@ -1,0 +1,153 @@
+"""Bits per dimension of a model and of two baselines, on the same frames of one split."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from schemas import Dataset
+from training.baselines import SCORED_FROM, fit_baselines
+from training.errors import TrainingError
+from training.grid import quantise
+from training.likelihood import bits
+from training.model import nats
+from training.reader import Reader, open_splits
+from training.trained import load_trained
+
+SCORERS = ("model", "histogram", "autoregression")
+
+
+@dataclasses.dataclass(frozen=True)
+class RecordingScore:
+    """One recording: frames scored, and the mean bits per dimension of each scorer."""
+
+    recording_id: str
+    frames: int
+    bits: dict[str, float]
+
+
+@dataclasses.dataclass(frozen=True)
+class Evaluation:
+    """Bits per dimension over all scored frames of a split, and per recording.
+
+    `paired` holds, for each baseline, the mean over recordings of (baseline - model) and its
+    standard error, None for a single recording: recordings differ from one another more than
+    scorers do. `sharing_a_work` counts the recordings whose composer and composition are also
+    those of a training recording.
+    """
+
+    run: str
+    step: int
+    split: str
+    frames: int
+    bits: dict[str, float]
+    paired: dict[str, tuple[float, float | None]]
+    recordings: tuple[RecordingScore, ...]
+    sharing_a_work: int
+    damaged_windows: tuple[str, ...]
+
+
+def evaluate(
+    run_dir: str, data: str, split: str = "test", *, memory_bytes: int = 64 * 2**20
+) -> Evaluation:
+    """Scores the best checkpoint of a run. The baselines are fitted to the training split here.
+
+    Every scorer puts its mass on the same grid and is scored on the same frames: those that are
+    valid and have two frames before them in their window.
+    """
+    trained = load_trained(run_dir)
+    reader, train_reader = open_splits(
+        data,
+        (split, "train"),
+        batch_size=trained.run.training.batch_size,
+        memory_bytes=memory_bytes,
+    )
+    trained.run.require_features(reader.dataset.config, where=data)
+    n_mels = trained.run.model.n_mels
+    histogram, autoregression = fit_baselines(
+        (window for _, window in valid_levels(train_reader)), n_mels
+    )
+    score = tf.function(
+        lambda levels, valid: nats(trained.model, levels, valid, SCORED_FROM),
+        reduce_retracing=True,
+    )
+    totals: dict[str, NDArray[np.float64]] = {}
+    for batch in reader.in_order():
+        levels, valid = quantise(batch["log_mel"]), batch["valid_frames"]
+        model_bits = bits(score(tf.constant(levels), tf.constant(valid)).numpy())
+        for row, name in enumerate(batch["recording_id"]):
+            window = levels[row, : valid[row]]
+            if len(window) <= SCORED_FROM:
+                continue
+            sums = totals.setdefault(str(name), np.zeros(1 + len(SCORERS)))
+            sums += [
+                len(window) - SCORED_FROM,
+                model_bits[row],
+                histogram.bits(window).sum() / n_mels,
+                autoregression.bits(window).sum() / n_mels,
+            ]
+    if not totals:
+        raise TrainingError(f"{data}: no frame of split {split!r} can be scored")
+    return Evaluation(
+        run=run_dir,
+        step=trained.step,
+        split=split,
+        frames=int(sum(sums[0] for sums in totals.values())),
+        bits=_means(sum(totals.values())),
+        paired=paired_differences(list(totals.values())),
+        recordings=tuple(
+            RecordingScore(name, int(sums[0]), _means(sums))
+            for name, sums in sorted(totals.items())
+        ),
+        sharing_a_work=works_shared_with_training(reader.dataset, set(totals)),
+        damaged_windows=tuple(reader.damaged + train_reader.damaged),
+    )
+
+
+def valid_levels(reader: Reader) -> Iterator[tuple[str, NDArray[np.int32]]]:
+    """Each window's recording, and the levels of its valid frames: int32 [frames, n_mels]."""
+    for batch in reader.in_order():
+        rows = zip(batch["recording_id"], batch["log_mel"], batch["valid_frames"], strict=True)
+        for name, log_mel, valid in rows:
+            yield str(name), quantise(log_mel[:valid])
+
+
+def paired_differences(totals: list[Any]) -> dict[str, tuple[float, float | None]]:
+    """Of each baseline: the mean over recordings of its bits less the model's, and its error.
+
+    `totals` hold a row per recording: frames, then each scorer's sum of bits.
+    """
+    means = np.array([sums[1:] / sums[0] for sums in totals])
+    found = {}
+    for column, name in enumerate(SCORERS[1:], start=1):
+        differences = means[:, column] - means[:, 0]
+        error = None
+        if len(differences) > 1:
+            error = float(differences.std(ddof=1) / np.sqrt(len(differences)))
+        found[name] = (float(differences.mean()), error)
+    return found
+
+
+def works_shared_with_training(dataset: Dataset, recording_ids: set[str]) -> int:
+    """How many of the recordings are of a work (composer and composition) that was trained on."""
+    columns = ["recording_id", "split", "composer", "composition"]
+    rows = dataset.recordings().select(columns).to_pylist()
+    works = {
+        (row["composer"], row["composition"])
+        for row in rows
+        if row["split"] == "train" and row["composition"] is not None
+    }
+    return sum(
+        (row["composer"], row["composition"]) in works and row["split"] != "train"
+        for row in rows
+        if row["recording_id"] in recording_ids
+    )
+
+
+def _means(sums: Any) -> dict[str, float]:
+    return {name: float(total / sums[0]) for name, total in zip(SCORERS, sums[1:], strict=True)}

@@ -1,0 +1,102 @@
+"""Where the windows of a split are: the indexes of its shards as a few numpy columns."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from schemas import Dataset
+from training.errors import TrainingError
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class SplitIndex:
+    """A row per window, in the order of the shards and of their files.
+
+    `recordings` [windows] int32 are numbers of `recording_ids`; `shard_starts` int64 [shards + 1]
+    are the first rows of the shards. Offsets are int64 and checksums (crc32c) uint32 columns by
+    feature.
+    """
+
+    shards: Sequence[str]
+    shard_starts: NDArray[np.int64]
+    recording_ids: Sequence[str]
+    recordings: NDArray[np.int32]
+    first_frames: NDArray[np.int64]
+    valid_frames: NDArray[np.int32]
+    offsets: Mapping[str, NDArray[np.int64]]
+    checksums: Mapping[str, NDArray[np.uint32]]
+
+    def __len__(self) -> int:
+        return len(self.recordings)
+
+    def shard_of(self, row: int) -> str:
+        return self.shards[int(np.searchsorted(self.shard_starts, row, side="right")) - 1]
+
+
+def load_index(
+    dataset: Dataset, split: str, file_format: str, features: Sequence[str]
+) -> SplitIndex:
+    """Reads the indexes one after the other; one Arrow table is in memory at a time.
+
+    Raises `TrainingError` when they do not hold what the manifest says.
+    """
+    shards = dataset.shards(split, file_format)
+    windows = dataset.manifest.splits[split].windows
+    starts = np.zeros(len(shards) + 1, np.int64)
+    numbers: dict[str, int] = {}
+    recordings = np.empty(windows, np.int32)
+    first_frames = np.empty(windows, np.int64)
+    valid_frames = np.empty(windows, np.int32)
+    offsets = {name: np.empty(windows, np.int64) for name in features}
+    checksums = {name: np.empty(windows, np.uint32) for name in features}
+    row = end = 0
+    for shard_number, shard in enumerate(shards):
+        table = dataset.index(shard).table
+        end = row + len(table)
+        if end > windows:
+            break
+        recordings[row:end] = _numbered(table["recording_id"], numbers)
+        first_frames[row:end] = table["first_frame"]
+        valid_frames[row:end] = table["valid_frames"]
+        for name in features:
+            _require_lengths(dataset, shard, name, table[f"{name}_length"])
+            offsets[name][row:end] = table[f"{name}_offset"]
+            checksums[name][row:end] = table[f"{name}_crc32c"]
+        row = starts[shard_number + 1] = end
+    if end != windows:
+        raise TrainingError(
+            f"{dataset.storage.root}: the indexes of split {split!r} do not hold the "
+            f"{windows} windows that dataset.json counts; make the dataset again"
+        )
+    return SplitIndex(
+        shards=shards,
+        shard_starts=starts,
+        recording_ids=tuple(numbers),
+        recordings=recordings,
+        first_frames=first_frames,
+        valid_frames=valid_frames,
+        offsets=offsets,
+        checksums=checksums,
+    )
+
+
+def _numbered(ids: pa.ChunkedArray, numbers: dict[str, int]) -> NDArray[np.int32]:
+    """The ids as numbers; those not seen before are added to `numbers`."""
+    encoded = ids.combine_chunks().dictionary_encode()
+    codes = [numbers.setdefault(name, len(numbers)) for name in encoded.dictionary.to_pylist()]
+    return np.array(codes, np.int32)[encoded.indices.to_numpy()]
+
+
+def _require_lengths(dataset: Dataset, shard: str, name: str, lengths: Any) -> None:
+    expected = dataset.config.specs()[name].nbytes
+    if not np.all(np.asarray(lengths) == expected):
+        raise TrainingError(
+            f"{dataset.storage.path(shard)}: its index holds {name!r} of other lengths than the "
+            f"{expected} bytes of dataset.json; make the dataset again"
+        )

@@ -1,0 +1,335 @@
+"""Batches from the shards of a dataset, in an order and in an amount of memory known beforehand.
+
+The order of an epoch is a keyed permutation of the split's windows: a pure function of the
+dataset's fingerprint, the split, the seed and the number of the epoch. No buffer is shuffled, the
+file format does not matter, and a state of two integers is enough to go on from any batch.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+import operator
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from os import PathLike
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from schemas import DamagedDataError, Dataset, Window, permutation_key, permute, read_at
+from schemas.shards import as_array
+from schemas.storage import RangeReader, Storage
+from training.budget import MemoryPlan, plan_memory
+from training.errors import TrainingError
+from training.index import load_index
+
+Batch = dict[str, NDArray[Any]]
+State = dict[str, int]
+
+MAX_DAMAGED = 100
+"""So many descriptions of damaged windows are kept."""
+
+_OPEN_FILES = 32
+
+_LOG = logging.getLogger(__name__)
+
+
+def open_dataset(
+    path: str | PathLike[str],
+    split: str = "train",
+    *,
+    features: Sequence[str] = ("log_mel",),
+    batch_size: int = 16,
+    memory_bytes: int = 64 * 2**20,
+    seed: int = 0,
+    file_format: str | None = None,
+) -> Reader:
+    """Opens one split of the dataset at `path`, a local folder or any URL that fsspec knows.
+
+    `memory_bytes` bounds all that the reader holds and the copies that are made of its batches on
+    their way into a model; `file_format` is the dataset's first one unless it is named. Raises
+    `TrainingError` when the budget is too small (naming one that would do) or an option does not
+    fit the dataset, and `DatasetError` when there is no whole dataset.
+    """
+    dataset = Dataset(path)
+    chosen = file_format or dataset.manifest.formats[0]
+    names = tuple(features)
+    plan = _plan(dataset, split, names, batch_size, chosen)
+    plan.check(memory_bytes)
+    return Reader(dataset, split, names, chosen, batch_size, seed, plan)
+
+
+def open_splits(
+    path: str | PathLike[str],
+    splits: Sequence[str],
+    *,
+    batch_size: int,
+    memory_bytes: int,
+    seed: int = 0,
+) -> list[Reader]:
+    """Readers of the log-mels of several splits, which fit into the budget together."""
+    dataset = Dataset(path)
+    file_format = dataset.manifest.formats[0]
+    features = ("log_mel",)
+    plans = [_plan(dataset, split, features, batch_size, file_format) for split in splits]
+    functools.reduce(operator.add, plans).check(memory_bytes)
+    return [
+        Reader(dataset, split, features, file_format, batch_size, seed, plan)
+        for split, plan in zip(splits, plans, strict=True)
+    ]
+
+
+def _plan(
+    dataset: Dataset, split: str, features: tuple[str, ...], batch_size: int, file_format: str
+) -> MemoryPlan:
+    """Raises `TrainingError` or `DatasetError` where a reader of these cannot be."""
+    root = dataset.storage.root
+    dataset.shards(split, file_format)
+    stored = dataset.config.features
+    if not features or set(features) - set(stored):
+        raise TrainingError(
+            f"features={features!r}: {root} holds {', '.join(stored)}; name some of these"
+        )
+    if batch_size < 1:
+        raise TrainingError(f"batch_size={batch_size} must be a positive integer")
+    if not dataset.manifest.splits[split].windows:
+        raise TrainingError(f"{root}: split {split!r} holds no windows; choose another split")
+    return plan_memory(dataset, split, file_format, features, batch_size)
+
+
+class Reader:
+    """The windows of one split. Made by `open_dataset`.
+
+    `len(reader)` and `reader[place]` give windows in file order; `iter(reader)` gives batches
+    without end, `reader.in_order()` every window once. A batch maps each feature to an array
+    [windows, *shape] of its stored dtype, `recording_id` to strings, `first_frame` to int64 and
+    `valid_frames` to int32 [windows].
+
+    Every epoch delivers each window once; its last batch is smaller where the batch size does
+    not divide the split. A damaged window is left out of its batch, noted in `damaged`, and
+    the first one is also logged.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        split: str,
+        features: tuple[str, ...],
+        file_format: str,
+        batch_size: int,
+        seed: int,
+        plan: MemoryPlan,
+    ) -> None:
+        self.dataset = dataset
+        self.split = split
+        self.features = features
+        self.batch_size = batch_size
+        self.seed = seed
+        self._plan = plan
+        self._index = load_index(dataset, split, file_format, features)
+        self._files = _Files(dataset.storage)
+        self._specs = {name: dataset.config.specs()[name] for name in features}
+        self._damaged: dict[int, str] = {}
+
+    def __len__(self) -> int:
+        return len(self._index)
+
+    def __getitem__(self, place: int) -> Window:
+        """The window at a place in file order. Raises `DamagedDataError` where it is damaged."""
+        if not 0 <= place < len(self):
+            raise IndexError(f"place {place}: split {self.split!r} has places 0..{len(self) - 1}")
+        index = self._index
+        return Window(
+            recording_id=index.recording_ids[index.recordings[place]],
+            first_frame=int(index.first_frames[place]),
+            valid_frames=int(index.valid_frames[place]),
+            features={name: self._read(place, name) for name in self.features},
+        )
+
+    def __iter__(self) -> BatchIterator:
+        return BatchIterator(self)
+
+    def in_order(self) -> Iterator[Batch]:
+        """All windows once, in file order: for validation and evaluation."""
+        for first in range(0, len(self), self.batch_size):
+            batch = self._batch(range(first, min(first + self.batch_size, len(self))))
+            if len(batch["valid_frames"]):
+                yield batch
+
+    def epoch_places(self, epoch: int, first: int, end: int) -> NDArray[np.int64]:
+        """The places in file order of the windows that an epoch delivers from `first` to `end`."""
+        fingerprint = self.dataset.manifest.fingerprint
+        key = permutation_key("epoch", fingerprint, self.split, self.seed, epoch)
+        return permute(np.arange(first, end), len(self), key)
+
+    def as_tf_dataset(self, state: State | None = None) -> Any:
+        """The batches of `iter(reader)`, from `state` on, as a `tf.data.Dataset` without end."""
+        import tensorflow as tf
+
+        def batches() -> Iterator[Batch]:
+            iterator = iter(self)
+            if state is not None:
+                iterator.set_state(state)
+            yield from iterator
+
+        signature = {
+            name: tf.TensorSpec([None, *spec.shape], np.dtype(spec.dtype).type)
+            for name, spec in self._specs.items()
+        }
+        signature["recording_id"] = tf.TensorSpec([None], tf.string)
+        signature["first_frame"] = tf.TensorSpec([None], tf.int64)
+        signature["valid_frames"] = tf.TensorSpec([None], tf.int32)
+        return tf.data.Dataset.from_generator(batches, output_signature=signature)
+
+    @property
+    def recording_ids(self) -> Sequence[str]:
+        """The recordings that the split holds windows of, in no particular order."""
+        return self._index.recording_ids
+
+    def find(self, recording_id: str) -> int | None:
+        """The place of a recording's earliest window, None where the split holds none of it."""
+        if recording_id not in self.recording_ids:
+            return None
+        number = self.recording_ids.index(recording_id)
+        places = np.flatnonzero(self._index.recordings == number)
+        return int(places[np.argmin(self._index.first_frames[places])])
+
+    def memory_plan(self) -> MemoryPlan:
+        """What the reader was found to need when it was opened."""
+        return self._plan
+
+    @property
+    def damaged(self) -> list[str]:
+        """A line for each damaged window met so far, up to `MAX_DAMAGED`."""
+        return list(self._damaged.values())
+
+    def close(self) -> None:
+        """Closes the files; they are opened again when they are needed."""
+        self._files.close()
+
+    def load(self, state: State) -> tuple[Batch, State]:
+        """The first batch from `state` on that holds a window, and the state after it."""
+        epoch, position = state["epoch"], state["position"]
+        for _ in range(1 + 2 * len(self)):
+            if position == len(self):
+                epoch, position = epoch + 1, 0
+            end = min(position + self.batch_size, len(self))
+            batch = self._batch(self.epoch_places(epoch, position, end).tolist())
+            position = end
+            if len(batch["valid_frames"]):
+                return batch, {"epoch": epoch, "position": position}
+        raise TrainingError(
+            f"{self.dataset.storage.path(self.split)}: every window is damaged, the first: "
+            f"{self.damaged[0]}; make the dataset again"
+        )
+
+    def _batch(self, places: Sequence[int]) -> Batch:
+        """The undamaged windows at `places`, in that order."""
+        arrays = {
+            name: np.empty((len(places), *spec.shape), spec.dtype)
+            for name, spec in self._specs.items()
+        }
+        whole: list[int] = []
+        for place in places:
+            try:
+                for name, array in arrays.items():
+                    array[len(whole)] = self._read(place, name)
+            except DamagedDataError as error:
+                self._note_damage(place, str(error))
+            else:
+                whole.append(place)
+        index = self._index
+        recordings = index.recordings[whole]
+        return {
+            **{name: array[: len(whole)] for name, array in arrays.items()},
+            "recording_id": np.array([index.recording_ids[number] for number in recordings], str),
+            "first_frame": index.first_frames[whole],
+            "valid_frames": index.valid_frames[whole],
+        }
+
+    def _read(self, place: int, feature: str) -> NDArray[Any]:
+        index, spec = self._index, self._specs[feature]
+        shard = index.shard_of(place)
+        data = self._files.read(
+            shard,
+            int(index.offsets[feature][place]),
+            spec.nbytes,
+            int(index.checksums[feature][place]),
+            where=f"{self.dataset.storage.path(shard)}: {feature} of window {place} of the split",
+        )
+        return as_array(data, spec)
+
+    def _note_damage(self, place: int, message: str) -> None:
+        if not self._damaged:
+            _LOG.warning("%s; it is left out, and so are others like it", message)
+        if len(self._damaged) < MAX_DAMAGED:
+            self._damaged[place] = message
+
+
+class BatchIterator:
+    """Batches without end, one epoch after the other; one is read ahead by a thread.
+
+    The state is that of the batches handed out: {"epoch": number, "position": windows of this
+    epoch that are done}.
+    """
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+        self._state: State = {"epoch": 0, "position": 0}
+        self._ahead: Future[tuple[Batch, State]] | None = None
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="read-ahead")
+
+    def __iter__(self) -> BatchIterator:
+        return self
+
+    def __next__(self) -> Batch:
+        ahead = self._ahead or self._thread.submit(self._reader.load, self._state)
+        self._ahead = None
+        batch, self._state = ahead.result()
+        self._ahead = self._thread.submit(self._reader.load, self._state)
+        return batch
+
+    def get_state(self) -> State:
+        return dict(self._state)
+
+    def set_state(self, state: Mapping[str, int]) -> None:
+        """Goes on from a state that `get_state` gave; any place costs the same."""
+        size = len(self._reader)
+        epoch, position = state.get("epoch", -1), state.get("position", -1)
+        if set(state) != set(self._state) or epoch < 0 or not 0 <= position <= size:
+            raise TrainingError(
+                f"{state!r} is no state of a reader of {size} windows: it needs an epoch from 0 "
+                f"and a position from 0 to {size}"
+            )
+        if self._ahead is not None:
+            self._ahead.cancel()
+            self._ahead = None
+        self._state = {"epoch": epoch, "position": position}
+
+
+class _Files:
+    """Open shard files, the least recently used of which is closed when there are too many."""
+
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
+        self._open: OrderedDict[str, RangeReader] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def read(self, name: str, offset: int, length: int, crc: int, *, where: str) -> bytes:
+        # Held while reading, so that no thread closes the file that another one reads.
+        with self._lock:
+            if name not in self._open:
+                self._open[name] = self._storage.open_ranges(name)
+            self._open.move_to_end(name)
+            if len(self._open) > _OPEN_FILES:
+                self._open.popitem(last=False)[1].close()
+            return read_at(self._open[name], offset, length, crc, where=where)
+
+    def close(self) -> None:
+        with self._lock:
+            while self._open:
+                self._open.popitem()[1].close()

@@ -1,0 +1,123 @@
+"""The folder of a run: what it was started with, and where its parts are.
+
+RUN/
+  run.json         model, training settings, features, dataset's fingerprint and statistics:
+                   all that generation needs besides the weights
+  checkpoints/     see `checkpoints.py`
+  tensorboard/     scalars and pictures
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+from schemas import FeatureConfig, Manifest, Storage
+from training.config import ModelConfig, TrainingConfig, from_json
+from training.errors import TrainingError
+
+RUN_FILE = "run.json"
+CHECKPOINTS = "checkpoints"
+TENSORBOARD = "tensorboard"
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """What a run was started with. `mean_db` and `std_db` [n_mels] normalise the levels."""
+
+    model: ModelConfig
+    training: TrainingConfig
+    features: FeatureConfig
+    fingerprint: str
+    mean_db: tuple[float, ...]
+    std_db: tuple[float, ...]
+
+    @classmethod
+    def of(cls, manifest: Manifest, model: ModelConfig, training: TrainingConfig) -> Run:
+        """A run on a dataset that holds `log_mel`; `model.n_mels` is replaced by the dataset's."""
+        if manifest.statistics is None:
+            raise TrainingError(
+                "the dataset holds no log_mel, so there are no levels to learn; "
+                "make it again with this feature"
+            )
+        return cls(
+            model=dataclasses.replace(model, n_mels=manifest.config.n_mels),
+            training=training,
+            features=manifest.config,
+            fingerprint=manifest.fingerprint,
+            mean_db=tuple(manifest.statistics.mean.tolist()),
+            std_db=tuple(manifest.statistics.std.tolist()),
+        )
+
+    def to_json(self) -> bytes:
+        values = {**dataclasses.asdict(self), "features": self.features.to_dict()}
+        return json.dumps(values, indent=1, sort_keys=True, allow_nan=False).encode() + b"\n"
+
+    @classmethod
+    def from_json(cls, text: bytes, *, where: str) -> Run:
+        try:
+            values = json.loads(text)
+            return cls(
+                model=from_json(ModelConfig, values["model"], where=where),
+                training=from_json(TrainingConfig, values["training"], where=where),
+                features=FeatureConfig.from_dict(values["features"], where=where),
+                fingerprint=values["fingerprint"],
+                mean_db=tuple(values["mean_db"]),
+                std_db=tuple(values["std_db"]),
+            )
+        except (KeyError, TypeError, json.JSONDecodeError) as error:
+            raise TrainingError(f"{where}: not the description of a run: {error!r}") from None
+
+    def require_same(self, other: Run, *, where: str) -> None:
+        """Raises `TrainingError` with what differs between this, found at `where`, and `other`."""
+        mine, its = _flat(self), _flat(other)
+        differing = [
+            f"{name} is {mine[name]} there and {its[name]} here"
+            for name in mine
+            if mine[name] != its[name]
+        ]
+        if differing:
+            raise TrainingError(
+                f"{where}: cannot be resumed, since {'; '.join(differing)}; use what it was "
+                "started with, or another --run-dir"
+            )
+
+    def require_features(self, found: FeatureConfig, *, where: str) -> None:
+        """Raises `TrainingError` unless levels in the dataset at `where` mean what here they do."""
+        if dataclasses.replace(found, features=self.features.features) != self.features:
+            raise TrainingError(
+                f"{where}: its features differ from those that the model was trained on; "
+                "use the dataset of the run, or one made with the same settings"
+            )
+
+
+def is_run(folder: str | PathLike[str]) -> bool:
+    return (Path(folder) / RUN_FILE).exists()
+
+
+def read_run(folder: str | PathLike[str]) -> Run:
+    path = Path(folder) / RUN_FILE
+    if not path.exists():
+        raise TrainingError(
+            f"{path}: no such file, so there is no run here; make one with: "
+            "python -m training train"
+        )
+    return Run.from_json(path.read_bytes(), where=str(path))
+
+
+def write_run(folder: str | PathLike[str], run: Run) -> None:
+    Storage(folder).write_bytes(RUN_FILE, run.to_json())
+
+
+def _flat(run: Run) -> dict[str, Any]:
+    """What two runs may differ in, by the names that a user knows."""
+    model = dataclasses.asdict(run.model)
+    return {
+        "dataset fingerprint": run.fingerprint,
+        "model": model.pop("kind"),
+        **model,
+        **dataclasses.asdict(run.training),
+    }
