@@ -51,8 +51,9 @@ class MelTransform:
         return cls(config, padded.astype(np.float32), scipy.sparse.csr_array(basis.T))
 
     def mel_power(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Mel power [frames, n_mels], infinite where it exceeds float32, of float32 samples at the configured rate.
+        """Mel power [frames, n_mels] of float32 samples at the configured rate.
 
+        It is infinite where it exceeds float32.
         `samples` holds n_fft + (frames - 1) * hop_length samples: frame k is made of the n_fft
         samples from k * hop_length, so the caller pads where frames are to be centred.
         """
