@@ -49,7 +49,7 @@ def run(corpus: Corpus, folder: Path) -> list[Target]:
     names = list(rate)
     return [
         Target(
-            "preprocessing, 1 worker, to the usual pipeline", rate[names[1]] / rate[names[0]], 2
+            "preprocessing, 1 worker, to the usual pipeline", rate[names[1]] / rate[names[0]], 1
         ),
         Target("preprocessing, all cores, to the limit", rate[names[2]] / rate[names[6]], 0.2),
     ]
