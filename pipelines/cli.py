@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.debug:
             raise
         print(
-            f"error: {error}: install what this needs with: pip install 'musicnet-duet[pipelines]'",
+            f"error: {error}; in the project's folder, run: pip install '.[pipelines]'",
             file=sys.stderr,
         )
         return 1

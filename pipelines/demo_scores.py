@@ -111,7 +111,7 @@ def read_score(excerpt: Excerpt) -> Reading:
     except ImportError:
         raise PipelineError(
             "the demo recordings are made from the scores of music21, which is not installed; "
-            "run: pip install 'musicnet-duet[demo]'"
+            "in the project's folder, run: pip install '.[demo]'"
         ) from None
     # music21 would otherwise trust, and leave, pickles in a temporary folder that others can write.
     score: Any = converter.parse(corpus.getWork(excerpt.score), forceSource=True, storePickle=False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import importlib.metadata
 import math
+import os
 import time
 from typing import Any
 
@@ -60,6 +61,9 @@ class PreprocessOptions:
 def preprocess(options: PreprocessOptions) -> dict[str, Any]:
     """Makes the dataset and returns what it came to, JSON-ready. Raises `PipelineError`."""
     started = time.monotonic()
+    if "://" not in options.output:
+        # The folder may be replaced, and with it the one that a relative path begins in.
+        options = dataclasses.replace(options, output=os.path.abspath(options.output))
     with build_place(options.output, overwrite=options.overwrite) as build_root:
         run = RunConfig(
             input_root=options.input_root,

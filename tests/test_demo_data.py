@@ -233,7 +233,7 @@ def test_without_music21_the_way_out_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "music21", None)
-    with pytest.raises(PipelineError, match=r"pip install 'musicnet-duet\[demo\]'"):
+    with pytest.raises(PipelineError, match=r"pip install '\.\[demo\]'"):
         write_demo_data(tmp_path / "out")
     assert not (tmp_path / "out").exists()
 

@@ -97,7 +97,10 @@ def _plan(
     if batch_size < 1:
         raise TrainingError(f"batch_size={batch_size} must be a positive integer")
     if not dataset.manifest.splits[split].windows:
-        raise TrainingError(f"{root}: split {split!r} holds no windows; choose another split")
+        raise TrainingError(
+            f"{root}: split {split!r} holds no windows; choose another split, or make the dataset "
+            "from recordings of more works"
+        )
     return plan_memory(dataset, split, file_format, features, batch_size)
 
 
