@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
 
 import google_crc32c
 import numpy as np
@@ -45,21 +46,20 @@ def tf_data(root: str, features: list[str]) -> Iterator[int]:
 
 def ours(root: str, features: list[str]) -> Iterator[int]:
     reader = open_dataset(root, features=features, batch_size=BATCH, memory_bytes=256 * 2**20)
-    left = EPOCHS * len(reader)
-    for batch in reader:
-        yield len(batch["valid_frames"])
-        left -= len(batch["valid_frames"])
-        if not left:
-            return
+    yield from first_epochs(reader, EPOCHS * len(reader))
 
 
 def ours_tf_data(root: str, features: list[str]) -> Iterator[int]:
     reader = open_dataset(root, features=features, batch_size=BATCH, memory_bytes=256 * 2**20)
-    left = EPOCHS * len(reader)
-    for batch in reader.as_tf_dataset():
+    yield from first_epochs(reader.as_tf_dataset(), EPOCHS * len(reader))
+
+
+def first_epochs(batches: Iterable[Mapping[str, Any]], windows: int) -> Iterator[int]:
+    """The sizes of batches that never end, until they make up so many windows."""
+    for batch in batches:
         yield len(batch["valid_frames"])
-        left -= len(batch["valid_frames"])
-        if not left:
+        windows -= len(batch["valid_frames"])
+        if not windows:
             return
 
 

@@ -27,7 +27,7 @@ from pipelines.sources import METADATA_FILE
 from pipelines.synthesis import SAMPLE_RATE, Note, render
 from schemas import Storage
 from schemas.storage import TEMPORARY_PREFIX
-from schemas.tables import LABELS
+from schemas.tables import LABELS, METADATA_COLUMNS
 
 NOTE_VALUES: Mapping[str, float] = {
     f"{prefix}{name}": factor * 4.0 / 2**halvings
@@ -38,17 +38,7 @@ NOTE_VALUES: Mapping[str, float] = {
 }
 """Quarters in each of the names that MusicNet has for written lengths."""
 
-METADATA_COLUMNS = (
-    "id",
-    "composer",
-    "composition",
-    "movement",
-    "ensemble",
-    "source",
-    "transcriber",
-    "catalog_name",
-    "seconds",
-)
+_METADATA_HEADER = ("id", *(name for name in METADATA_COLUMNS if name != "license"), "seconds")
 
 _KINDS = (_AUDIO, _LABELS) = (("data", "wav"), ("labels", "csv"))
 _LEAD_IN_SECONDS = 0.4
@@ -189,7 +179,7 @@ def _metadata_bytes(samples: Mapping[int, int]) -> bytes:
         )
         for excerpt in CATALOGUE
     ]
-    return _csv_bytes(METADATA_COLUMNS, rows, csv.QUOTE_NONNUMERIC)
+    return _csv_bytes(_METADATA_HEADER, rows, csv.QUOTE_NONNUMERIC)
 
 
 def _csv_bytes(

@@ -65,10 +65,6 @@ class MelTransform:
             power += np.square(spectrum.imag)
         return np.ascontiguousarray(power @ self.basis)
 
-    def log_mel(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
-        """The same as levels in dB."""
-        return decibels(self.mel_power(samples), amin=self.config.amin)
-
 
 def decibels(power: NDArray[np.float32], *, amin: float) -> NDArray[np.float32]:
     """10 * log10(max(amin, power)), within 1e-5 dB; float32 of any shape; `power` is overwritten.

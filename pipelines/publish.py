@@ -34,15 +34,13 @@ def publish(
     """
     storage = Storage(build_root)
     by_name = {shard.name: shard for shard in written}
-    ordered = {
-        file_format: [
-            by_name[shard_file(split, number, plan.shards[split], file_format)]
-            for split in SPLITS
-            for number in range(plan.shards[split])
-        ]
-        for file_format in formats
-    }
-    reports = {shard.name: shard.report for shard in ordered[formats[0]]}
+    # What shards report is the same in each format, but for the bytes of the file itself.
+    names = [
+        shard_file(split, number, plan.shards[split], formats[0])
+        for split in SPLITS
+        for number in range(plan.shards[split])
+    ]
+    reports = {name: by_name[name].report for name in names}
     _require_windows(plan, list(reports.values()), max_rejects)
     for name in storage.list_files():
         # Left by a run that failed, of a recording that is no longer there.

@@ -53,33 +53,33 @@ def verify(root: str) -> Verification:
     with tqdm(
         total=2 * total, desc="verifying", unit="B", unit_scale=True, dynamic_ncols=True
     ) as bar:
-        defects = list(_file_defects(dataset, bar))
-        damaged = {defect.split(": ", 1)[0] for defect in defects}
-        defects += _content_defects(dataset, damaged, bar)
+        in_files = dict(_file_defects(dataset, bar))
+        defects = [f"{name}: {text}" for name, text in in_files.items()]
+        defects += _content_defects(dataset, set(in_files), bar)
         bar.update(2 * total - bar.n)
     windows = sum(split.windows for split in dataset.manifest.splits.values())
     return Verification(root, len(files) + 1, windows, total, tuple(defects))
 
 
-def _file_defects(dataset: Dataset, bar: Any) -> Iterator[str]:
-    """Files that are missing, too many, or not the bytes that were written."""
+def _file_defects(dataset: Dataset, bar: Any) -> Iterator[tuple[str, str]]:
+    """Names of files that are missing, too many, or not the bytes that were written, and why."""
     storage = dataset.storage
     expected = dataset.manifest.files
     present = set(storage.list_files())
     for name in sorted(present - set(expected) - {MANIFEST_FILE}):
-        yield f"{name}: does not belong to the dataset; remove it"
+        yield name, "does not belong to the dataset; remove it"
     for name, entry in expected.items():
         bar.update(entry.nbytes)
         if name not in present:
-            yield f"{name}: is missing"
+            yield name, "is missing"
             continue
         size = storage.size(name)
         if size != entry.nbytes:
-            yield f"{name}: has {size} bytes instead of {entry.nbytes}"
+            yield name, f"has {size} bytes instead of {entry.nbytes}"
             continue
         with storage.open(name) as file:
             if sha256_of_file(file) != entry.sha256:
-                yield f"{name}: differs from its sha256 in {MANIFEST_FILE}"
+                yield name, f"differs from its sha256 in {MANIFEST_FILE}"
 
 
 def _content_defects(dataset: Dataset, damaged: set[str], bar: Any) -> list[str]:
