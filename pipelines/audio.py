@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import os
+import re
 from typing import BinaryIO
 
 import numpy as np
@@ -12,7 +13,7 @@ import soundfile
 import soxr
 from numpy.typing import NDArray
 
-from pipelines.errors import PipelineError
+from pipelines.errors import RefusedInputError
 from schemas import FeatureConfig
 from schemas.features import WAVEFORM_SCALE
 
@@ -21,11 +22,26 @@ for _switch in ("SOXR_USE_SIMD", "SOXR_USE_SIMD32", "SOXR_USE_SIMD64"):
     os.environ.pop(_switch, None)
 
 CONTEXT_SAMPLES = 1_024
-"""Resampled samples on either side of a range that the resampler is given beside it.
+"""Samples on either side of a range that the resampler is given beside it, at the lower rate.
 
 soxr's HQ filters are shorter: with this many the range differs from that of the whole recording
 by rounding alone.
 """
+
+
+CONTAINERS = ("WAV", "WAVEX", "RF64")
+SAMPLE_BYTES = {"PCM_U8": 1, "PCM_16": 2, "PCM_24": 3, "PCM_32": 4, "FLOAT": 4, "DOUBLE": 8,
+                "ULAW": 1, "ALAW": 1}  # fmt: skip
+"""What can be read from any sample on: WAV files, and the bytes of one sample of one channel."""
+
+SAMPLE_RATES = range(1_000, 768_001)
+"""Samples per second that are taken for a recording's and not for a damaged header."""
+
+_BLOCK_VALUES = 1 << 18
+"""Samples, of all channels together, that are read at once."""
+
+_DECLARED_BYTES = re.compile(r"^ *(?:data|Data size) : (\d+)", re.MULTILINE)
+"""In libsndfile's log of a header: the length that it claims for the samples."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,36 +54,92 @@ class AudioHeader:
 
 
 class AudioReader:
-    """Random access to the samples of one file. Raises `PipelineError` where it is not audio."""
+    """Random access to the samples of one WAV file.
+
+    Raises `RefusedInputError` where it is none, or not a whole one.
+    """
 
     def __init__(self, file: BinaryIO, *, where: str) -> None:
         self._where = where
+        if file.seek(0, os.SEEK_END) == 0:
+            raise self._refused("empty", "holds no bytes; copy it again")
+        file.seek(0)
+        # By its descriptor libsndfile reads a file itself, without coming back to Python.
+        descriptor = _descriptor(file)
         try:
-            self._file = soundfile.SoundFile(file)
-        except soundfile.LibsndfileError as error:
-            raise PipelineError(
-                f"{where}: not audio that can be read: {error.error_string}"
-            ) from None
+            self._file = soundfile.SoundFile(file if descriptor is None else descriptor)
+        except (soundfile.LibsndfileError, ValueError) as error:
+            told = getattr(error, "error_string", error)
+            raise self._refused("unreadable", f"not audio that can be read: {told}") from None
         self.header = AudioHeader(self._file.frames, self._file.samplerate, self._file.channels)
+        try:
+            self._check()
+        except RefusedInputError:
+            self.close()
+            raise
+
+    def _check(self) -> None:
+        file, header = self._file, self.header
+        if file.format not in CONTAINERS or file.subtype not in SAMPLE_BYTES:
+            held = f"{file.format} with {file.subtype} samples"
+            message = f"holds {held}, not WAV with PCM or float samples; convert it"
+            raise self._refused("format", message)
+        if header.sample_rate not in SAMPLE_RATES:
+            message = f"its header says {header.sample_rate} samples per second, which no recording"
+            raise self._refused("sample_rate", f"{message} has; mend the header")
+        frame_bytes = header.channels * SAMPLE_BYTES[file.subtype]
+        held_bytes = header.samples * frame_bytes
+        # RF64 says 2**32 - 1 where it gives the length elsewhere.
+        declared = [int(each) for each in _DECLARED_BYTES.findall(file.extra_info)]
+        declared = [each for each in declared if not (file.format == "RF64" and each == 2**32 - 1)]
+        if declared and max(declared) >= held_bytes + frame_bytes:
+            raise self._refused(
+                "truncated",
+                f"holds {held_bytes} bytes of samples, its header says {max(declared)}: it was cut "
+                "short, or never closed; copy or write it again",
+            )
+        if header.samples == 0:
+            raise self._refused("empty", "holds no samples")
 
     def read(self, start: int, stop: int) -> NDArray[np.float32]:
         """Samples start..stop-1, float32 [stop - start], the average of the channels."""
+        channels = self.header.channels
+        samples = np.empty(stop - start, np.float32)
+        block = max(1, _BLOCK_VALUES // channels)
         try:
             self._file.seek(start)
-            channels = self._file.read(stop - start, dtype="float32", always_2d=True)
+            for at in range(0, len(samples), block):
+                part = samples[at : at + block]
+                read = self._file.read(len(part), dtype="float32", always_2d=True)
+                if len(read) != len(part):
+                    raise self._refused(
+                        "truncated",
+                        f"holds {start + at + len(read)} samples, its header says "
+                        f"{self.header.samples}: it was cut short; copy it again",
+                    )
+                if channels == 1:
+                    part[:] = read[:, 0]
+                else:
+                    np.add.reduce(read, axis=1, out=part)
+                    part /= np.float32(channels)
         except soundfile.LibsndfileError as error:
-            raise PipelineError(f"{self._where}: sample {start}: {error.error_string}") from None
-        if len(channels) != stop - start:
-            raise PipelineError(
-                f"{self._where}: holds {start + len(channels)} samples, its header says "
-                f"{self.header.samples}: the file was cut short"
-            )
-        if channels.shape[1] == 1:
-            return channels[:, 0]
-        return np.add.reduce(channels, axis=1) / np.float32(channels.shape[1])
+            message = f"sample {start}: {error.error_string}"
+            raise self._refused("unreadable", message) from None
+        return samples
 
     def close(self) -> None:
         self._file.close()
+
+    def _refused(self, reason: str, message: str) -> RefusedInputError:
+        return RefusedInputError(f"{self._where}: {message}", reason)
+
+
+def _descriptor(file: BinaryIO) -> int | None:
+    """A descriptor of its own, which libsndfile closes, also where it cannot read the file."""
+    try:
+        return os.dup(file.fileno())
+    except (OSError, AttributeError):
+        return None
 
 
 def resampled_range(
@@ -90,8 +162,9 @@ def resampled_range(
         divisor = math.gcd(header.sample_rate, config.sample_rate)
         period_in = header.sample_rate // divisor
         period_out = config.sample_rate // divisor
-        first = max(0, inside_start - CONTEXT_SAMPLES) // period_out
-        last = -(-(inside_stop + CONTEXT_SAMPLES) // period_out)
+        context = CONTEXT_SAMPLES * max(1, -(-config.sample_rate // header.sample_rate))
+        first = max(0, inside_start - context) // period_out
+        last = -(-(inside_stop + context) // period_out)
         source = reader.read(first * period_in, min(header.samples, last * period_in))
         resampled = soxr.resample(source, header.sample_rate, config.sample_rate, "HQ")
         skipped = inside_start - first * period_out

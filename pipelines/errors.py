@@ -1,4 +1,4 @@
-"""The error of the pipelines."""
+"""The errors of the pipelines."""
 
 
 class PipelineError(ValueError):
@@ -6,3 +6,11 @@ class PipelineError(ValueError):
 
     The message says what was wrong, where (file, recording, position) and what to do about it.
     """
+
+
+class RefusedInputError(PipelineError):
+    """A file of a recording cannot be used; `reason` is a word for it, such as `truncated`."""
+
+    def __init__(self, message: str, reason: str) -> None:
+        super().__init__(message)
+        self.reason = reason

@@ -7,12 +7,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipelines.audio import AudioReader
-from pipelines.errors import PipelineError
-from pipelines.labels import degenerate_count, parse_labels, pitches_out_of_range
+from pipelines.errors import PipelineError, RefusedInputError
+from pipelines.labels import degenerate_count, odd_notes, parse_labels, unknown_columns
 from pipelines.sources import Source
 from pipelines.work import read_claim
-from schemas import DatasetError, FeatureConfig, Storage
+from schemas import FeatureConfig, Storage
 from schemas.checksums import sha256
+from schemas.errors import UnreadableFileError
 from schemas.manifest import FileEntry
 from schemas.shards import Reject
 from schemas.tables import labels_file, table_bytes
@@ -45,12 +46,6 @@ def inspect_recording(
     Bad input is a reject in the result, never an exception.
     """
     storage = Storage(input_root)
-    row: dict[str, Any] = {
-        "recording_id": source.recording_id,
-        "status": "rejected",
-        "path": source.audio_path,
-        **source.metadata,
-    }
     rejects: list[Reject] = []
 
     def reject(stage: str, reason: str, message: object, position: int | None = None) -> None:
@@ -58,36 +53,42 @@ def inspect_recording(
         text = str(message).replace(storage.path("x")[:-1], "")
         rejects.append(Reject(source.recording_id, stage, reason, position, text))
 
+    facts: dict[str, Any] = {}
     version = ""
     try:
         version = storage.version(source.audio_path)
-        row |= _audio_facts(storage, source, config)
-    except (PipelineError, DatasetError) as error:
-        reject("audio", "audio_unreadable", error)
-    else:
-        if row["samples"] == 0:
-            reject("audio", "audio_empty", f"{source.audio_path}: holds no samples")
-    table, labels = None, None
+        facts = _audio_facts(storage, source, config)
+    except (RefusedInputError, UnreadableFileError) as error:
+        reject("audio", f"audio_{error.reason}", error)
+    table = None
     if source.labels_path:
         try:
             data = storage.read_bytes(source.labels_path)
             table = parse_labels(data, where=source.labels_path)
-        except (PipelineError, DatasetError) as error:
-            reject("labels", "labels_unreadable", error)
+        except (RefusedInputError, UnreadableFileError) as error:
+            reject("labels", f"labels_{error.reason}", error)
     elif config.has_notes:
         message = f"{source.audio_path}: has no label file, which the features chosen need"
         reject("labels", "labels_missing", message)
-    if not rejects:
-        row["status"] = "ok"
-        if table is not None:
-            for position in pitches_out_of_range(table):
-                message = f"{source.labels_path}: data row {position}: not a MIDI note number"
-                reject("labels", "note_out_of_range", message, position)
-            row["notes"] = len(table)
-            row["degenerate_notes"] = degenerate_count(table)
-            labels = table_bytes(table)
-    entry = labels and FileEntry(sha256(labels), len(labels))
-    return Inspected(source, version, row, entry or None, tuple(rejects)), labels
+    labels = None
+    accepted = bool(facts) and not (config.has_notes and table is None)
+    if accepted and table is not None:
+        facts |= {"notes": len(table), "degenerate_notes": degenerate_count(table)}
+        if unknown := unknown_columns(data):
+            message = f"{source.labels_path}: columns of other names are left out: "
+            reject("labels", "labels_unknown_columns", message + ", ".join(unknown))
+        for reason, message, position in odd_notes(table, config, facts["frames"]):
+            reject("labels", reason, f"{source.labels_path}: {message}", position)
+        labels = table_bytes(table)
+    row = {
+        "recording_id": source.recording_id,
+        "status": "ok" if accepted else "rejected",
+        "path": source.audio_path,
+        **source.metadata,
+        **facts,
+    }
+    entry = FileEntry(sha256(labels), len(labels)) if labels else None
+    return Inspected(source, version, row, entry, tuple(rejects)), labels
 
 
 def inspect_and_keep(

@@ -6,6 +6,7 @@ seconds. All comparisons are made in whole numbers, so that no rounding decides 
 
 from __future__ import annotations
 
+import csv
 import dataclasses
 
 import numpy as np
@@ -14,7 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.csv
 from numpy.typing import NDArray
 
-from pipelines.errors import PipelineError
+from pipelines.errors import RefusedInputError
 from schemas import FeatureConfig
 from schemas.features import LABEL_RATE, N_PITCHES
 from schemas.tables import LABELS
@@ -23,26 +24,53 @@ from schemas.tables import LABELS
 def parse_labels(data: bytes, *, where: str) -> pa.Table:
     """The rows of a label CSV, in their order, as `tables.LABELS`.
 
-    Raises `PipelineError` where the columns are not MusicNet's or a value has the wrong type.
+    Columns of other names are left out. Raises `RefusedInputError` where one of MusicNet's is
+    missing or a value has the wrong type.
     """
     options = pyarrow.csv.ConvertOptions(
         column_types=LABELS, include_columns=LABELS.names, strings_can_be_null=False
     )
+    reading = pyarrow.csv.ReadOptions(use_threads=False)
     try:
-        table = pyarrow.csv.read_csv(pa.BufferReader(data), convert_options=options)
+        table = pyarrow.csv.read_csv(
+            pa.BufferReader(data), read_options=reading, convert_options=options
+        )
     except (pa.ArrowException, KeyError) as error:
-        raise PipelineError(f"{where}: not a label table of MusicNet's form: {error}") from None
+        message = f"{where}: not a label table of MusicNet's form: {error}"
+        raise RefusedInputError(message, "malformed") from None
     if any(column.null_count for column in table.columns[:4]):
-        raise PipelineError(f"{where}: a row lacks its time, instrument or note")
+        message = f"{where}: a row lacks its time, instrument or note"
+        raise RefusedInputError(message, "malformed")
     return table
 
 
-def pitches_out_of_range(table: pa.Table) -> list[int]:
-    """The numbers, from 0, of rows whose note is not a MIDI note number."""
-    note = table["note"]
-    return pc.indices_nonzero(
-        pc.or_(pc.less(note, 0), pc.greater_equal(note, N_PITCHES))
-    ).to_pylist()
+def unknown_columns(data: bytes) -> list[str]:
+    """The names in the first line of a label CSV that are not MusicNet's."""
+    header = data.partition(b"\n")[0].decode("utf-8-sig", "replace")
+    names = next(csv.reader([header.rstrip("\r")]), [])
+    return [name for name in names if name not in LABELS.names]
+
+
+def odd_notes(table: pa.Table, config: FeatureConfig, frames: int) -> list[tuple[str, str, int]]:
+    """What is wrong with notes of a recording of `frames` frames.
+
+    A reason code, a message and the first data row concerned, from 0, for each kind.
+    """
+    note = table["note"].to_numpy()
+    start, stop = _frames_of(table, config)
+    unheard = start >= frames
+    kinds = [
+        ("note_out_of_range", (note < 0) | (note >= N_PITCHES), "is no MIDI note number"),
+        ("note_past_end", unheard, "starts past the last frame, so that no window holds it"),
+        ("note_end_past_end", ~unheard & (stop > frames), "is cut at the recording's end"),
+    ]
+    found = []
+    for reason, rows, message in kinds:
+        if rows.any():
+            first, count = int(np.argmax(rows)), int(np.count_nonzero(rows))
+            more = f", the first of {count} that" if count > 1 else ""
+            found.append((reason, f"data row {first}{more}: {message}", first))
+    return found
 
 
 def degenerate_count(table: pa.Table) -> int:
@@ -66,9 +94,8 @@ class NoteFrames:
     def from_labels(cls, table: pa.Table, config: FeatureConfig) -> NoteFrames:
         pitch = table["note"].to_numpy().astype(np.int64)
         valid = (pitch >= 0) & (pitch < N_PITCHES)
-        start = _first_frame_from(table["start_time"].to_numpy()[valid], config)
-        stop = _first_frame_from(table["end_time"].to_numpy()[valid], config)
-        return cls(pitch[valid], start, np.maximum(stop, start + 1))
+        start, stop = _frames_of(table, config)
+        return cls(pitch[valid], start[valid], np.maximum(stop, start + 1)[valid])
 
     def rolls(
         self, first_frame: int, frames: int, valid_frames: int
@@ -87,6 +114,20 @@ class NoteFrames:
         return notes, onsets
 
 
-def _first_frame_from(times: NDArray[np.int64], config: FeatureConfig) -> NDArray[np.int64]:
-    """The first frame whose centre is no earlier than each time; never before frame 0."""
-    return np.maximum(0, -(-times * config.sample_rate // (LABEL_RATE * config.hop_length)))
+def _frames_of(
+    table: pa.Table, config: FeatureConfig
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The first frames whose centres are no earlier than each note's start, and its end.
+
+    Never before frame 0.
+    """
+
+    def first_frame(column: str) -> NDArray[np.int64]:
+        times = np.clip(table[column].to_numpy(), -_LONGEST, _LONGEST)
+        return np.maximum(0, -(-times * config.sample_rate // (LABEL_RATE * config.hop_length)))
+
+    return first_frame("start_time"), first_frame("end_time")
+
+
+_LONGEST = 1 << 40
+"""Label samples, nine months: what lies beyond is as good as there, and cannot overflow."""

@@ -14,11 +14,15 @@ from collections.abc import Mapping
 
 from pipelines.errors import PipelineError
 from schemas import Storage
-from schemas.shards import Reject
-from schemas.tables import METADATA_COLUMNS
+from schemas.errors import UnreadableFileError
+from schemas.shards import Reject, printable
+from schemas.tables import METADATA_COLUMNS, labels_file
 
 METADATA_FILE = "musicnet_metadata.csv"
 GROUPS = ("train", "test")
+
+_LONGEST_FILE_NAME = 255
+"""Bytes; what local disks can name."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,40 +42,66 @@ def list_sources(root: str) -> tuple[list[Source], list[Reject]]:
     Raises `PipelineError` where `root` is not in MusicNet's layout.
     """
     storage = Storage(root)
-    names = storage.list_files()
-    audio = [(group, name) for group in GROUPS for name in names if _is_audio(name, group)]
+    audio = [
+        (group, name)
+        for group in GROUPS
+        for name in storage.list_files(f"{group}_data")
+        if _is_audio(name, group)
+    ]
     if not audio:
-        raise PipelineError(f"{root}: {_why_no_audio(storage, names)}")
-    metadata, rejects = _read_metadata(storage, METADATA_FILE in names)
-    present = set(names)
+        raise PipelineError(f"{root}: {_why_no_audio(storage)}")
+    present = {name for group in GROUPS for name in storage.list_files(f"{group}_labels")}
+    metadata, rejects = _read_metadata(storage)
     ids = Counter(_stem(name) for _, name in audio)
     sources = []
     for group, name in audio:
         recording_id = _stem(name)
-        if ids[recording_id] > 1:
-            message = f"{name}: another recording has the same id; rename one of them"
-            rejects.append(Reject(recording_id, "list", "duplicate_id", None, message))
+        unusable = _why_unusable(recording_id, ids)
+        if unusable:
+            reason, message = unusable
+            rejects.append(_listing_reject(name, reason, message))
             continue
         labels = f"{group}_labels/{recording_id}.csv"
+        found = metadata and metadata.get(recording_id)
+        if found is None and metadata is not None:
+            message = f"{METADATA_FILE}: has no row for recording {recording_id}"
+            rejects.append(Reject(recording_id, "metadata", "metadata_missing", None, message))
         sources.append(
-            Source(
-                recording_id,
-                group,
-                name,
-                labels if labels in present else None,
-                metadata.get(recording_id, {}),
-            )
+            Source(recording_id, group, name, labels if labels in present else None, found or {})
         )
+    for group in GROUPS:
+        for name in storage.list_folders(f"{group}_data"):
+            if _is_audio(name, group):
+                message = "is a folder, not a recording; move it elsewhere"
+                rejects.append(_listing_reject(name, "is_folder", message))
     sources.sort(key=lambda source: source.recording_id.encode())
     return sources, rejects
 
 
-def _why_no_audio(storage: Storage, names: list[str]) -> str:
+def _why_unusable(recording_id: str, ids: Mapping[str, int]) -> tuple[str, str] | None:
+    """Why no recording can have this id: a reason code and a message."""
+    try:
+        recording_id.encode()
+    except UnicodeEncodeError:
+        return "name_not_utf8", "its name is not UTF-8; rename it"
+    if len(labels_file(recording_id).rpartition("/")[2].encode()) > _LONGEST_FILE_NAME:
+        return "name_too_long", "its name is too long to name a label file after it; shorten it"
+    if ids[recording_id] > 1:
+        return "duplicate_id", "another recording has the same id; rename one of them"
+    return None
+
+
+def _listing_reject(name: str, reason: str, message: str) -> Reject:
+    shown = printable(name)
+    return Reject(_stem(shown), "list", reason, None, f"{shown}: {message}")
+
+
+def _why_no_audio(storage: Storage) -> str:
     if not storage.exists():
         return "no such folder"
-    deeper = [name.partition("/")[0] for name in names if "/train_data/" in name]
-    if deeper:
-        return f"the recordings lie one folder deeper: use --input {storage.path(deeper[0])}"
+    for folder in storage.list_folders():
+        if storage.exists(f"{folder}/train_data"):
+            return f"the recordings lie one folder deeper: use --input {storage.path(folder)}"
     return (
         "holds no train_data/*.wav or test_data/*.wav; --input must name the folder in which "
         "MusicNet's train_data and test_data lie"
@@ -87,21 +117,31 @@ def _stem(name: str) -> str:
     return name.rpartition("/")[2].rpartition(".")[0]
 
 
-def _read_metadata(
-    storage: Storage, present: bool
-) -> tuple[dict[str, dict[str, str]], list[Reject]]:
-    """The metadata's rows by id; a file that cannot be read is one reject and no metadata."""
-    if not present:
-        return {}, []
+def _read_metadata(storage: Storage) -> tuple[dict[str, dict[str, str]] | None, list[Reject]]:
+    """The metadata's rows by id; a file that cannot be read is one reject, and None."""
+    rejects = []
+
+    def reject(reason: str, message: str, position: int | None = None, name: str = "") -> None:
+        text = f"{METADATA_FILE}: {message}"
+        rejects.append(Reject(name, "metadata", f"metadata_{reason}", position, text))
+
+    by_id: dict[str, dict[str, str]] = {}
     try:
-        rows = csv.DictReader(io.StringIO(storage.read_bytes(METADATA_FILE).decode("utf-8-sig")))
+        data = storage.read_bytes(METADATA_FILE)
+        rows = csv.DictReader(io.StringIO(data.decode("utf-8-sig"), newline=""))
         if "id" not in (rows.fieldnames or ()):
             raise ValueError("it has no column named id")
-        by_id = {
-            row["id"]: {name: row[name] for name in METADATA_COLUMNS if row.get(name)}
-            for row in rows
-        }
+        for position, row in enumerate(rows):
+            recording_id = row["id"] or ""
+            if recording_id in by_id:
+                message = f"data row {position} is another of its id; the first one counts"
+                reject("duplicate", message, position, recording_id)
+                continue
+            by_id[recording_id] = {name: row[name] for name in METADATA_COLUMNS if row.get(name)}
+    except UnreadableFileError as error:
+        reject(error.reason, str(error).rpartition(": ")[2])
+        return None, rejects
     except (ValueError, csv.Error) as error:
-        message = f"{METADATA_FILE}: not a table of metadata: {error}"
-        return {}, [Reject("", "metadata", "metadata_unreadable", None, message)]
-    return by_id, []
+        reject("malformed", f"not a table of metadata: {error}")
+        return None, rejects
+    return by_id, rejects

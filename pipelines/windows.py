@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.audio import AudioReader, resampled_range, to_int16
-from pipelines.errors import PipelineError
+from pipelines.errors import RefusedInputError
 from pipelines.labels import NoteFrames
 from pipelines.mel import MelTransform, decibels
 from pipelines.plan import Plan, PlannedWindow
@@ -81,8 +81,9 @@ class WindowCutter:
                 reader = AudioReader(file, where=path)
                 samples = resampled_range(reader, start, stop, config)
                 reader.close()
-        except PipelineError as error:
-            raise self._rejected(planned, recording_id, "audio_unreadable", str(error)) from None
+        except RefusedInputError as error:
+            reason = f"audio_{error.reason}"
+            raise self._rejected(planned, recording_id, reason, str(error)) from None
         if not np.isfinite(samples).all():
             raise self._not_finite(planned, recording_id)
         return samples

@@ -10,3 +10,11 @@ class DatasetError(ValueError):
 
 class DamagedDataError(DatasetError):
     """Bytes on disk differ from the checksum that was written beside them."""
+
+
+class UnreadableFileError(DatasetError):
+    """A file cannot be read; `reason`: missing, no_permission, is_folder or unreadable."""
+
+    def __init__(self, message: str, reason: str = "unreadable") -> None:
+        super().__init__(message)
+        self.reason = reason

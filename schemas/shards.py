@@ -52,13 +52,27 @@ class Window:
 
 @dataclasses.dataclass(frozen=True)
 class Reject:
-    """One thing that was refused; `position` is a frame or a row, None for the whole."""
+    """One thing that was refused; `position` is a frame or a row, None for the whole.
+
+    `message` is kept on one line.
+    """
 
     recording_id: str
     stage: str
     reason: str
     position: int | None
     message: str
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "message", printable(self.message))
+
+
+def printable(text: str) -> str:
+    """`text` on one line: what cannot be printed is written as in a Python string."""
+    return "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode()
+        for letter in text
+    )
 
 
 def rejects_table(rejects: Iterable[Reject]) -> pa.Table:

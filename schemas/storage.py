@@ -9,11 +9,11 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol
+from typing import Any, BinaryIO, NoReturn, Protocol
 
 import fsspec
 
-from schemas.errors import DatasetError
+from schemas.errors import DatasetError, UnreadableFileError
 
 TEMPORARY_PREFIX = ".tmp-"
 """Names of files that a killed process may leave behind; they are never part of a dataset."""
@@ -32,7 +32,7 @@ class Storage:
     """A folder. Names are relative to it, with `/` between their parts.
 
     A file that is written appears under its name only when it is whole. Reading something that
-    is not there, or that may not be read, raises `DatasetError` with the path.
+    is not there, or that may not be read, raises `UnreadableFileError` with the path.
     """
 
     def __init__(self, root: str | os.PathLike[str]) -> None:
@@ -67,12 +67,23 @@ class Storage:
         known = [info.get(key) for key in ("size", "mtime", "etag", "ETag", "generation")]
         return "-".join(str(each) for each in known if each is not None)
 
-    def list_files(self) -> list[str]:
-        """The names of all files below the folder, sorted; empty where there is no folder."""
-        if not self.exists():
+    def list_files(self, folder: str = "") -> list[str]:
+        """The names of all files below `folder`, sorted; none where there is no such folder."""
+        if not self.exists(folder):
             return []
-        found = _walk(self._path) if self.is_local else self._filesystem.find(self._path)
+        full = self._full(folder)
+        with self._readable(folder):
+            found = list(_walk(full)) if self.is_local else self._filesystem.find(full)
         return sorted(os.path.relpath(path, self._path).replace(os.sep, "/") for path in found)
+
+    def list_folders(self, folder: str = "") -> list[str]:
+        """The names of the folders directly in `folder`, sorted; object stores have none."""
+        if not self.is_local or not self.exists(folder):
+            return []
+        full = self._full(folder)
+        with self._readable(folder):
+            names = sorted(name for name in os.listdir(full) if os.path.isdir(f"{full}/{name}"))
+        return [f"{folder}/{name}" if folder else name for name in names]
 
     def open(self, name: str) -> BinaryIO:
         """Opens a file for sequential and seeking reads."""
@@ -156,11 +167,15 @@ class Storage:
         try:
             yield
         except FileNotFoundError:
-            raise DatasetError(f"{self.path(name)}: no such file") from None
+            raise UnreadableFileError(f"{self.path(name)}: no such file", "missing") from None
         except PermissionError:
-            raise DatasetError(f"{self.path(name)}: no permission to read it") from None
+            message = f"{self.path(name)}: no permission to read it"
+            raise UnreadableFileError(message, "no_permission") from None
         except IsADirectoryError:
-            raise DatasetError(f"{self.path(name)}: is a folder, not a file") from None
+            message = f"{self.path(name)}: is a folder, not a file"
+            raise UnreadableFileError(message, "is_folder") from None
+        except OSError as error:
+            raise UnreadableFileError(f"{self.path(name)}: {error.strerror or error}") from None
 
 
 class _LocalRanges:
@@ -192,13 +207,17 @@ class _RemoteRanges:
 def _walk(root: str) -> Iterator[str]:
     """All files below a local folder, also behind links to folders, each folder once."""
     seen = set()
-    for folder, folders, files in os.walk(root, followlinks=True):
+    for folder, folders, files in os.walk(root, followlinks=True, onerror=_raise):
         real = os.path.realpath(folder)
         if real in seen:
             folders.clear()
             continue
         seen.add(real)
         yield from (os.path.join(folder, name) for name in files)
+
+
+def _raise(error: OSError) -> NoReturn:
+    raise error
 
 
 def sync_folder(folder: str | os.PathLike[str]) -> None:

@@ -42,6 +42,9 @@ RECORDINGS = pa.schema(
 )
 """A row per recording, sorted by id. Text columns from `composer` on are the metadata's."""
 
+_NOT_IN_FILE_NAMES = frozenset('/\\%:*?"<>|[]#')
+"""Beside what cannot be printed: letters that mean something to a file system, a shell or a URL."""
+
 METADATA_COLUMNS = RECORDINGS.names[RECORDINGS.get_field_index("composer") :]
 
 LABELS = pa.schema(
@@ -86,8 +89,14 @@ def index_schema(specs: Mapping[str, FeatureSpec]) -> pa.Schema:
 
 
 def labels_file(recording_id: str) -> str:
-    """The name of a recording's label table within a dataset."""
-    return f"labels/{urllib.parse.quote(recording_id, safe=' ')}.parquet"
+    """The name of a recording's label table: its id, percent-encoded where that is needed."""
+    name = "".join(
+        letter
+        if letter.isprintable() and letter not in _NOT_IN_FILE_NAMES
+        else urllib.parse.quote(letter, safe="")
+        for letter in recording_id
+    )
+    return f"labels/{name}.parquet"
 
 
 def table_bytes(table: pa.Table) -> bytes:

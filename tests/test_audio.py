@@ -1,4 +1,5 @@
 import io
+import struct
 import wave
 from pathlib import Path
 
@@ -9,12 +10,12 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.audio import AudioReader, resampled_range, to_int16
-from pipelines.errors import PipelineError
+from pipelines.audio import SAMPLE_BYTES, AudioReader, resampled_range, to_int16
+from pipelines.errors import RefusedInputError
 from schemas import FeatureConfig
 
 CONFIG = FeatureConfig()
-RATES = (8_000, 16_000, 22_050, 32_000, 44_100, 48_000, 96_000)
+RATES = (1_000, 8_000, 16_000, 22_050, 32_000, 44_100, 48_000, 96_000)
 
 
 def noise_file(rate: int, seconds: float = 2.0) -> io.BytesIO:
@@ -54,10 +55,75 @@ def test_channels_are_averaged_as_by_librosa() -> None:
     np.testing.assert_allclose(found, librosa.to_mono(samples.T)[100:4_000], atol=1e-7)
 
 
-@pytest.mark.parametrize("data", [b"", b"not audio at all", b"RIFF\x00\x00\x00\x00WAVE"])
-def test_what_is_not_audio_is_said_to_be_none(data: bytes) -> None:
-    with pytest.raises(PipelineError, match=r"x\.wav: not audio that can be read"):
-        AudioReader(io.BytesIO(data), where="x.wav")
+def written(samples: int = 1_000, rate: int = 22_050, **kind: str) -> bytes:
+    file = io.BytesIO()
+    noise = np.random.default_rng(0).uniform(-1, 1, samples).astype(np.float32)
+    soundfile.write(file, noise, rate, **{"format": "WAV", "subtype": "FLOAT", **kind})
+    return file.getvalue()
+
+
+def with_size(data: bytes, marker: bytes, offset: int, form: str, size: int) -> bytes:
+    """`data` with another number at `offset` bytes from the end of `marker`."""
+    place = data.index(marker) + len(marker) + offset
+    return data[:place] + struct.pack(form, size) + data[place + struct.calcsize(form) :]
+
+
+WAV, RF64 = written(), written(format="RF64")
+
+REFUSED = {
+    "no bytes": (b"", "empty"),
+    "not audio": (b"not audio at all", "unreadable"),
+    "half a header": (WAV[:30], "unreadable"),
+    "a header alone": (with_size(WAV, b"data", 0, "<I", 0)[: WAV.index(b"data") + 8], "empty"),
+    "a header of more": (WAV[: WAV.index(b"data") + 8], "truncated"),
+    "cut within a sample": (WAV[:-1], "truncated"),
+    "cut in the middle": (WAV[: len(WAV) // 2], "truncated"),
+    "cut, as RF64": (RF64[:-500], "truncated"),
+    "cut, as WAVEX": (written(format="WAVEX", subtype="PCM_24")[:-500], "truncated"),
+    "claims 4 GiB": (with_size(WAV, b"data", 0, "<I", 2**32 - 1), "truncated"),
+    "claims 2 GiB": (with_size(WAV, b"data", 0, "<I", 2**31 - 1), "truncated"),
+    "claims 1 TB": (with_size(RF64, b"ds64", 12, "<Q", 10**12), "truncated"),
+    "1 Hz": (written(rate=1), "sample_rate"),
+    "2 GHz": (with_size(WAV, b"fmt ", 8, "<I", 2 * 10**9), "sample_rate"),
+    "FLAC": (written(format="FLAC", subtype="PCM_16"), "format"),
+    "MP3": (written(format="MP3", subtype="MPEG_LAYER_III"), "format"),
+    "ADPCM": (written(subtype="MS_ADPCM"), "format"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+@pytest.mark.parametrize("on_disk", [False, True])
+def test_what_is_no_whole_wav_file_is_refused(name: str, on_disk: bool, tmp_path: Path) -> None:
+    data, reason = REFUSED[name]
+    (tmp_path / "x.wav").write_bytes(data)
+    with (tmp_path / "x.wav").open("rb") if on_disk else io.BytesIO(data) as file:
+        with pytest.raises(RefusedInputError, match=r"^x\.wav: ") as caught:
+            AudioReader(file, where="x.wav")
+        assert caught.value.reason == reason
+        assert file.seek(0) == 0, "the file is still the caller's"
+
+
+@pytest.mark.parametrize("kind", ["WAV", "WAVEX", "RF64"])
+@pytest.mark.parametrize("subtype", sorted(SAMPLE_BYTES))
+def test_every_form_of_wav_is_read(kind: str, subtype: str) -> None:
+    data = written(format=kind, subtype=subtype)
+    reader = AudioReader(io.BytesIO(data), where="x")
+    expected = soundfile.read(io.BytesIO(data), dtype="float32")[0]
+    np.testing.assert_array_equal(reader.read(100, 900), expected[100:900])
+
+
+def test_chunks_after_the_samples_do_no_harm() -> None:
+    data = WAV + b"LIST" + struct.pack("<I", 4) + b"abcd"
+    assert AudioReader(io.BytesIO(data), where="x").header.samples == 1_000
+
+
+def test_a_block_at_a_time_gives_the_same_samples() -> None:
+    """A megabyte is read at once, however many channels there are."""
+    samples = np.random.default_rng(0).uniform(-1, 1, (9_000, 64)).astype(np.float32)
+    file = io.BytesIO()
+    soundfile.write(file, samples, 22_050, subtype="FLOAT", format="WAV")
+    found = AudioReader(file, where="x").read(50, 8_999)
+    np.testing.assert_allclose(found, samples.mean(axis=1)[50:8_999], atol=1e-6)
 
 
 def test_a_header_says_length_rate_and_channels(tmp_path: Path) -> None:

@@ -34,9 +34,9 @@ def test_a_good_recording_is_a_row_and_its_labels(root: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "data", "reason"),
     [
-        ("train_data/101.wav", b"", "audio_unreadable"),
+        ("train_data/101.wav", b"", "audio_empty"),
         ("train_data/101.wav", b"no audio", "audio_unreadable"),
-        ("train_labels/101.csv", b"x,y\n1,2\n", "labels_unreadable"),
+        ("train_labels/101.csv", b"x,y\n1,2\n", "labels_malformed"),
     ],
 )
 def test_bad_files_are_rejects(root: Path, name: str, data: bytes, reason: str) -> None:
@@ -45,6 +45,14 @@ def test_bad_files_are_rejects(root: Path, name: str, data: bytes, reason: str) 
     assert not inspected.accepted
     assert [reject.reason for reject in inspected.rejects] == [reason]
     assert "101." in inspected.rejects[0].message
+    assert labels is None
+
+
+def test_labels_that_cannot_be_read_cost_only_the_notes(root: Path) -> None:
+    (root / "train_labels/101.csv").write_text("x,y")
+    inspected, labels = inspect(root, features=("log_mel",))
+    assert inspected.accepted
+    assert [reject.reason for reject in inspected.rejects] == ["labels_malformed"]
     assert labels is None
 
 
@@ -82,4 +90,4 @@ def test_a_link_that_leads_nowhere_is_a_reject(root: Path) -> None:
     (root / "train_data/101.wav").unlink()
     (root / "train_data/101.wav").symlink_to("/nowhere.wav")
     inspected, _ = inspect(root)
-    assert [reject.reason for reject in inspected.rejects] == ["audio_unreadable"]
+    assert [reject.reason for reject in inspected.rejects] == ["audio_missing"]

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.errors import PipelineError
-from pipelines.labels import NoteFrames, degenerate_count, parse_labels, pitches_out_of_range
+from pipelines.labels import NoteFrames, degenerate_count, odd_notes, parse_labels, unknown_columns
 from schemas import FeatureConfig
 from schemas.features import LABEL_RATE
 from schemas.tables import LABELS
@@ -53,10 +53,47 @@ def test_other_tables_are_refused_by_name(data: bytes) -> None:
         parse_labels(data, where="1727.csv")
 
 
-def test_odd_rows_are_counted() -> None:
-    odd = table([(5, 5, 60), (9, 3, 61), (0, 9, 128), (0, 9, -1), (0, 9, 127)])
-    assert degenerate_count(odd) == 2
-    assert pitches_out_of_range(odd) == [2, 3]
+@pytest.mark.parametrize("line_end", [b"\n", b"\r\n"])
+def test_columns_of_other_names_are_named(line_end: bytes) -> None:
+    data = b'\xef\xbb\xbf"velocity",' + HEADER + b"99,1,2,1,60,0,1,Quarter\n"
+    data = data.replace(b"\n", line_end)
+    assert unknown_columns(data) == ["velocity"]
+    assert parse_labels(data, where="x").column_names == LABELS.names
+    assert unknown_columns(HEADER) == []
+
+
+def test_degenerate_notes_are_counted() -> None:
+    assert degenerate_count(table([(5, 5, 60), (9, 3, 61), (0, 9, 128)])) == 2
+
+
+FAR = 1 << 62
+
+
+@pytest.mark.parametrize(
+    ("notes", "expected"),
+    [
+        ([(0, 9, 0), (0, 9, 127), (-FAR, 9, 60)], []),
+        ([(0, 9, 5), (0, 9, 128), (0, 9, -1)], [("note_out_of_range", 1)]),
+        ([(FAR, FAR, 5)], [("note_past_end", 0)]),
+        ([(0, FAR, 5)], [("note_end_past_end", 0)]),
+        # Frame 9, the last of ten, is centred at label sample 4,608.
+        ([(4_608, 4_608, 5)], []),
+        ([(0, 4_609, 5)], []),
+        ([(4_609, 4_610, 5)], [("note_past_end", 0)]),
+        ([(0, 5_121, 5)], [("note_end_past_end", 0)]),
+    ],
+)
+def test_what_is_wrong_with_notes_is_named(notes: list, expected: list) -> None:
+    found = odd_notes(table(notes), CONFIG, frames=10)
+    assert [(reason, position) for reason, _, position in found] == expected
+
+
+def test_times_beyond_all_numbers_do_no_harm() -> None:
+    sounding, onsets = NoteFrames.from_labels(
+        table([(-FAR, FAR, 60), (FAR, -FAR, 61), (-FAR, -FAR, 62)]), CONFIG
+    ).rolls(0, 10, 10)
+    assert sounding.sum(axis=0)[60:63].tolist() == [10, 0, 1]
+    assert onsets.sum(axis=0)[60:63].tolist() == [1, 0, 1]
 
 
 notes = st.lists(

@@ -23,7 +23,7 @@ def test_recordings_come_sorted_by_the_bytes_of_their_ids(tmp_path: Path) -> Non
         ("é", "train"),
     ]
     assert [each.labels_path for each in sources] == [None, "train_labels/9.csv", None]
-    assert rejects == []
+    assert [reject.reason for reject in rejects] == ["metadata_missing"]
 
 
 def test_metadata_is_found_by_id(tmp_path: Path) -> None:
@@ -33,7 +33,17 @@ def test_metadata_is_found_by_id(tmp_path: Path) -> None:
     sources, rejects = list_sources(root)
     assert sources[0].metadata == {"composer": "Bach, J. S.", "composition": "Aria"}
     assert sources[1].metadata == {}
-    assert rejects == []
+    assert [(reject.recording_id, reject.reason) for reject in rejects] == [
+        ("2", "metadata_missing")
+    ]
+
+
+def test_the_first_of_two_rows_of_metadata_counts(tmp_path: Path) -> None:
+    root = touch(tmp_path, "train_data/1.wav")
+    (tmp_path / "musicnet_metadata.csv").write_text("id,composer\n1,Bach\n1,Brahms\n")
+    sources, rejects = list_sources(root)
+    assert sources[0].metadata == {"composer": "Bach"}
+    assert [(reject.reason, reject.position) for reject in rejects] == [("metadata_duplicate", 1)]
 
 
 @pytest.mark.parametrize("data", [b"a,b\n1,2\n", b"\xff\xfe\x00", b""])
@@ -42,14 +52,15 @@ def test_metadata_that_cannot_be_read_is_one_reject(data: bytes, tmp_path: Path)
     (tmp_path / "musicnet_metadata.csv").write_bytes(data)
     sources, rejects = list_sources(root)
     assert len(sources) == 1
-    assert [reject.reason for reject in rejects] == ["metadata_unreadable"]
+    assert [reject.reason for reject in rejects] == ["metadata_malformed"]
 
 
 def test_an_id_that_stands_twice_is_refused_twice(tmp_path: Path) -> None:
     root = touch(tmp_path, "train_data/1.wav", "test_data/1.wav", "train_data/2.wav")
     sources, rejects = list_sources(root)
     assert [source.recording_id for source in sources] == ["2"]
-    assert [(reject.recording_id, reject.reason) for reject in rejects] == 2 * [
+    listed = [reject for reject in rejects if reject.stage == "list"]
+    assert [(reject.recording_id, reject.reason) for reject in listed] == 2 * [
         ("1", "duplicate_id")
     ]
 
