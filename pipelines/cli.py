@@ -86,6 +86,11 @@ def build_parser() -> argparse.ArgumentParser:
     )
     _add_preprocess_options(preprocess)
 
+    rejects = command("rejects", _rejects, "List what a run refused, or try a recording again.")
+    rejects.add_argument("output", metavar="OUT", help="a dataset, or the --output of a run")
+    rejects.add_argument("--replay", metavar="ID", help="the recording to try again")
+    rejects.add_argument("--input", metavar="ROOT", help="where the recording to try again lies")
+
     verify = command("verify", _verify, "Check every digest, checksum, count and schema.")
     verify.add_argument("dataset", metavar="DATASET")
 
@@ -122,9 +127,23 @@ def _add_preprocess_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--max-rejects",
         type=float,
-        default=0.01,
         metavar="SHARE",
-        help="of the recordings that may be refused, though always 3 (0.01)",
+        help="of the recordings that may be refused (0.01, or 3 recordings if that is more)",
+    )
+    parser.add_argument(
+        "--tail",
+        choices=["pad", "drop"],
+        help="what becomes of a recording's last, incomplete window (pad)",
+    )
+    assigned = parser.add_mutually_exclusive_group()
+    assigned.add_argument(
+        "--test-split",
+        choices=["musicnet", "work-disjoint"],
+        default="musicnet",
+        help="MusicNet's test recordings alone, or with all others of their works (musicnet)",
+    )
+    assigned.add_argument(
+        "--splits", metavar="FILE.csv", help="the split of each recording: columns id and split"
     )
     parser.add_argument("--runner", default="DirectRunner", help="Beam runner (DirectRunner)")
     parser.add_argument("--dry-run", action="store_true", help="say what would be made, and stop")
@@ -142,18 +161,25 @@ def _demo_data(options: argparse.Namespace) -> int:
 
 
 def _preprocess(options: argparse.Namespace) -> int:
+    from pipelines.plan import PlanOptions
     from pipelines.preprocess import PreprocessOptions, dry_run, preprocess
+    from pipelines.splits import read_splits
     from pipelines.summary import splits_table
 
+    plan = PlanOptions(
+        features=_feature_config(options),
+        seed=options.seed,
+        shard_megabytes=options.shard_mb,
+        max_rejects=options.max_rejects,
+        test_split=options.test_split,
+        splits=read_splits(options.splits) if options.splits else None,
+    )
     asked = PreprocessOptions(
         input_root=options.input,
         output=options.output,
-        features=_feature_config(options),
+        plan=plan,
         formats=FORMATS if options.format == "both" else (options.format,),
-        shard_megabytes=options.shard_mb,
-        seed=options.seed,
         workers=options.workers,
-        max_rejects=options.max_rejects,
         overwrite=options.overwrite,
         runner=options.runner,
         beam_arguments=options.beam_arguments,
@@ -163,7 +189,8 @@ def _preprocess(options: argparse.Namespace) -> int:
     megabytes = result["bytes"] / 1e6
     lines.append(f"{megabytes:,.1f} MB as {' and '.join(result['formats'])} in {result['output']}")
     if result["rejects"]:
-        lines.append(f"{result['rejects']} refused: see rejects.parquet")
+        listing = "" if options.dry_run else f": python -m pipelines rejects {result['output']}"
+        lines.append(f"{result['rejects']} things refused{listing}")
     if not options.dry_run:
         rate = result["audio_seconds"] / result["wall_seconds"]
         lines.append(
@@ -181,7 +208,25 @@ def _feature_config(options: argparse.Namespace) -> FeatureConfig:
     if options.features:
         names = tuple(name.strip() for name in options.features.split(","))
         config = dataclasses.replace(config, features=names)
+    if options.tail:
+        config = dataclasses.replace(config, tail=options.tail)
     return config
+
+
+def _rejects(options: argparse.Namespace) -> int:
+    from pipelines.rejects import read_refusals, refusals_text, replay, replay_text
+
+    found = read_refusals(options.output)
+    if options.replay is None:
+        rows = [row for refusals in found for row in refusals.rejects.to_pylist()]
+        text = "\n".join(refusals_text(refusals, options.output) for refusals in found)
+        return _show(options, {"rejects": rows}, text)
+    input_root = options.input or found[-1].input_root
+    if input_root is None:
+        raise ValueError("--replay needs --input ROOT: a dataset does not say what it was made of")
+    result = replay(options.replay, input_root, found[-1].features)
+    _show(options, result, replay_text(result))
+    return 1 if result["rejects"] else 0
 
 
 def _verify(options: argparse.Namespace) -> int:

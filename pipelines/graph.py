@@ -13,14 +13,15 @@ from collections.abc import Iterator, Mapping, Sequence
 import apache_beam as beam
 from apache_beam.metrics import Metrics
 
+from pipelines.errors import PipelineError
 from pipelines.inspection import Inspected, inspect_and_keep
 from pipelines.mel import MelTransform
-from pipelines.plan import Plan, make_plan
+from pipelines.plan import Plan, PlanOptions, make_plan
 from pipelines.publish import publish
 from pipelines.shard_writer import ShardJob, WrittenShard, write_shard
 from pipelines.sources import Source, list_sources
-from pipelines.work import claim_plan, remember_rejects
-from schemas import FeatureConfig, Storage
+from pipelines.work import claim_plan, remember_rejects, remember_run
+from schemas import Storage
 from schemas.checksums import canonical_json, sha256
 from schemas.manifest import FileEntry
 from schemas.shards import SPLITS, Reject
@@ -36,20 +37,18 @@ class RunConfig:
 
     input_root: str
     build_root: str
-    features: FeatureConfig
+    plan: PlanOptions
     formats: tuple[str, ...]
-    shard_bytes: int
-    seed: int
-    max_rejects: float
     packages: Mapping[str, str]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class PlannedRun:
-    """The plan, with the label files that were written for it."""
+    """The plan, the label files that were written for it, and the versions of the audio files."""
 
     plan: Plan
     labels: Mapping[str, FileEntry]
+    versions: Mapping[str, str]
 
 
 def build_graph(pipeline: beam.Pipeline, run: RunConfig, transform: MelTransform) -> None:
@@ -63,7 +62,7 @@ def build_graph(pipeline: beam.Pipeline, run: RunConfig, transform: MelTransform
     inspected = (
         listed.sources
         | "Spread recordings" >> beam.Reshuffle()
-        | "Inspect" >> beam.Map(inspect_and_keep, run.input_root, run.build_root, run.features)
+        | "Inspect" >> beam.Map(inspect_and_keep, run.input_root, run.build_root, run.plan.features)
         | "All recordings" >> beam.combiners.ToList()
     )
     rejects = listed.rejects | "All rejects" >> beam.combiners.ToList()
@@ -94,15 +93,11 @@ def plan_run(
     """Makes the plan, and claims the output for it."""
     storage = Storage(run.build_root)
     found = [*rejects, *(reject for each in inspected for reject in each.rejects)]
+    for reject in found:
+        Metrics.counter("rejects", reject.reason).inc()
+    remember_run(storage, run.input_root, run.plan.features)
     remember_rejects(storage, found)
-    plan = make_plan(
-        inspected,
-        rejects,
-        run.features,
-        seed=run.seed,
-        shard_bytes=run.shard_bytes,
-        max_rejects=run.max_rejects,
-    )
+    plan = make_plan(inspected, rejects, run.plan)
     labels = {labels_file(each.source.recording_id): each.labels for each in inspected}
     versions = sorted(
         (each.source.audio_path, each.version, each.labels and each.labels.sha256)
@@ -119,7 +114,11 @@ def plan_run(
             "shards": dict(plan.shards),
         },
     )
-    return PlannedRun(plan, {name: entry for name, entry in labels.items() if entry})
+    return PlannedRun(
+        plan,
+        {name: entry for name, entry in labels.items() if entry},
+        {each.source.audio_path: each.version for each in inspected if each.accepted},
+    )
 
 
 def shard_numbers(_: None, planned: PlannedRun) -> Iterator[tuple[str, int]]:
@@ -135,10 +134,20 @@ def write_planned_shard(
     written = write_shard(split, number, planned.plan, job)
     for each in written:
         Metrics.counter("shards", "reused" if each.reused else "written").inc()
+    # Each file format tells the same of its windows.
+    for reject in written[0].report.rejects:
+        Metrics.counter("rejects", reject.reason).inc()
     return written
 
 
 def publish_run(written: Sequence[WrittenShard], planned: PlannedRun, run: RunConfig) -> str:
+    source = Storage(run.input_root)
+    for path, version in planned.versions.items():
+        if source.version(path) != version:
+            raise PipelineError(
+                f"{source.path(path)}: was changed while it was being read; run it again, with "
+                "--overwrite"
+            )
     manifest = publish(
         written,
         planned.plan,
@@ -146,6 +155,6 @@ def publish_run(written: Sequence[WrittenShard], planned: PlannedRun, run: RunCo
         run.formats,
         run.build_root,
         packages=run.packages,
-        max_rejects=run.max_rejects,
+        options=run.plan,
     )
     return manifest.fingerprint

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,13 +18,54 @@ import pyarrow as pa
 
 from pipelines.errors import PipelineError
 from pipelines.inspection import Inspected
-from pipelines.splits import split_recordings
+from pipelines.splits import TEST_SPLITS, assigned_splits, split_recordings
 from schemas import FeatureConfig, permutation_key, permute
 from schemas.checksums import canonical_json, sha256
-from schemas.shards import SPLITS, Reject, shard_bounds
+from schemas.shards import SPLITS, Reject, printable, shard_bounds
 from schemas.tables import RECORDINGS
 
+DEFAULT_MAX_REJECTS = 0.01
 ALWAYS_ALLOWED_REJECTS = 3
+"""Recordings that may be refused where no share was asked for, though they be more than it."""
+
+_SHOWN_REJECTS = 10
+
+
+@dataclasses.dataclass(frozen=True)
+class PlanOptions:
+    """What a user asks of a plan. Raises `PipelineError` for an impossible number.
+
+    `shard_megabytes` is the size, about, of a shard. `max_rejects` is the share of recordings that
+    may be refused; None is `DEFAULT_MAX_REJECTS`, though `ALWAYS_ALLOWED_REJECTS` in any case.
+    `splits` maps the ids of recordings to splits of the user's own; without, `test_split` is one
+    of `splits.TEST_SPLITS`.
+    """
+
+    features: FeatureConfig
+    seed: int = 0
+    shard_megabytes: float = 64.0
+    max_rejects: float | None = None
+    test_split: str = "musicnet"
+    splits: Mapping[str, str] | None = None
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.shard_megabytes) and self.shard_megabytes * 1e6 >= 1):
+            raise PipelineError(f"--shard-mb {self.shard_megabytes} must be a positive number")
+        if self.max_rejects is not None and not 0 <= self.max_rejects <= 1:
+            raise PipelineError(f"--max-rejects {self.max_rejects} must be a share, from 0 to 1")
+        if self.test_split not in TEST_SPLITS:
+            names = ", ".join(TEST_SPLITS)
+            raise PipelineError(f"--test-split {self.test_split!r} must be one of {names}")
+
+    @property
+    def shard_bytes(self) -> int:
+        return round(self.shard_megabytes * 1e6)
+
+    def allowed_rejects(self, recordings: int) -> int:
+        """How many of so many recordings may be refused."""
+        if self.max_rejects is None:
+            return max(ALWAYS_ALLOWED_REJECTS, int(DEFAULT_MAX_REJECTS * recordings))
+        return int(self.max_rejects * recordings)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,26 +125,30 @@ class Plan:
 
 
 def make_plan(
-    inspected: Sequence[Inspected],
-    listing_rejects: Sequence[Reject],
-    config: FeatureConfig,
-    *,
-    seed: int,
-    shard_bytes: int,
-    max_rejects: float,
+    inspected: Sequence[Inspected], listing_rejects: Sequence[Reject], options: PlanOptions
 ) -> Plan:
     """Sorts what was inspected and counts windows and shards.
 
-    Raises `PipelineError` when more recordings were refused than `max_rejects` allows, or when
-    nothing is left.
+    Raises `PipelineError` when more recordings were refused than is allowed, when a recording has
+    no split, or when nothing is left.
     """
+    config = options.features
     inspected = sorted(inspected, key=lambda each: each.source.recording_id.encode())
     rejects = [*listing_rejects, *(reject for each in inspected for reject in each.rejects)]
     accepted = [each for each in inspected if each.accepted]
-    unlisted = {reject.recording_id for reject in listing_rejects if reject.recording_id}
-    refused = len(inspected) - len(accepted) + len(unlisted)
-    check_rejects(rejects, refused, len(inspected) + len(unlisted), max_rejects)
-    splits = split_recordings([(each.row, each.source.group) for each in accepted], seed=seed)
+    listed_ids = {each.source.recording_id for each in inspected}
+    unlisted = {reject.recording_id for reject in listing_rejects if reject.stage == "list"}
+    refused = (listed_ids | unlisted) - {each.source.recording_id for each in accepted}
+    check_rejects(rejects, refused, len(listed_ids | unlisted), options)
+    if options.splits is None:
+        splits = split_recordings(
+            [(each.row, each.source.group) for each in accepted],
+            seed=options.seed,
+            test_split=options.test_split,
+        )
+    else:
+        ids = [each.source.recording_id for each in accepted]
+        splits = assigned_splits(ids, options.splits)
     rows = [{**each.row, "split": splits.get(each.source.recording_id)} for each in inspected]
     table = pa.Table.from_pylist([_with_drops(row, config) for row in rows], RECORDINGS)
     windows = {
@@ -114,24 +160,42 @@ def make_plan(
             "choose a smaller window_frames or tail 'pad'"
         )
     shards = {
-        split: -(-count * config.window_bytes // shard_bytes) for split, count in windows.items()
+        split: min(count, -(-count * config.window_bytes // options.shard_bytes))
+        for split, count in windows.items()
     }
-    shards = {split: min(shards[split], windows[split]) for split in SPLITS}
-    return Plan(config, seed, table, windows, shards, tuple(rejects))
+    return Plan(config, options.seed, table, windows, shards, tuple(rejects))
 
 
 def check_rejects(
-    rejects: Sequence[Reject], refused: int, recordings: int, max_rejects: float
+    rejects: Sequence[Reject], refused: Collection[str], recordings: int, options: PlanOptions
 ) -> None:
-    """Raises `PipelineError`, naming the first offenders, where too much was refused."""
-    allowed = max(ALWAYS_ALLOWED_REJECTS, int(max_rejects * recordings))
-    if refused <= allowed and refused < recordings:
+    """Raises `PipelineError`, naming the first offenders, where too much was refused.
+
+    `refused` are the ids of the recordings of which nothing can be used.
+    """
+    allowed = options.allowed_rejects(recordings)
+    if len(refused) <= allowed and len(refused) < recordings:
         return
-    shown = "".join(f"\n  {reject.reason}: {reject.message}" for reject in rejects[:5])
+    # What is wrong with the whole comes before what is wrong with a part.
+    stages = ("metadata", "labels", "window", "audio", "list")
+    ordered = sorted(rejects, key=lambda reject: stages.index(reject.stage))
+    why = {reject.recording_id: reject for reject in ordered}
+    offenders = sorted(refused, key=str.encode)
+    shown = [
+        f"  {printable(name)}: {why[name].reason}: {why[name].message}"
+        for name in offenders[:_SHOWN_REJECTS]
+    ]
+    if len(offenders) > _SHOWN_REJECTS:
+        shown.append(f"  and {len(offenders) - _SHOWN_REJECTS} more")
     raise PipelineError(
-        f"{refused} of {recordings} recordings cannot be used, {allowed} are allowed:{shown}"
-        f"{chr(10) + '  ...' if len(rejects) > 5 else ''}\n"
-        "mend or remove them"
+        "\n".join(
+            [
+                f"{len(refused)} of {recordings} recordings cannot be used, {allowed} may be "
+                "refused (--max-rejects):",
+                *shown,
+                "mend or remove them, or allow more",
+            ]
+        )
     )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import importlib.metadata
-import math
 import os
 import time
 from typing import Any
@@ -15,12 +14,12 @@ from pipelines.errors import PipelineError
 from pipelines.graph import RunConfig, build_graph
 from pipelines.inspection import inspect_recording
 from pipelines.mel import MelTransform
-from pipelines.plan import Plan, make_plan
+from pipelines.plan import Plan, PlanOptions, make_plan
 from pipelines.progress import shard_progress
 from pipelines.runner import run_pipeline
 from pipelines.sources import list_sources
-from pipelines.work import build_place
-from schemas import Dataset, FeatureConfig
+from pipelines.work import build_place, unfinished_rejects
+from schemas import Dataset, Storage
 from schemas.shards import FORMATS, SPLITS
 
 NUMERIC_PACKAGES = ("h5py", "librosa", "numpy", "pyarrow", "scipy", "soundfile", "soxr")
@@ -33,12 +32,9 @@ class PreprocessOptions:
 
     input_root: str
     output: str
-    features: FeatureConfig
+    plan: PlanOptions
     formats: tuple[str, ...] = ("tfrecord",)
-    shard_megabytes: float = 64.0
-    seed: int = 0
     workers: int = 1
-    max_rejects: float = 0.01
     overwrite: bool = False
     runner: str = "DirectRunner"
     beam_arguments: tuple[str, ...] = ()
@@ -46,16 +42,8 @@ class PreprocessOptions:
     def __post_init__(self) -> None:
         if not self.formats or set(self.formats) - set(FORMATS):
             raise PipelineError(f"formats={self.formats!r} must be among {', '.join(FORMATS)}")
-        if not (math.isfinite(self.shard_megabytes) and self.shard_megabytes * 1e6 >= 1):
-            raise PipelineError(f"--shard-mb {self.shard_megabytes} must be a positive number")
         if self.workers < 1:
             raise PipelineError(f"--workers {self.workers} must be a positive integer")
-        if not 0 <= self.max_rejects <= 1:
-            raise PipelineError(f"--max-rejects {self.max_rejects} must be a share, from 0 to 1")
-
-    @property
-    def shard_bytes(self) -> int:
-        return int(self.shard_megabytes * 1e6)
 
 
 def preprocess(options: PreprocessOptions) -> dict[str, Any]:
@@ -68,21 +56,25 @@ def preprocess(options: PreprocessOptions) -> dict[str, Any]:
         run = RunConfig(
             input_root=options.input_root,
             build_root=build_root,
-            features=options.features,
+            plan=options.plan,
             formats=options.formats,
-            shard_bytes=options.shard_bytes,
-            seed=options.seed,
-            max_rejects=options.max_rejects,
             packages={name: importlib.metadata.version(name) for name in NUMERIC_PACKAGES},
         )
-        transform = MelTransform.from_config(options.features)
+        transform = MelTransform.from_config(options.plan.features)
         with shard_progress(build_root):
-            counters = run_pipeline(
-                lambda pipeline: build_graph(pipeline, run, transform),
-                runner=options.runner,
-                workers=options.workers,
-                beam_arguments=options.beam_arguments,
-            )
+            try:
+                counters = run_pipeline(
+                    lambda pipeline: build_graph(pipeline, run, transform),
+                    runner=options.runner,
+                    workers=options.workers,
+                    beam_arguments=options.beam_arguments,
+                )
+            except PipelineError as error:
+                unfinished = unfinished_rejects(Storage(build_root))
+                if unfinished and unfinished[2].num_rows:
+                    listing = f"what was refused: python -m pipelines rejects {options.output}"
+                    raise PipelineError(f"{error}\n{listing}") from error
+                raise
     dataset = Dataset(options.output)
     splits = {name: dataclasses.asdict(split) for name, split in dataset.manifest.splits.items()}
     return {
@@ -103,22 +95,16 @@ def dry_run(options: PreprocessOptions) -> dict[str, Any]:
     """What `preprocess` would make, JSON-ready; reads headers and labels, writes nothing."""
     sources, rejects = list_sources(options.input_root)
     inspected = [
-        inspect_recording(source, options.input_root, options.features)[0]
+        inspect_recording(source, options.input_root, options.plan.features)[0]
         for source in tqdm(sources, desc="inspecting", unit=" recordings", dynamic_ncols=True)
     ]
-    plan = make_plan(
-        inspected,
-        rejects,
-        options.features,
-        seed=options.seed,
-        shard_bytes=options.shard_bytes,
-        max_rejects=options.max_rejects,
-    )
+    plan = make_plan(inspected, rejects, options.plan)
+    window_bytes = options.plan.features.window_bytes
     return {
         "output": options.output,
         "splits": planned_splits(plan),
         "formats": list(options.formats),
-        "bytes": sum(plan.windows.values()) * options.features.window_bytes * len(options.formats),
+        "bytes": sum(plan.windows.values()) * window_bytes * len(options.formats),
         "rejects": len(plan.rejects),
         "audio_seconds": audio_seconds(plan.recordings.to_pylist()),
     }

@@ -7,13 +7,22 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import pyarrow as pa
 
-from pipelines.plan import Plan, check_rejects
+from pipelines.plan import Plan, PlanOptions, check_rejects
 from pipelines.shard_writer import WrittenShard
+from pipelines.work import remember_rejects
 from schemas import Manifest, Storage
 from schemas.checksums import sha256
 from schemas.dataset import fingerprint
 from schemas.manifest import MANIFEST_FILE, FileEntry, SplitSummary
-from schemas.shards import SPLITS, ShardIndex, ShardReport, index_file, rejects_table, shard_file
+from schemas.shards import (
+    SPLITS,
+    Reject,
+    ShardIndex,
+    ShardReport,
+    index_file,
+    rejects_table,
+    shard_file,
+)
 from schemas.statistics import Statistics
 from schemas.tables import RECORDINGS, RECORDINGS_FILE, REJECTS_FILE, table_bytes
 
@@ -26,7 +35,7 @@ def publish(
     build_root: str,
     *,
     packages: Mapping[str, str],
-    max_rejects: float,
+    options: PlanOptions,
 ) -> Manifest:
     """Writes the tables and, last, `dataset.json`. `labels` are the label files by name.
 
@@ -41,13 +50,14 @@ def publish(
         for number in range(plan.shards[split])
     ]
     reports = {name: by_name[name].report for name in names}
-    _require_windows(plan, list(reports.values()), max_rejects)
+    rejects = [*plan.rejects, *(each for report in reports.values() for each in report.rejects)]
+    remember_rejects(storage, rejects)
+    _require_windows(plan, rejects, options)
     for name in storage.list_files():
         # Left by a run that failed, of a recording that is no longer there.
         if name.startswith("labels/") and name not in labels:
             storage.remove(name)
     recordings = table_bytes(finished_recordings(plan, list(reports.values())))
-    rejects = [*plan.rejects, *(each for report in reports.values() for each in report.rejects)]
     rejected = table_bytes(rejects_table(rejects))
     storage.write_bytes(RECORDINGS_FILE, recordings)
     storage.write_bytes(REJECTS_FILE, rejected)
@@ -74,16 +84,17 @@ def publish(
     return manifest
 
 
-def _require_windows(plan: Plan, reports: Sequence[ShardReport], max_rejects: float) -> None:
+def _require_windows(plan: Plan, rejects: Sequence[Reject], options: PlanOptions) -> None:
     """Counts recordings of which nothing is left as refused ones."""
-    rejects = [reject for report in reports for reject in report.rejects]
-    lost = Counter(reject.recording_id for reject in rejects)
-    rows = plan.recordings.to_pylist()
-    refused = sum(
-        row["status"] == "rejected" or 0 < row["windows"] == lost[row["recording_id"]]
-        for row in rows
-    )
-    check_rejects([*plan.rejects, *rejects], refused, len(rows), max_rejects)
+    lost = Counter(reject.recording_id for reject in rejects if reject.stage == "window")
+    listed = {row["recording_id"]: row for row in plan.recordings.to_pylist()}
+    unlisted = {reject.recording_id for reject in plan.rejects if reject.stage == "list"}
+    refused = unlisted | {
+        name
+        for name, row in listed.items()
+        if row["status"] == "rejected" or 0 < row["windows"] == lost[name]
+    }
+    check_rejects(rejects, refused, len({*listed, *unlisted}), options)
 
 
 def finished_recordings(plan: Plan, reports: Sequence[ShardReport]) -> pa.Table:

@@ -2,48 +2,125 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
+import io
 import json
+import os
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from pipelines.errors import PipelineError
+from schemas import Storage
+from schemas.shards import SPLITS
+
 VALIDATION_SHARE = 0.1
-"""Of the duration of MusicNet's training recordings, at least this much becomes validation."""
+"""Of the duration of the training recordings, at least this much becomes validation."""
+
+TEST_SPLITS = ("musicnet", "work-disjoint")
+"""`musicnet`: its own test recordings, each of which plays a work that training recordings play
+too. `work-disjoint`: these, and every other recording of their works."""
 
 
 def work_of(row: Mapping[str, Any]) -> tuple[str, ...]:
     """The work that a recording plays: composer and composition, or itself without metadata."""
-    composer, composition = row.get("composer"), row.get("composition")
-    if composer and composition:
-        return (composer, composition)
+    if has_work(row):
+        return (row["composer"], row["composition"])
     return (row["recording_id"],)
 
 
-def split_recordings(rows: Iterable[tuple[Mapping[str, Any], str]], *, seed: int) -> dict[str, str]:
+def has_work(row: Mapping[str, Any]) -> bool:
+    """Whether the metadata tell which work a recording plays."""
+    return bool(row.get("composer") and row.get("composition"))
+
+
+def split_recordings(
+    rows: Iterable[tuple[Mapping[str, Any], str]], *, seed: int, test_split: str = "musicnet"
+) -> dict[str, str]:
     """The split of each recording id, for rows paired with their group, `train` or `test`.
 
-    MusicNet's test recordings stay test. Validation takes whole works from the others, in the
-    order of a keyed digest of their names, until it has `VALIDATION_SHARE` of their duration: at
-    least one work, and never the last one that is left for training.
+    Validation takes whole works from what is not test, in the order of a keyed digest of their
+    names, until it has `VALIDATION_SHARE` of their duration: at least one work, and never the last
+    one that is left for training.
     """
-    splits: dict[str, str] = {}
-    seconds: defaultdict[tuple[str, ...], float] = defaultdict(float)
-    members: defaultdict[tuple[str, ...], list[str]] = defaultdict(list)
+    members: defaultdict[tuple[str, ...], list[Mapping[str, Any]]] = defaultdict(list)
+    test, test_works = [], set()
     for row, group in rows:
-        splits[row["recording_id"]] = group
-        if group == "train":
-            work = work_of(row)
-            seconds[work] += row["samples"] / row["sample_rate"]
-            members[work].append(row["recording_id"])
+        if group == "test":
+            test.append(row)
+            test_works.add(work_of(row))
+        else:
+            members[work_of(row)].append(row)
+    if test_split == "work-disjoint":
+        test += [row for work in sorted(test_works) for row in members.pop(work, [])]
+    splits = {row["recording_id"]: "test" for row in test}
+    for own in members.values():
+        splits.update({row["recording_id"]: "train" for row in own})
+    seconds = {work: sum(map(_seconds, own)) for work, own in members.items()}
     wanted = VALIDATION_SHARE * sum(seconds.values())
     taken = 0.0
     for work in sorted(members, key=lambda work: _draw(work, seed))[:-1]:
         if taken >= wanted:
             break
         taken += seconds[work]
-        splits.update(dict.fromkeys(members[work], "validation"))
+        splits.update({row["recording_id"]: "validation" for row in members[work]})
     return splits
+
+
+def assigned_splits(recording_ids: Sequence[str], assigned: Mapping[str, str]) -> dict[str, str]:
+    """The split of each recording by a table of one's own. Raises `PipelineError` for a gap."""
+    missing = [recording_id for recording_id in recording_ids if recording_id not in assigned]
+    if missing:
+        raise PipelineError(
+            f"--splits: has no row for {len(missing)} of {len(recording_ids)} recordings, the "
+            f"first of them {missing[0]!r}; every recording needs one"
+        )
+    return {recording_id: assigned[recording_id] for recording_id in recording_ids}
+
+
+def read_splits(path: str) -> dict[str, str]:
+    """A CSV file with the columns `id` and `split`, as a mapping. Raises `PipelineError`."""
+    folder, name = os.path.split(path)
+    data = Storage(folder or ".").read_bytes(name)
+    assigned: dict[str, str] = {}
+    try:
+        rows = csv.DictReader(io.StringIO(data.decode("utf-8-sig"), newline=""))
+        if not {"id", "split"} <= set(rows.fieldnames or ()):
+            raise PipelineError(f"{path}: must have the columns id and split")
+        for row in rows:
+            place = f"{path}: line {rows.line_num}"
+            recording_id, split = row["id"], row["split"]
+            if not recording_id or split not in SPLITS:
+                raise PipelineError(
+                    f"{place}: {recording_id!r}, {split!r}: must be a recording's id and one of "
+                    f"{', '.join(SPLITS)}"
+                )
+            if assigned.get(recording_id, split) != split:
+                raise PipelineError(f"{place}: recording {recording_id!r} is in two splits")
+            assigned[recording_id] = split
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise PipelineError(f"{path}: not a CSV table: {error}") from None
+    return assigned
+
+
+def works_in_several_splits(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The works of which recordings of more than one split are: `work`, and ids by split."""
+    found: defaultdict[tuple[str, ...], defaultdict[str, list[str]]] = defaultdict(
+        lambda: defaultdict(list)
+    )
+    for row in rows:
+        if row["split"]:
+            found[work_of(row)][row["split"]].append(row["recording_id"])
+    return [
+        {"work": ": ".join(work), **{split: own[split] for split in SPLITS if split in own}}
+        for work, own in sorted(found.items())
+        if len(own) > 1
+    ]
+
+
+def _seconds(row: Mapping[str, Any]) -> float:
+    return row["samples"] / row["sample_rate"]
 
 
 def _draw(work: tuple[str, ...], seed: int) -> bytes:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from pipelines.splits import work_of
+from pipelines.splits import has_work, work_of, works_in_several_splits
 from schemas import Dataset
 from schemas.shards import SPLITS
 
@@ -26,7 +26,6 @@ def summarise(dataset: Dataset) -> dict[str, Any]:
             "works": len({work_of(row) for row in own}),
             "notes": sum(row["notes"] or 0 for row in own),
         }
-    training_works = {work_of(row) for row in rows if row["split"] == "train"}
     reasons = Counter(row["reason"] for row in dataset.rejects().to_pylist())
     return {
         "dataset": dataset.storage.root,
@@ -40,9 +39,10 @@ def summarise(dataset: Dataset) -> dict[str, Any]:
             for spec in config.specs().values()
         },
         "splits": splits,
-        "test_recordings_of_training_works": sum(
-            work_of(row) in training_works for row in rows if row["split"] == "test"
-        ),
+        "leakage": {
+            "works_in_several_splits": works_in_several_splits(rows),
+            "recordings_of_unknown_works": sum(not has_work(row) for row in rows if row["split"]),
+        },
         "rejects": dict(sorted(reasons.items())),
     }
 
@@ -50,7 +50,6 @@ def summarise(dataset: Dataset) -> dict[str, Any]:
 def summary_text(summary: Mapping[str, Any]) -> str:
     """The same for people."""
     config = summary["config"]
-    shared = summary["test_recordings_of_training_works"]
     lines = [
         f"{summary['dataset']}: {summary['megabytes']:,} MB as {' and '.join(summary['formats'])}",
         f"fingerprint {summary['fingerprint'][:16]}",
@@ -59,11 +58,21 @@ def summary_text(summary: Mapping[str, Any]) -> str:
         f"({summary['window_seconds']} s), a new one every {config['stride_frames']}",
         *(f"  {name:<9} {text}" for name, text in summary["features"].items()),
         splits_table(summary["splits"]),
-        f"{shared} of {summary['splits']['test']['recordings']} test recordings play a work that "
-        "training recordings play too",
+        *_leakage_lines(summary["leakage"]),
     ]
     lines += [f"refused: {count} x {reason}" for reason, count in summary["rejects"].items()]
     return "\n".join(lines)
+
+
+def _leakage_lines(leakage: Mapping[str, Any]) -> Iterator[str]:
+    """Says which works are in several splits, and of what this cannot be said."""
+    works = leakage["works_in_several_splits"]
+    yield f"leakage: {len(works)} works are in more than one split" + ":" * bool(works)
+    for work in works:
+        placed = "; ".join(f"{split} {' '.join(work[split])}" for split in SPLITS if split in work)
+        yield f"  {work['work']}: {placed}"
+    if unknown := leakage["recordings_of_unknown_works"]:
+        yield f"  of {unknown} recordings no metadata says which work they play"
 
 
 def splits_table(splits: Mapping[str, Mapping[str, Any]]) -> str:

@@ -17,20 +17,30 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 from pipelines.errors import PipelineError
-from schemas import Dataset, Storage
+from schemas import Dataset, FeatureConfig, Storage
+from schemas.checksums import canonical_json
 from schemas.manifest import MANIFEST_FILE
 from schemas.shards import SPLITS, Reject, rejects_table
 from schemas.storage import TEMPORARY_PREFIX, sync_folder
-from schemas.tables import RECORDINGS_FILE, REJECTS_FILE, table_bytes
+from schemas.tables import (
+    RECORDINGS_FILE,
+    REJECTS,
+    REJECTS_FILE,
+    table_bytes,
+    table_from_bytes,
+)
 
 WORK_FOLDER = "_work"
 _PLAN = f"{WORK_FOLDER}/plan.json"
 _LOCK = f"{WORK_FOLDER}/lock"
+_RUN = f"{WORK_FOLDER}/run.json"
 _REJECTS = f"{WORK_FOLDER}/rejects.parquet"
 _OWN = re.compile(
     rf"({'|'.join(SPLITS)})/\d+-of-\d+\.|labels/.*\.parquet$|(.*/)?{re.escape(TEMPORARY_PREFIX)}|"
-    rf"({'|'.join(map(re.escape, (_PLAN, _LOCK, _REJECTS, RECORDINGS_FILE, REJECTS_FILE)))})$"
+    rf"({'|'.join(map(re.escape, (_PLAN, _LOCK, _RUN, _REJECTS, RECORDINGS_FILE, REJECTS_FILE)))})$"
 )
 """Names of what a run that has not finished may leave."""
 
@@ -58,11 +68,10 @@ def build_place(output: str, *, overwrite: bool) -> Iterator[str]:
         yield output
         remove_leftovers(storage)
         return
-    # Renaming takes the folder that a link leads to, not the link.
     final = Path(os.path.realpath(storage.local_path()))
     if final.exists() and not final.is_dir():
         raise PipelineError(f"{output}: is a file; --output must name a folder")
-    beside = final.with_name(f".{final.name}.new")
+    new = Path(beside(output))
     replaced = final.with_name(f".{final.name}.old")
     if replaced.exists() and not final.exists():
         replaced.rename(final)
@@ -78,22 +87,48 @@ def build_place(output: str, *, overwrite: bool) -> Iterator[str]:
     if not overwrite:
         _refuse_published(storage)
     _refuse_extra_files(storage)
-    with _locked(beside):
-        _empty(beside)
-        yield os.fspath(beside)
-        if is_published(Storage(beside)):
-            remove_leftovers(Storage(beside))
+    with _locked(new):
+        _empty(new)
+        yield os.fspath(new)
+        if is_published(Storage(new)):
+            remove_leftovers(Storage(new))
             if replaced.exists():
                 shutil.rmtree(replaced)
             final.rename(replaced)
-            beside.rename(final)
+            new.rename(final)
             sync_folder(final.parent)
             shutil.rmtree(replaced)
+
+
+def beside(output: str) -> str:
+    """The folder in which a dataset is built that shall replace the one in `output`, a local one.
+
+    Renaming takes the folder that a link leads to, not the link.
+    """
+    final = Path(os.path.realpath(Storage(output).local_path()))
+    return os.fspath(final.with_name(f".{final.name}.new"))
+
+
+def remember_run(storage: Storage, input_root: str, features: FeatureConfig) -> None:
+    """Keeps what a run read and made of it, so that it can be looked into when it fails."""
+    run = {"input": input_root, "features": features.to_dict()}
+    storage.write_bytes(_RUN, canonical_json(run))
 
 
 def remember_rejects(storage: Storage, rejects: Sequence[Reject]) -> None:
     """Keeps what was refused so far, so that it can be read after a run that failed."""
     storage.write_bytes(_REJECTS, table_bytes(rejects_table(rejects)))
+
+
+def unfinished_rejects(storage: Storage) -> tuple[str, FeatureConfig, pa.Table] | None:
+    """The input, the features and the rejects of a run that did not finish here; None without."""
+    if not storage.exists(_RUN) or not storage.exists(_REJECTS):
+        return None
+    run = json.loads(storage.read_bytes(_RUN))
+    where = storage.path(_REJECTS)
+    features = FeatureConfig.from_dict(run["features"], where=storage.path(_RUN))
+    table = table_from_bytes(storage.read_bytes(_REJECTS), REJECTS, where=where)
+    return run["input"], features, table
 
 
 def claim_plan(storage: Storage, plan: Mapping[str, Any]) -> None:
@@ -122,7 +157,7 @@ def remove_leftovers(storage: Storage) -> None:
         return
     for name in storage.list_files():
         temporary = name.rpartition("/")[2].startswith(TEMPORARY_PREFIX)
-        if temporary or name in (_PLAN, _LOCK, _REJECTS):
+        if temporary or name in (_PLAN, _LOCK, _RUN, _REJECTS):
             storage.remove(name)
     if storage.is_local:
         with contextlib.suppress(OSError):

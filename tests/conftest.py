@@ -18,14 +18,13 @@ def tiny_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def tiny_dataset(tiny_root: Path) -> Path:
     """The dataset of `tiny_root` in both formats, several shards a split."""
+    from pipelines.plan import PlanOptions
     from pipelines.preprocess import PreprocessOptions, preprocess
 
     out = tiny_root.parent / "out"
     formats = ("tfrecord", "hdf5")
-    options = PreprocessOptions(
-        str(tiny_root), str(out), CONFIG, formats=formats, shard_megabytes=0.1
-    )
-    preprocess(options)
+    plan = PlanOptions(CONFIG, shard_megabytes=0.1)
+    preprocess(PreprocessOptions(str(tiny_root), str(out), plan, formats=formats))
     return out
 
 

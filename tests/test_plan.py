@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from pipelines.errors import PipelineError
 from pipelines.inspection import Inspected
-from pipelines.plan import Plan, make_plan
+from pipelines.plan import Plan, PlanOptions, make_plan
 from pipelines.sources import Source
 from schemas import FeatureConfig
 from schemas.shards import SPLITS, Reject
@@ -32,8 +32,8 @@ def inspected(number: int, samples: int, group: str = "train", ok: bool = True) 
 
 
 def plan_of(found: list[Inspected], config: FeatureConfig = CONFIG, **changed: Any) -> Plan:
-    options = {"seed": 0, "shard_bytes": 5 * config.window_bytes, "max_rejects": 0.01, **changed}
-    return make_plan(found, [], config, **options)
+    options = {"shard_megabytes": 5 * config.window_bytes / 1e6, **changed}
+    return make_plan(found, [], PlanOptions(config, **options))
 
 
 lengths = st.lists(
@@ -48,7 +48,7 @@ def test_each_window_stands_in_one_place(
     lengths: list[tuple[int, str]], seed: int, windows_a_shard: int
 ) -> None:
     found = [inspected(number, *each) for number, each in enumerate(lengths)]
-    plan = plan_of(found, seed=seed, shard_bytes=windows_a_shard * CONFIG.window_bytes)
+    plan = plan_of(found, seed=seed, shard_megabytes=windows_a_shard * CONFIG.window_bytes / 1e6)
     rows = plan.recordings.to_pylist()
     for split in SPLITS:
         placed = [
@@ -71,15 +71,15 @@ def test_each_window_stands_in_one_place(
 def test_the_order_does_not_depend_on_the_size_of_shards() -> None:
     found = [inspected(number, 20_000) for number in range(9)]
 
-    def order(shard_bytes: int) -> list:
-        plan = plan_of(found, shard_bytes=shard_bytes)
+    def order(shard_megabytes: float) -> list:
+        plan = plan_of(found, shard_megabytes=shard_megabytes)
         return [
             window
             for number in range(plan.shards["train"])
             for window in plan.shard_windows("train", number)
         ]
 
-    assert order(CONFIG.window_bytes) == order(10**9)
+    assert order(CONFIG.window_bytes / 1e6) == order(1e3)
 
 
 def test_the_order_of_arrival_means_nothing() -> None:
@@ -95,7 +95,7 @@ def test_the_digest_changes_with_configuration_inputs_and_seed() -> None:
         plan_of(found, seed=1),
         plan_of(found[1:]),
         plan_of(found, other),
-        plan_of(found, shard_bytes=10**9),
+        plan_of(found, shard_megabytes=1e3),
     ]
     assert len({plan.digest for plan in plans}) == len(plans)
 
