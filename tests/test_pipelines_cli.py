@@ -9,7 +9,7 @@ import pytest
 
 from pipelines.cli import main, split_at_dashes
 from schemas import Dataset
-from tests.tiny_musicnet import Tiny, write_tiny_musicnet
+from tests.tiny_musicnet import CONFIG, Tiny, write_tiny_musicnet
 
 
 def test_beams_options_follow_two_dashes() -> None:
@@ -40,6 +40,34 @@ def test_the_whole_way_by_command_lines(tiny_root: Path, tmp_path: Path, capsys)
     (tmp_path / "out/recordings.parquet").unlink()
     assert main(["verify", out]) == 1
     assert "recordings.parquet: is missing" in capsys.readouterr().out
+
+
+def test_splits_and_tails_are_chosen(tiny_root: Path, tmp_path: Path) -> None:
+    """Recordings 101 and 102 play the work of 201, MusicNet's own test recording."""
+    splits = tmp_path / "splits.csv"
+    splits.write_text("id,split\n101,test\n102,train\n103,train\n104,train\n105,validation\n"
+                      "201,train\n999,train\n")  # fmt: skip
+    config = tmp_path / "config.json"
+    config.write_text(json.dumps(CONFIG.to_dict()))
+
+    def run(out: str, *more: str) -> Dataset:
+        arguments = ["preprocess", "--input", str(tiny_root), "--output", str(tmp_path / out)]
+        assert main([*arguments, "--config", str(config), *more]) == 0
+        return Dataset(tmp_path / out)
+
+    def of(dataset: Dataset, split: str) -> list[str]:
+        rows = dataset.recordings().to_pylist()
+        return [row["recording_id"] for row in rows if row["split"] == split]
+
+    own = run("own", "--splits", str(splits))
+    assert of(own, "test") == ["101"]
+    assert of(own, "validation") == ["105"]
+    disjoint = run("disjoint", "--test-split", "work-disjoint", "--tail", "drop")
+    assert of(disjoint, "test") == ["101", "102", "201"]
+    assert disjoint.config.tail == "drop"
+    assert sum(disjoint.recordings()["dropped_samples"].to_pylist()) > 0
+    for out in ("own", "disjoint"):
+        assert main(["verify", str(tmp_path / out)]) == 0
 
 
 def test_ctrl_c_stops_a_run_and_the_same_command_goes_on(tmp_path: Path) -> None:

@@ -173,6 +173,27 @@ def test_audio_that_vanishes_during_a_run_is_no_reject(
         preprocess(options(root, tmp_path / "out"))
 
 
+def test_audio_that_changes_during_a_run_is_never_published(
+    tiny_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root, out = shutil.copytree(tiny_root, tmp_path / "in"), tmp_path / "out"
+
+    def write_and_change(*arguments):
+        samples, rate = soundfile.read(root / "train_data/103.wav", dtype="float32")
+        soundfile.write(root / "train_data/103.wav", samples / 2, rate, subtype="FLOAT")
+        return write_shard(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("pipelines.graph.write_shard", write_and_change)
+        with pytest.raises(PipelineError, match=r"103\.wav: was changed while it was being read"):
+            preprocess(options(root, out))
+    assert not (out / "dataset.json").exists()
+    with pytest.raises(PipelineError, match="unfinished work of another run"):
+        preprocess(options(root, out))
+    preprocess(options(root, out, overwrite=True))
+    check_windows(root, Dataset(out))
+
+
 def test_samples_too_large_for_a_spectrum_are_rejected(tiny_root: Path, tmp_path: Path) -> None:
     root = shutil.copytree(tiny_root, tmp_path / "in")
     path = root / "train_data/105.wav"
