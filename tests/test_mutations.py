@@ -33,11 +33,11 @@ def test_damaged_recordings_are_refused_or_used_but_raise_nothing(tmp_path: Path
     for source in sources:
         inspected, labels = inspect_recording(source, str(tmp_path), CONFIG)
         mutant = mutants[source.recording_id]
-        assert inspected.accepted or inspected.rejects, mutant
+        assert inspected.accepted or inspected.rejects, str(mutant)
         if inspected.accepted:
             accepted += 1
             where = labels_file(source.recording_id)
             assert table_from_bytes(labels, LABELS, where=where).num_rows == inspected.row["notes"]
             if mutant.only_cut:
-                assert inspected.row["samples"] >= mutant.sound.samples, mutant
+                assert inspected.row["samples"] >= mutant.sound.samples, str(mutant)
     assert 0 < accepted < len(mutants)

@@ -20,8 +20,9 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -60,6 +61,14 @@ class Ended:
     peak_bytes: int
 
 
+@dataclasses.dataclass(frozen=True)
+class Complaint:
+    """What is wrong; `kind` is the same where the cause may well be the same."""
+
+    kind: str
+    text: str
+
+
 @pytest.fixture(scope="module")
 def sound_windows(tmp_path_factory: pytest.TempPathFactory) -> Windows:
     """Of a run of the sound recordings alone."""
@@ -74,50 +83,47 @@ def sound_windows(tmp_path_factory: pytest.TempPathFactory) -> Windows:
 
 @pytest.mark.parametrize("first", range(0, FILES, BATCH))
 def test_damaged_recordings_harm_nothing_but_themselves(
-    first: int, sound_windows: Windows, tmp_path: Path
+    first: int, sound_windows: Windows, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     mutants = [make_mutant(SEED, number) for number in range(first, min(FILES, first + BATCH))]
+    found = complaints(tmp_path, mutants, sound_windows)
+    if not found:
+        return
+    lines = [complaint.text for complaint in found]
+    kind = found[0].kind
+    if kind != "recording":
 
-    def complaints_of(some: Sequence[Mutant]) -> list[str]:
-        return complaints(tmp_path / "batch", some, sound_windows)
+        def fails(some: Sequence[Mutant]) -> bool:
+            return kind in {each.kind for each in complaints(tmp_path, some, sound_windows)}
 
-    found = complaints_of(mutants)
-    if found:
-        blamed = fewer(mutants, lambda some: bool(complaints_of(some)))
-        lines = [*found[:20], "which comes about by", *map(str, blamed[:20])]
-        pytest.fail("\n  ".join(lines), pytrace=False)
+        lines += ["which comes about by", *map(str, fewer(mutants, fails))]
+    capsys.readouterr()  # progress bars
+    pytest.fail("\n  ".join(lines), pytrace=False)
 
 
 def fewer(mutants: Sequence[Mutant], fails: Callable[[Sequence[Mutant]], bool]) -> Sequence[Mutant]:
     """One mutant by which it fails, or as few as are needed if it takes several."""
     while len(mutants) > 1:
         middle = len(mutants) // 2
-        halves = (mutants[:middle], mutants[middle:])
-        mutants_of_half = next((half for half in halves if fails(half)), None)
-        if mutants_of_half is None:
+        failing = [half for half in (mutants[:middle], mutants[middle:]) if fails(half)]
+        if not failing:
             break
-        mutants = mutants_of_half
+        mutants = failing[0]
     return mutants
 
 
-def complaints(folder: Path, mutants: Sequence[Mutant], sound_windows: Windows) -> list[str]:
-    """What is wrong, a line each, with a run of the mutants among the sound recordings."""
-    shutil.rmtree(folder, ignore_errors=True)
+def complaints(folder: Path, mutants: Sequence[Mutant], sound_windows: Windows) -> list[Complaint]:
+    """What is wrong with a run of the mutants among the sound recordings."""
     root, out = folder / "in", folder / "out"
     write_batch(root, mutants)
     batch = mutants[0].number // BATCH
     file_format = "both" if batch % 4 == 0 else "tfrecord"
     ended = preprocess(root, out, file_format, workers=1 + batch % 2)
-    found = [*process_complaints(ended)]
-    if not found:
-        dataset = Dataset(out)
-        found += verify(str(out)).defects
-        windows = windows_of(dataset)
-        for window, checksums in sound_windows.items():
-            if windows.get(window) != checksums:
-                found.append(f"the window of {window[0]} at frame {window[1]} is another")
-        found += recording_complaints(dataset, mutants)
-    shutil.rmtree(folder)
+    found = process_complaints(ended)
+    if not ended.status:
+        found += dataset_complaints(out, mutants, sound_windows)
+    shutil.rmtree(root)
+    shutil.rmtree(out, ignore_errors=True)
     return found
 
 
@@ -145,11 +151,15 @@ def preprocess(root: Path, out: Path, file_format: str, workers: int) -> Ended:
     started, peak = time.monotonic(), 0
     with stderr.open("wb") as errors:
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=errors)
-        while process.poll() is None:
-            peak = max(peak, peak_bytes(process.pid))
-            if time.monotonic() > started + SECONDS or peak > 2 * MEMORY_BYTES:
-                process.kill()
-            time.sleep(0.01)
+        try:
+            while process.poll() is None:
+                peak = max(peak, peak_bytes(process.pid))
+                if time.monotonic() > started + SECONDS or peak > 2 * MEMORY_BYTES:
+                    break
+                time.sleep(0.01)
+        finally:
+            process.kill()
+            process.wait()
     text = stderr.read_text(errors="replace")
     return Ended(process.returncode, text, time.monotonic() - started, peak)
 
@@ -160,17 +170,55 @@ def peak_bytes(pid: int) -> int:
     return int(status.split("VmHWM:")[1].split()[0]) * 1024 if "VmHWM:" in status else 0
 
 
-def process_complaints(ended: Ended) -> list[str]:
+def process_complaints(ended: Ended) -> list[Complaint]:
     found = []
     if ended.seconds > SECONDS:
-        found.append(f"did not end in {SECONDS} seconds")
+        found.append(Complaint("time", f"did not end in {SECONDS} seconds"))
     if ended.peak_bytes > MEMORY_BYTES:
-        found.append(f"held {ended.peak_bytes >> 20} MiB, more than {MEMORY_BYTES >> 20}")
-    if ended.status:
-        found.append(f"exit status {ended.status}: {ended.stderr[-1_500:]}")
-    elif "Traceback" in ended.stderr:
-        found.append(f"a traceback: {ended.stderr[:1_500]}")
+        text = f"held {ended.peak_bytes >> 20} MiB, more than {MEMORY_BYTES >> 20}"
+        found.append(Complaint("memory", text))
+    if ended.status and not found:
+        text = f"exit status {ended.status}: {ended.stderr[-1_500:]}"
+        found.append(Complaint(f"status {ended.status}", text))
+    if "Traceback" in ended.stderr:
+        before, _, after = ended.stderr.partition("Traceback")
+        text = f"a traceback: {before[-200:]}Traceback{after[:1_000]}"
+        found.append(Complaint("traceback", text))
     return found
+
+
+def dataset_complaints(
+    out: Path, mutants: Sequence[Mutant], sound_windows: Windows
+) -> list[Complaint]:
+    """Whether the dataset is sound, holds what it should and says what became of each mutant."""
+    dataset = Dataset(out)
+    windows = windows_of(dataset)
+    found = [Complaint("verify", defect) for defect in verify(str(out)).defects]
+    found += [
+        Complaint("window", f"{recording_id}: its window at frame {first_frame} is another one")
+        for (recording_id, first_frame), checksums in sound_windows.items()
+        if windows.get((recording_id, first_frame)) != checksums
+    ]
+    rows = {row["recording_id"]: row for row in dataset.recordings().to_pylist()}
+    refused = set(dataset.rejects()["recording_id"].to_pylist())
+    for mutant in mutants:
+        row = rows.get(mutant.recording_id, {})
+        text = mutant_complaint(mutant, row, mutant.recording_id in refused)
+        if text:
+            found.append(Complaint("recording", f"{mutant}: {text}"))
+    return found
+
+
+def mutant_complaint(mutant: Mutant, row: Mapping[str, Any], refused: bool) -> str | None:
+    """Whether a mutant is neither used nor refused, or used as if it were more than it is."""
+    status = row.get("status")
+    if not refused and status not in ("ok", "partial"):
+        return "is neither used nor refused"
+    if status == "ok" and mutant.only_claims_more:
+        return "promises more than it holds and counts as whole"
+    if status == "ok" and mutant.only_cut and row["samples"] != mutant.sound.samples:
+        return f"counts as whole with {row['samples']} of {mutant.sound.samples} samples"
+    return None
 
 
 def windows_of(dataset: Dataset) -> Windows:
@@ -181,25 +229,3 @@ def windows_of(dataset: Dataset) -> Windows:
                 checksums = (row[f"{name}_crc32c"] for name in dataset.config.features)
                 windows[row["recording_id"], row["first_frame"]] = tuple(checksums)
     return windows
-
-
-def recording_complaints(dataset: Dataset, mutants: Sequence[Mutant]) -> list[str]:
-    """Whether each mutant is used or refused, and none is used for more or less than it holds."""
-    rows = {row["recording_id"]: row for row in dataset.recordings().to_pylist()}
-    refused = set(dataset.rejects()["recording_id"].to_pylist())
-    found = []
-    for mutant in mutants:
-        name, row = mutant.recording_id, rows.get(mutant.recording_id)
-        used = row is not None and row["status"] in ("ok", "partial")
-        if not used and name not in refused:
-            found.append(f"{mutant}: is neither used nor refused")
-        if row is None or row["status"] != "ok":
-            continue
-        if mutant.only_claims_more:
-            found.append(f"{mutant}: promises more than it holds and counts as whole")
-        if mutant.only_cut and row["samples"] != mutant.sound.samples:
-            found.append(
-                f"{mutant}: cut from {mutant.sound.samples} samples to {row['samples']} "
-                "and counts as whole"
-            )
-    return found
