@@ -50,15 +50,18 @@ def write_shard(split: str, number: int, plan: Plan, job: ShardJob) -> list[Writ
         for file_format in job.formats
     }
     digest = plan.digest
-    finished = [_finished_shard(storage, name, plan.config, digest) for name in names.values()]
-    if all(finished):
-        return [shard for shard in finished if shard]
+    finished = {
+        name: _finished_shard(storage, name, plan.config, digest) for name in names.values()
+    }
+    kept = [shard for shard in finished.values() if shard]
+    missing = {file_format: name for file_format, name in names.items() if finished[name] is None}
     rejects: list[Reject] = []
-    while True:
+    while missing:
         try:
-            return _write_files(storage, names, plan, job, split, number, digest, rejects)
+            return kept + _write_files(storage, missing, plan, job, split, number, digest, rejects)
         except RejectedWindowError as error:
             rejects.append(error.reject)
+    return kept
 
 
 def _write_files(
@@ -87,11 +90,9 @@ def _write_files(
             if file_format == "tfrecord":
                 writers[name] = TFRecordWriter(stack.enter_context(storage.create(name)), specs)
             else:
-                path = stack.enter_context(storage.create_path(name))
+                file = stack.enter_context(storage.create_seekable(name))
                 id_bytes = max((len(ids[each.recording].encode()) for each in windows), default=1)
-                writers[name] = stack.enter_context(
-                    HDF5Writer(path, specs, windows=len(windows), id_bytes=id_bytes)
-                )
+                writers[name] = HDF5Writer(file, specs, windows=len(windows), id_bytes=id_bytes)
         cutter = WindowCutter(
             plan, job.transform, input_root=job.input_root, build_root=job.build_root
         )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import io
 import os
 import secrets
 import shutil
@@ -17,6 +19,16 @@ from schemas.errors import DatasetError, UnreadableFileError
 
 TEMPORARY_PREFIX = ".tmp-"
 """Names of files that a killed process may leave behind; they are never part of a dataset."""
+
+_MAKE_ROOM = "make room, then run the same command again"
+_REMEDIES = {
+    errno.ENOSPC: _MAKE_ROOM,
+    errno.EDQUOT: _MAKE_ROOM,
+    errno.EFBIG: "raise the limit of file sizes (ulimit -f), then run the same command again",
+    errno.EACCES: "choose a folder that you may write to",
+    errno.EROFS: "choose a folder that you may write to",
+}
+"""What to do about an error of the system that made writing fail."""
 
 
 class RangeReader(Protocol):
@@ -108,40 +120,48 @@ class Storage:
     def create(self, name: str) -> Iterator[BinaryIO]:
         """Opens a new file; it appears, whole, when the block ends without an exception.
 
-        On a local disk it can also be read and seeked in the block, and `file.name` is its path.
+        On a local disk it can also be read and seeked in the block. Raises `DatasetError` with
+        the path, the cause and the remedy where it cannot be written.
         """
-        full = self._full(name)
+        full, where = self._full(name), self.path(name)
         if not self.is_local:
-            with self._upload(full) as file:
+            with self._upload(full, where) as file:
                 yield file
             return
-        folder, base = os.path.split(full)
-        os.makedirs(folder, exist_ok=True)
-        temporary = os.path.join(folder, f"{TEMPORARY_PREFIX}{base}-{secrets.token_hex(4)}")
+        folder = os.path.dirname(full)
+        temporary = os.path.join(folder, f"{TEMPORARY_PREFIX}{secrets.token_hex(8)}")
+        with writing(where):
+            os.makedirs(folder, exist_ok=True)
+            raw = _NewFile(temporary, where)
         try:
-            with open(temporary, "w+b") as file:
+            with io.BufferedRandom(raw) as file:
                 yield file
                 file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, full)
+                with writing(where):
+                    os.fsync(file.fileno())
+            with writing(where):
+                os.replace(temporary, full)
         except BaseException:
             with contextlib.suppress(FileNotFoundError):
                 os.remove(temporary)
             raise
-        sync_folder(folder)
+        with writing(where):
+            sync_folder(folder)
 
     @contextlib.contextmanager
-    def create_path(self, name: str) -> Iterator[str]:
-        """Yields a local path to write to, for formats that seek; otherwise as `create`."""
+    def create_seekable(self, name: str) -> Iterator[BinaryIO]:
+        """As `create`, and the file can be read and seeked wherever the folder is."""
         if self.is_local:
             with self.create(name) as file:
-                yield file.name
+                yield file
             return
         with tempfile.TemporaryDirectory() as scratch:
             path = os.path.join(scratch, "file")
-            yield path
-            with open(path, "rb") as source, self.create(name) as target:
-                shutil.copyfileobj(source, target)
+            with io.BufferedRandom(_NewFile(path, path)) as source:
+                yield source
+                source.seek(0)
+                with self.create(name) as target:
+                    shutil.copyfileobj(source, target)
 
     def remove(self, name: str) -> None:
         """Removes a file, or a folder with everything in it; nothing happens if it is missing."""
@@ -149,15 +169,18 @@ class Storage:
             self._filesystem.rm(self._full(name), recursive=True)
 
     @contextlib.contextmanager
-    def _upload(self, full: str) -> Iterator[BinaryIO]:
-        file = self._filesystem.open(full, "wb", autocommit=False)
+    def _upload(self, full: str, where: str) -> Iterator[BinaryIO]:
+        with writing(where):
+            file = self._filesystem.open(full, "wb", autocommit=False)
         try:
             yield file
-            file.close()
+            with writing(where):
+                file.close()
         except BaseException:
             file.discard()
             raise
-        file.commit()
+        with writing(where):
+            file.commit()
 
     def _full(self, name: str) -> str:
         return f"{self._path}/{name}" if name else self._path
@@ -176,6 +199,25 @@ class Storage:
             raise UnreadableFileError(message, "is_folder") from None
         except OSError as error:
             raise UnreadableFileError(f"{self.path(name)}: {error.strerror or error}") from None
+
+
+class _NewFile(io.FileIO):
+    """A file whose failure to grow names `where`: the place that the user knows it by.
+
+    Only what this file itself raises is told so; the block that fills it may also read others.
+    """
+
+    def __init__(self, path: str, where: str) -> None:
+        super().__init__(path, "w+")
+        self._where = where
+
+    def write(self, data: Any) -> int:
+        with writing(self._where):
+            return super().write(data)
+
+    def truncate(self, size: int | None = None) -> int:
+        with writing(self._where):
+            return super().truncate(size)
 
 
 class _LocalRanges:
@@ -218,6 +260,19 @@ def _walk(root: str) -> Iterator[str]:
 
 def _raise(error: OSError) -> NoReturn:
     raise error
+
+
+@contextlib.contextmanager
+def writing(where: str | os.PathLike[str]) -> Iterator[None]:
+    """Turns an error of the system into a `DatasetError` that says what to do about `where`."""
+    try:
+        yield
+    except OSError as error:
+        cause = error.strerror or str(error) or type(error).__name__
+        remedy = _REMEDIES.get(error.errno or 0, "see to it, then run the same command again")
+        raise DatasetError(
+            f"{os.fspath(where)}: cannot be written: {cause[0].lower()}{cause[1:]}; {remedy}"
+        ) from error
 
 
 def sync_folder(folder: str | os.PathLike[str]) -> None:

@@ -154,10 +154,9 @@ def write_shard(
     """Writes one shard file and its index; returns the index's rows."""
     specs = config.specs()
     if name.endswith(".h5"):
-        path = storage.local_path(name)
-        path.parent.mkdir(parents=True, exist_ok=True)
         id_bytes = max((len(window.recording_id) for window in windows), default=1)
-        with HDF5Writer(str(path), specs, windows=len(windows), id_bytes=id_bytes) as writer:
+        with storage.create_seekable(name) as file:
+            writer = HDF5Writer(file, specs, windows=len(windows), id_bytes=id_bytes)
             for window in windows:
                 writer.write(window)
             table, digest, nbytes = writer.finish()

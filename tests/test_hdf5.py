@@ -1,7 +1,9 @@
+import resource
 from pathlib import Path
 
 import h5py
 import numpy as np
+import pytest
 
 from schemas.checksums import sha256
 from schemas.hdf5 import HDF5Writer, window_names
@@ -12,7 +14,8 @@ WINDOWS = [random_window(seed) for seed in range(5)]
 
 def write(path: Path):
     id_bytes = max(len(window.recording_id.encode()) for window in WINDOWS)
-    with HDF5Writer(str(path), CONFIG.specs(), windows=len(WINDOWS), id_bytes=id_bytes) as writer:
+    with path.open("w+b") as file:
+        writer = HDF5Writer(file, CONFIG.specs(), windows=len(WINDOWS), id_bytes=id_bytes)
         for window in WINDOWS:
             writer.write(window)
         return writer.finish()
@@ -49,8 +52,19 @@ def test_equal_windows_make_equal_files(tmp_path: Path) -> None:
 
 
 def test_a_shard_without_windows_is_a_file(tmp_path: Path) -> None:
-    writer = HDF5Writer(str(tmp_path / "a.h5"), CONFIG.specs(), windows=0, id_bytes=0)
-    table, _, _ = writer.finish()
+    with (tmp_path / "a.h5").open("w+b") as new:
+        table, _, _ = HDF5Writer(new, CONFIG.specs(), windows=0, id_bytes=0).finish()
     assert table.num_rows == 0
     with h5py.File(tmp_path / "a.h5") as file:
         assert file["log_mel"].shape == (0, *CONFIG.specs()["log_mel"].shape)
+
+
+def test_a_file_that_cannot_grow_is_an_error_and_no_crash(tmp_path: Path) -> None:
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000, limits[1]))
+    try:
+        with pytest.raises(OSError, match="too large"):
+            write(tmp_path / "a.h5")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    write(tmp_path / "a.h5")

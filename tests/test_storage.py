@@ -1,5 +1,7 @@
 import contextlib
+import errno
 import os
+import resource
 import uuid
 from pathlib import Path
 
@@ -17,8 +19,10 @@ def storage(tmp_path: Path) -> Storage:
 def test_what_was_written_can_be_read_listed_and_removed(place: str, tmp_path: Path) -> None:
     storage = Storage(tmp_path if place == "local" else f"memory://{uuid.uuid4().hex}")
     storage.write_bytes("a/b.bin", b"0123456789")
-    with storage.create_path("c.bin") as path, Path(path).open("wb") as file:
-        file.write(b"abc")
+    with storage.create_seekable("c.bin") as file:
+        file.write(b"abd")
+        file.seek(2)
+        file.write(b"c")
     assert storage.list_files() == ["a/b.bin", "c.bin"]
     assert storage.read_bytes("a/b.bin") == b"0123456789"
     assert storage.size("c.bin") == 3
@@ -47,6 +51,30 @@ def test_a_file_that_fails_leaves_the_old_one(storage: Storage) -> None:
         raise RuntimeError
     assert storage.read_bytes("x.bin") == b"old"
     assert storage.list_files() == ["x.bin"]
+
+
+def test_a_file_that_cannot_grow_is_named_with_cause_and_remedy(storage: Storage) -> None:
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, limits[1]))
+    try:
+        for length in (10_001, 1_000_000):
+            told = r"a/x\.bin: cannot be written: file too large; raise the limit .* again"
+            with pytest.raises(DatasetError, match=told):
+                storage.write_bytes("a/x.bin", bytes(length))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert storage.list_files() == []
+
+
+def test_what_fails_to_be_read_is_not_said_to_be_unwritable(storage: Storage) -> None:
+    with pytest.raises(OSError, match="medium"), storage.create("x.bin"):
+        raise OSError(errno.EIO, "medium error")
+
+
+def test_a_file_in_the_place_of_a_folder_is_named(storage: Storage) -> None:
+    storage.write_bytes("a", b"")
+    with pytest.raises(DatasetError, match=r"a/b: cannot be written: (not a|file e)"):
+        storage.write_bytes("a/b", b"")
 
 
 def test_a_version_changes_with_the_file(tmp_path: Path) -> None:
