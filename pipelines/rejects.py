@@ -15,7 +15,7 @@ from pipelines.mel import MelTransform
 from pipelines.plan import Plan, PlanOptions, make_plan
 from pipelines.sources import list_sources
 from pipelines.windows import RejectedWindowError, WindowCutter
-from pipelines.work import beside, is_published, unfinished_rejects
+from pipelines.work import is_published, place_beside, unfinished_rejects
 from schemas import Dataset, FeatureConfig, Storage
 from schemas.shards import Reject, printable
 
@@ -43,7 +43,7 @@ def read_refusals(output: str) -> list[Refusals]:
     if is_published(storage):
         dataset = Dataset(output)
         found.append(Refusals(dataset.config, dataset.rejects(), True, None))
-    for place in [output, beside(output)] if storage.is_local else [output]:
+    for place in [output, place_beside(output)] if storage.is_local else [output]:
         unfinished = unfinished_rejects(Storage(place))
         if unfinished:
             input_root, features, rejects = unfinished

@@ -1,8 +1,9 @@
 """The place where a dataset comes into being: who may write there, and what an earlier run left.
 
 A new dataset is built in its own folder. One that replaces another is built beside it, in
-`.NAME.new`, always from the beginning, and takes its place when it is whole. What only an
-unfinished run needs lies in the folder `_work`, which publishing removes.
+`.NAME.new`, always from the beginning, and takes its place when it is whole: the old one becomes
+`.NAME.old` for that moment. What only an unfinished run needs lies in the folder `_work`, which
+publishing removes.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from schemas import Dataset, FeatureConfig, Storage
 from schemas.checksums import canonical_json
 from schemas.manifest import MANIFEST_FILE
 from schemas.shards import SPLITS, Reject, rejects_table
-from schemas.storage import TEMPORARY_PREFIX, sync_folder
+from schemas.storage import TEMPORARY_PREFIX, sync_folder, writing
 from schemas.tables import (
     RECORDINGS_FILE,
     REJECTS,
@@ -59,11 +60,10 @@ def build_place(output: str, *, overwrite: bool) -> Iterator[str]:
     Raises `PipelineError` where something stands in `output` that must not be replaced.
     """
     storage = Storage(output)
-    if is_published(storage):
-        remove_leftovers(storage)
     if not storage.is_local:
         if overwrite:
             raise PipelineError(f"{output}: --overwrite needs a local disk; choose a new prefix")
+        remove_leftovers(storage)
         _refuse_published(storage)
         yield output
         remove_leftovers(storage)
@@ -71,42 +71,113 @@ def build_place(output: str, *, overwrite: bool) -> Iterator[str]:
     final = Path(os.path.realpath(storage.local_path()))
     if final.exists() and not final.is_dir():
         raise PipelineError(f"{output}: is a file; --output must name a folder")
-    new = Path(beside(output))
-    replaced = final.with_name(f".{final.name}.old")
-    if replaced.exists() and not final.exists():
-        replaced.rename(final)
-    if not is_published(storage):
-        _refuse_foreign_files(storage)
-        with _locked(final):
+    with contextlib.ExitStack() as stack:
+        with writing(final.parent):
+            final.parent.mkdir(parents=True, exist_ok=True)
+        # Beside the folder, because the folder itself may be replaced. Where its parent may not
+        # be written to it never is, and the lock within it is enough.
+        if os.access(final.parent, os.W_OK | os.X_OK):
+            lock = final.with_name(f".{final.name}.lock")
+            stack.enter_context(_locked(lock, output))
+            stack.callback(lock.unlink, missing_ok=True)
+            _end_swap(final)
+        remove_leftovers(storage)
+        if not overwrite:
+            _refuse_published(storage)
+        replaces = is_published(storage)
+        place = _build_beside(final) if replaces else _build_in_place(final, overwrite=overwrite)
+        yield stack.enter_context(place)
+
+
+@contextlib.contextmanager
+def _build_in_place(final: Path, *, overwrite: bool) -> Iterator[str]:
+    """Yields `final`, with what an earlier run finished there unless that shall be overwritten."""
+    storage = Storage(final)
+    _refuse_foreign_files(storage)
+    with _locked(final / _LOCK, storage.root):
+        try:
             _refuse_published(storage)
             if overwrite:
                 _empty(final)
-            yield os.fspath(final)
+            _remove_temporaries(storage)
+            yield storage.root
+        finally:
             remove_leftovers(storage)
-        return
-    if not overwrite:
-        _refuse_published(storage)
-    _refuse_extra_files(storage)
-    with _locked(new):
-        _empty(new)
-        yield os.fspath(new)
-        if is_published(Storage(new)):
-            remove_leftovers(Storage(new))
-            if replaced.exists():
-                shutil.rmtree(replaced)
+            if storage.list_files() == [_LOCK]:
+                (final / _LOCK).unlink()
+                (final / WORK_FOLDER).rmdir()
+                # A folder that was there before may be one that cannot be removed.
+                with contextlib.suppress(OSError):
+                    final.rmdir()
+
+
+@contextlib.contextmanager
+def _build_beside(final: Path) -> Iterator[str]:
+    """Yields an empty folder; if a dataset was published there by then, it replaces `final`."""
+    beside, replaced = _beside(final), _replaced(final)
+    _refuse_extra_files(Storage(final))
+    _discard(beside)
+    yield os.fspath(beside)
+    storage = Storage(beside)
+    if is_published(storage):
+        remove_leftovers(storage)
+        _refuse_extra_files(Storage(final))
+        with writing(final):
             final.rename(replaced)
-            new.rename(final)
+            beside.rename(final)
             sync_folder(final.parent)
-            shutil.rmtree(replaced)
+        _discard(replaced)
 
 
-def beside(output: str) -> str:
-    """The folder in which a dataset is built that shall replace the one in `output`, a local one.
+def _final(storage: Storage) -> Path:
+    """The folder of a dataset: renaming takes the one that a link leads to, not the link."""
+    return Path(os.path.realpath(storage.local_path()))
 
-    Renaming takes the folder that a link leads to, not the link.
+
+def _beside(final: Path) -> Path:
+    return final.with_name(f".{final.name}.new")
+
+
+def _replaced(final: Path) -> Path:
+    return final.with_name(f".{final.name}.old")
+
+
+def _end_swap(final: Path) -> None:
+    """Brings a dataset that a run was replacing when it was killed back to its place.
+
+    Where the new one has taken its place already, what is left of the old one is removed.
     """
-    final = Path(os.path.realpath(Storage(output).local_path()))
-    return os.fspath(final.with_name(f".{final.name}.new"))
+    replaced = _replaced(final)
+    if is_published(Storage(replaced)) and not is_published(Storage(final)):
+        try:
+            replaced.rename(final)
+        except OSError:
+            raise PipelineError(
+                f"{final}: other files lie where a dataset was being replaced; move them away, "
+                f"or the dataset, which is in {replaced}"
+            ) from None
+        sync_folder(final.parent)
+    _discard(replaced)
+
+
+def _discard(folder: Path) -> None:
+    """Removes a folder of ours, if it is there, such that no part of it passes for a dataset."""
+    storage = Storage(folder)
+    names = [folder.name] if folder.is_file() else storage.list_files()
+    foreign = [name for name in names if not (name == MANIFEST_FILE or _OWN.match(name))]
+    if foreign:
+        raise PipelineError(
+            f"{folder}: is where a dataset is replaced, and holds other files (there is "
+            f"{foreign[0]}); move it elsewhere"
+        )
+    storage.remove(MANIFEST_FILE)
+    if folder.exists():
+        shutil.rmtree(folder)
+
+
+def place_beside(output: str) -> str:
+    """The folder in which a dataset is built that shall replace the one in `output`."""
+    return os.fspath(_beside(_final(Storage(output))))
 
 
 def remember_run(storage: Storage, input_root: str, features: FeatureConfig) -> None:
@@ -155,13 +226,19 @@ def remove_leftovers(storage: Storage) -> None:
     """Removes, from a published dataset, what only the run needed."""
     if not is_published(storage):
         return
-    for name in storage.list_files():
-        temporary = name.rpartition("/")[2].startswith(TEMPORARY_PREFIX)
-        if temporary or name in (_PLAN, _LOCK, _RUN, _REJECTS):
-            storage.remove(name)
+    _remove_temporaries(storage)
+    for name in (_PLAN, _RUN, _REJECTS, _LOCK):
+        storage.remove(name)
     if storage.is_local:
         with contextlib.suppress(OSError):
             storage.local_path(WORK_FOLDER).rmdir()
+
+
+def _remove_temporaries(storage: Storage) -> None:
+    """Removes what processes that were killed had half written."""
+    for name in storage.list_files():
+        if name.rpartition("/")[2].startswith(TEMPORARY_PREFIX):
+            storage.remove(name)
 
 
 def _refuse_published(storage: Storage) -> None:
@@ -195,31 +272,25 @@ def _refuse_extra_files(storage: Storage) -> None:
 
 
 @contextlib.contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Holds the lock of a folder; a process that dies, however, releases it.
-
-    A folder in which nothing came to be is removed at the end.
-    """
-    path = folder / _LOCK
+def _locked(path: Path, output: str) -> Iterator[None]:
+    """Holds the lock that a file is; a process that dies, however, releases it."""
     with contextlib.ExitStack() as stack:
         while True:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            lock = stack.enter_context(open(path, "w"))
+            with writing(path):
+                path.parent.mkdir(parents=True, exist_ok=True)
+                lock = stack.enter_context(open(path, "w"))
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise PipelineError(
-                    f"{folder}: another run is writing here; wait for it, or choose another "
+                    f"{output}: another run is writing here; wait for it, or choose another "
                     "--output"
                 ) from None
             # Another run may have removed the file between its opening and its locking.
-            if path.exists() and path.stat().st_ino == os.fstat(lock.fileno()).st_ino:
-                break
-        try:
-            yield
-        finally:
-            if folder.exists() and list(folder.rglob("*")) == [path.parent, path]:
-                shutil.rmtree(folder)
+            with contextlib.suppress(FileNotFoundError):
+                if path.stat().st_ino == os.fstat(lock.fileno()).st_ino:
+                    break
+        yield
 
 
 def _empty(folder: Path) -> None:

@@ -131,6 +131,41 @@ def test_what_killed_swaps_left_does_not_stand_in_the_way(tmp_path: Path) -> Non
     assert sorted(path.name for path in tmp_path.iterdir()) == ["link", "real"]
 
 
+def test_a_swap_that_was_cut_short_is_ended(tmp_path: Path) -> None:
+    publish(tmp_path / "out", "new")
+    Storage(tmp_path / ".out.old").write_bytes("labels/1.parquet", b"half removed")
+    with pytest.raises(PipelineError, match="holds a dataset already"):
+        contextlib.ExitStack().enter_context(build_place(str(tmp_path / "out"), overwrite=False))
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+@pytest.mark.parametrize("name", [".out.old", ".out.new"])
+def test_folders_that_are_not_ours_are_never_removed(name: str, tmp_path: Path) -> None:
+    publish_whole(tmp_path / "out")
+    Storage(tmp_path / name).write_bytes("thesis.tex", b"four years")
+    with pytest.raises(PipelineError, match=r"holds other files \(there is thesis.tex\); move"):
+        contextlib.ExitStack().enter_context(build_place(str(tmp_path / "out"), overwrite=True))
+    assert Storage(tmp_path / name).list_files() == ["thesis.tex"]
+
+
+def test_a_dataset_is_not_lost_where_others_put_files_in_its_place(tmp_path: Path) -> None:
+    publish(tmp_path / ".out.old", "old")
+    Storage(tmp_path / "out").write_bytes("thesis.tex", b"four years")
+    with pytest.raises(PipelineError, match=r"move them away, or the dataset, which is in .*old"):
+        contextlib.ExitStack().enter_context(build_place(str(tmp_path / "out"), overwrite=True))
+    assert (tmp_path / ".out.old" / MANIFEST_FILE).read_text() == "old"
+
+
+def test_files_put_into_a_dataset_while_it_is_being_replaced_are_kept(tmp_path: Path) -> None:
+    publish_whole(tmp_path / "out")
+    place = build_place(str(tmp_path / "out"), overwrite=True)
+    publish(place.__enter__())
+    Storage(tmp_path / "out").write_bytes("thesis.tex", b"four years")
+    with pytest.raises(PipelineError, match=r"thesis.tex does not belong to the dataset"):
+        place.__exit__(None, None, None)
+    assert (tmp_path / "out/thesis.tex").exists()
+
+
 def test_a_plan_is_claimed_once(tmp_path: Path) -> None:
     storage = Storage(tmp_path)
     claim_plan(storage, {"a": 1})
