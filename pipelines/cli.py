@@ -233,7 +233,7 @@ def _verify(options: argparse.Namespace) -> int:
     from pipelines.verify import verify
 
     result = verify(options.dataset)
-    lines = [*result.defects, result.summary()]
+    lines = [*map(str, result.defects), result.summary()]
     _show(options, dataclasses.asdict(result), "\n".join(lines))
     return 1 if result.defects else 0
 

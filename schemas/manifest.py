@@ -77,7 +77,7 @@ class Manifest:
             "files": {name: dataclasses.asdict(entry) for name, entry in self.files.items()},
         }
         body["digest"] = sha256(canonical_json(body))
-        return json.dumps(body, indent=1, sort_keys=True, allow_nan=False).encode() + b"\n"
+        return spelled(body)
 
     @classmethod
     def from_bytes(cls, data: bytes, *, where: str) -> Manifest:
@@ -90,6 +90,7 @@ class Manifest:
             body = json.loads(data)
             version = body["format_version"]
             digest = body.pop("digest", None)
+            own_digest = sha256(canonical_json(body))
         except (ValueError, KeyError, TypeError, AttributeError):
             raise DamagedDataError(f"{where}: not the manifest of a dataset") from None
         if not isinstance(version, int) or version > FORMAT_VERSION:
@@ -97,7 +98,7 @@ class Manifest:
                 f"{where}: written in format version {version}, this code reads up to "
                 f"{FORMAT_VERSION}: install a newer version of musicnet-duet"
             )
-        if digest != sha256(canonical_json(body)):
+        if digest != own_digest:
             raise DamagedDataError(
                 f"{where}: differs from its own digest: it was edited or damaged after it was "
                 "written; make the dataset again"
@@ -114,3 +115,8 @@ class Manifest:
             packages=body["packages"],
             files={name: FileEntry(**entry) for name, entry in body["files"].items()},
         )
+
+
+def spelled(body: Mapping[str, Any]) -> bytes:
+    """The one spelling in which a manifest is written."""
+    return json.dumps(body, indent=1, sort_keys=True, allow_nan=False).encode() + b"\n"

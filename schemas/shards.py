@@ -196,6 +196,6 @@ def read_window(
     return Window(row["recording_id"], row["first_frame"], row["valid_frames"], features)
 
 
-def as_array(data: bytes, spec: FeatureSpec) -> NDArray[Any]:
+def as_array(data: bytes | memoryview, spec: FeatureSpec) -> NDArray[Any]:
     """A read-only array of the spec's shape and dtype over `data`."""
     return np.frombuffer(data, spec.dtype).reshape(spec.shape)

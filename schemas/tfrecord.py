@@ -10,13 +10,12 @@ from __future__ import annotations
 
 import hashlib
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import BinaryIO
 
 import pyarrow as pa
 
 from schemas.checksums import crc32c
-from schemas.errors import DamagedDataError
 from schemas.features import FeatureSpec
 from schemas.shards import IndexBuilder, Window
 
@@ -29,19 +28,18 @@ class TFRecordWriter:
 
     def __init__(self, file: BinaryIO, specs: Mapping[str, FeatureSpec]) -> None:
         self._file = file
-        self._names = sorted(specs)
         self._index = IndexBuilder(specs)
         self._sha256 = hashlib.sha256()
         self._position = 0
 
     def write(self, window: Window) -> None:
-        chunks, payload_offsets = _example(window, self._names)
-        start = self._position + _HEADER_BYTES
-        for chunk in frame_record(chunks):
+        start = self._position
+        chunks, offsets = record_chunks(window)
+        for chunk in chunks:
             self._file.write(chunk)
             self._sha256.update(chunk)
             self._position += len(chunk)
-        self._index.add(window, {name: start + at for name, at in payload_offsets.items()})
+        self._index.add(window, {name: start + at for name, at in offsets.items()})
 
     def finish(self) -> tuple[pa.Table, str, int]:
         """The rows of the index, the file's sha256 and its length in bytes."""
@@ -67,36 +65,25 @@ def frame_record(chunks: list[bytes | memoryview]) -> list[bytes | memoryview]:
     return [header, *chunks, struct.pack("<I", mask(crc))]
 
 
-def read_records(file: BinaryIO, *, where: str) -> Iterator[tuple[int, bytes]]:
-    """Each record's place in the file and its data, in order.
+def record_nbytes(window: Window) -> int:
+    """The length of a window's record; of its arrays only the sizes matter."""
+    chunks, _ = _example(window)
+    return _HEADER_BYTES + sum(map(len, chunks)) + _FOOTER_BYTES
 
-    Raises `DamagedDataError` at the first record whose checksums or length are wrong.
-    """
-    position = 0
-    while header := file.read(_HEADER_BYTES):
-        place = f"{where}: record at byte {position}"
-        if len(header) < _HEADER_BYTES:
-            raise DamagedDataError(f"{place}: its header was cut short")
-        length, length_crc = struct.unpack("<QI", header)
-        if masked_crc32c(header[:8]) != length_crc:
-            raise DamagedDataError(f"{place}: its length fails its checksum")
-        data = file.read(length)
-        footer = file.read(_FOOTER_BYTES)
-        if len(footer) < _FOOTER_BYTES:
-            raise DamagedDataError(f"{place}: it was cut short")
-        if masked_crc32c(data) != struct.unpack("<I", footer)[0]:
-            raise DamagedDataError(f"{place}: its data fails its checksum")
-        yield position, data
-        position += _HEADER_BYTES + length + _FOOTER_BYTES
+
+def record_chunks(window: Window) -> tuple[list[bytes | memoryview], dict[str, int]]:
+    """A window's record, and where in it each array starts, which is a chunk of its own."""
+    chunks, offsets = _example(window)
+    return frame_record(chunks), {name: _HEADER_BYTES + at for name, at in offsets.items()}
 
 
 def example_bytes(window: Window) -> bytes:
     """The serialised `tf.train.Example` of a window; features in the order of their names."""
-    chunks, _ = _example(window, sorted(window.features))
+    chunks, _ = _example(window)
     return b"".join(chunks)
 
 
-def _example(window: Window, names: list[str]) -> tuple[list[bytes | memoryview], dict[str, int]]:
+def _example(window: Window) -> tuple[list[bytes | memoryview], dict[str, int]]:
     """The chunks of a serialised Example, and where in it each array's bytes start."""
     small = {
         "first_frame": _int64_list(window.first_frame),
@@ -106,7 +93,7 @@ def _example(window: Window, names: list[str]) -> tuple[list[bytes | memoryview]
     chunks: list[bytes | memoryview] = []
     offsets: dict[str, int] = {}
     position = 0
-    for name in sorted([*small, *names]):
+    for name in sorted([*small, *window.features]):
         if name in small:
             chunk = _map_entry(name, small[name], 0)
             chunks.append(chunk)

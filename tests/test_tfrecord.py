@@ -1,16 +1,21 @@
+import dataclasses
 import io
 from pathlib import Path
 
 import numpy as np
-import pytest
 import tensorflow as tf
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas import DamagedDataError
 from schemas.checksums import crc32c, sha256
-from schemas.tfrecord import TFRecordWriter, example_bytes, frame_record, masked_crc32c
-from schemas.tfrecord import read_records as read
+from schemas.tfrecord import (
+    TFRecordWriter,
+    example_bytes,
+    frame_record,
+    masked_crc32c,
+    record_chunks,
+    record_nbytes,
+)
 from tests.make_windows import CONFIG, random_window
 
 
@@ -59,24 +64,16 @@ def test_the_index_says_where_each_feature_lies() -> None:
             assert row[f"{name}_crc32c"] == crc32c(stored)
 
 
-def test_records_are_read_back_with_their_places() -> None:
-    data = b"".join([*frame_record([b"one"]), *frame_record([]), *frame_record([b"three"])])
-    assert list(read(io.BytesIO(data), where="x")) == [(0, b"one"), (19, b""), (35, b"three")]
-
-
-@pytest.mark.parametrize(
-    ("damage", "told"),
-    [
-        (lambda data: data[:5], "its header was cut short"),
-        (lambda data: data[:-1], "it was cut short"),
-        (lambda data: b"\x01" + data[1:], "its length fails its checksum"),
-        (lambda data: data[:14] + b"?" + data[15:], "its data fails its checksum"),
-    ],
-)
-def test_damage_is_found(damage, told: str) -> None:
-    data = b"".join(frame_record([b"some data"]))
-    with pytest.raises(DamagedDataError, match=f"shard: record at byte 0: {told}"):
-        list(read(io.BytesIO(damage(data)), where="shard"))
+@given(seed=st.integers(0, 10_000))
+def test_a_records_length_and_places_follow_from_its_windows_names_and_sizes(seed: int) -> None:
+    window = random_window(seed)
+    chunks, offsets = record_chunks(window)
+    record = b"".join(chunks)
+    assert record == b"".join(frame_record([example_bytes(window)]))
+    zeros = {name: np.zeros_like(array) for name, array in window.features.items()}
+    assert record_nbytes(dataclasses.replace(window, features=zeros)) == len(record)
+    for name, array in window.features.items():
+        assert record[offsets[name] :][: array.nbytes] == array.tobytes()
 
 
 def test_the_mask_is_tensorflows() -> None:

@@ -1,0 +1,186 @@
+"""Reading a file of a dataset once: its digest, and which of its windows are whole."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from schemas import FeatureConfig, FeatureSpec, Window
+from schemas.checksums import crc32c
+from schemas.shards import as_array
+from schemas.statistics import Statistics
+from schemas.tfrecord import record_chunks, record_nbytes
+
+_CHUNK_BYTES = 1 << 20
+
+Row = Mapping[str, Any]
+"""A row of an index."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Scan:
+    """What a file holds.
+
+    `nbytes` and `sha256` are the whole file's; `sha256_of_start` is that of the bytes up to the
+    length that the file should have. `damaged` says, by row of the index, what is wrong with a
+    window; `end` is where the bytes end that rows account for; `statistics` are those of the
+    windows that are whole.
+    """
+
+    nbytes: int
+    sha256: str
+    sha256_of_start: str
+    damaged: Mapping[int, str]
+    end: int
+    statistics: Statistics
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Piece:
+    """Some features of the window of row `number`; where they are not whole, `problem` says why."""
+
+    number: int
+    features: Mapping[str, NDArray[Any]]
+    problem: str | None = None
+
+
+def scan(
+    file: BinaryIO,
+    nbytes: int,
+    file_format: str,
+    rows: Sequence[Row],
+    config: FeatureConfig,
+    progress: Callable[[int], object],
+) -> Scan:
+    """Reads a file that should have `nbytes` bytes and hold the windows of `rows`.
+
+    Without rows it is any file, and nothing but its digest is found. `progress` is told how many
+    bytes were read.
+    """
+    stream = _Stream(file, progress)
+    pieces = _tfrecord_pieces if file_format == "tfrecord" else _hdf5_pieces
+    damaged: dict[int, str] = {}
+    statistics = Statistics.zero(config.n_mels)
+    for piece in pieces(stream, rows, config.specs()):
+        if piece.problem:
+            damaged.setdefault(piece.number, piece.problem)
+        elif "log_mel" in piece.features:
+            valid = piece.features["log_mel"][: rows[piece.number]["valid_frames"]]
+            statistics = Statistics.merge([statistics, Statistics.of(valid)], config.n_mels)
+    end = stream.position
+    stream.read_up_to(nbytes)
+    sha256_of_start = stream.sha256
+    stream.read_up_to(None)
+    return Scan(stream.position, stream.sha256, sha256_of_start, damaged, end, statistics)
+
+
+class _Stream:
+    """A file that is read once, from its start to its end."""
+
+    def __init__(self, file: BinaryIO, progress: Callable[[int], object]) -> None:
+        self._file, self._progress = file, progress
+        self._digest = hashlib.sha256()
+        self.position = 0
+
+    @property
+    def sha256(self) -> str:
+        """Of all that was read so far."""
+        return self._digest.hexdigest()
+
+    def read(self, nbytes: int) -> bytes:
+        """The next bytes; fewer only at the end of the file."""
+        data = self._file.read(nbytes)
+        self._digest.update(data)
+        self.position += len(data)
+        self._progress(len(data))
+        return data
+
+    def read_up_to(self, position: int | None) -> None:
+        """Reads on to a place in the file, or to its end; what was passed is not gone back to."""
+        while position is None or self.position < position:
+            left = _CHUNK_BYTES if position is None else position - self.position
+            if not self.read(min(_CHUNK_BYTES, left)):
+                return
+
+
+def _tfrecord_pieces(
+    stream: _Stream, rows: Sequence[Row], specs: Mapping[str, FeatureSpec]
+) -> Iterator[_Piece]:
+    """Window by window: a record's place and length follow from the rows, whatever it says itself.
+
+    So a record whose length is damaged does not hide those behind it.
+    """
+    zeros = {name: np.zeros(spec.shape, spec.dtype) for name, spec in specs.items()}
+    for number, row in enumerate(rows):
+        start = stream.position
+        record = stream.read(record_nbytes(_window(row, zeros)))
+        try:
+            features = {
+                name: _payload(record, row[f"{name}_offset"] - start, row, spec)
+                for name, spec in specs.items()
+            }
+            _check_record(record, start, row, features)
+        except _DamageError as damage:
+            yield _Piece(number, {}, f"record at byte {start}: {damage}")
+        else:
+            yield _Piece(number, features)
+
+
+def _check_record(
+    record: bytes, start: int, row: Row, features: Mapping[str, NDArray[Any]]
+) -> None:
+    """Raises `_DamageError` unless the bytes around the payloads are what they have to be."""
+    chunks, offsets = record_chunks(_window(row, features))
+    if any(row[f"{name}_offset"] != start + offset for name, offset in offsets.items()):
+        raise _DamageError("lies elsewhere by its index")
+    position = 0
+    for chunk in chunks:
+        # The others are the payloads themselves, whose checksums agree.
+        if isinstance(chunk, bytes) and record[position : position + len(chunk)] != chunk:
+            raise _DamageError(f"its framing is damaged at byte {start + position}")
+        position += len(chunk)
+
+
+def _hdf5_pieces(
+    stream: _Stream, rows: Sequence[Row], specs: Mapping[str, FeatureSpec]
+) -> Iterator[_Piece]:
+    """Payload by payload, in the order of the file."""
+    places = sorted(
+        (row[f"{name}_offset"], number, name) for number, row in enumerate(rows) for name in specs
+    )
+    for offset, number, name in places:
+        stream.read_up_to(offset)
+        at = f"byte {offset}"
+        if offset < stream.position:
+            yield _Piece(number, {}, f"{at}: its index puts two payloads there")
+            continue
+        data = stream.read(specs[name].nbytes)
+        try:
+            yield _Piece(number, {name: _payload(data, 0, rows[number], specs[name])})
+        except _DamageError as damage:
+            yield _Piece(number, {}, f"{at}: {damage}")
+
+
+class _DamageError(Exception):
+    """Some bytes are not those that were written; the message says which."""
+
+
+def _payload(data: bytes, at: int, row: Row, spec: FeatureSpec) -> NDArray[Any]:
+    """The feature that begins at `at`, a view of `data`."""
+    payload = memoryview(data)[max(0, at) :][: spec.nbytes]
+    if len(payload) < spec.nbytes:
+        raise _DamageError(f"its {spec.name} was cut short")
+    if row[f"{spec.name}_length"] != spec.nbytes:
+        raise _DamageError(f"its {spec.name} has another length by its index")
+    if crc32c(payload) != row[f"{spec.name}_crc32c"]:
+        raise _DamageError(f"its {spec.name} fails its checksum")
+    return as_array(payload, spec)
+
+
+def _window(row: Row, features: Mapping[str, NDArray[Any]]) -> Window:
+    return Window(row["recording_id"], row["first_frame"], row["valid_frames"], features)
