@@ -92,10 +92,8 @@ class Verification:
     def _samples_text(self) -> str:
         if self.samples is None:
             return "samples were not counted: tables that tell of them are missing or damaged"
-        return (
-            f"{self.samples}, {self.refused_recordings:,} recordings refused; "
-            f"{self.samples.padding:,} of padding"
-        )
+        refused = f"{self.refused_recordings:,} recording{'s' * (self.refused_recordings != 1)}"
+        return f"{self.samples}, {refused} refused; {self.samples.padding:,} of padding"
 
 
 def verify(root: str) -> Verification:
