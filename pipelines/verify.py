@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import h5py
@@ -195,42 +195,31 @@ class _Check:
 class _Tables:
     """What the tables say that are as they were written; None, or left out, for the others.
 
-    `indexes` is by shard; `refused` holds the windows that any of the tables says were refused.
+    `indexes` is by shard; `belonging`, by split and number, are the windows that belong in a shard
+    of any format: recording_id, first_frame, valid_frames.
     """
 
     plan: Plan | None
     rejects: list[dict[str, Any]] | None
     indexes: Mapping[str, ShardIndex]
-    refused: frozenset[tuple[str, int]]
-
-    def rows_of(self, shard: _Shard) -> list[tuple[str, int, int]] | None:
-        """The windows that belong in a shard: recording_id, first_frame, valid_frames."""
-        if self.plan is None:
-            index = self.indexes.get(shard.name)
-            return None if index is None else _listed(index)
-        ids = self.plan.recordings["recording_id"].to_pylist()
-        return [
-            (ids[window.recording], window.first_frame, window.valid_frames)
-            for window in self.plan.shard_windows(shard.split, shard.number)
-            if (ids[window.recording], window.first_frame) not in self.refused
-        ]
+    belonging: Mapping[tuple[str, int], list[tuple[str, int, int]] | None]
 
     def windows_of(self, shard: _Shard) -> Windows | None:
-        """The same without `valid_frames`; None, for every window, where nothing tells."""
-        rows = self.rows_of(shard)
-        return None if rows is None else tuple((name, first) for name, first, _ in rows)
+        """The windows that belong in a shard; None, for every window, where nothing tells."""
+        return _names(self.belonging[shard.split, shard.number])
 
-    def windows_of_recording(self, recording_id: str) -> Windows | None:
-        if self.plan is None:
-            return None
-        stride = self.plan.config.stride_frames
-        every = (
-            (row["recording_id"], number * stride)
-            for row in self.plan.recordings.to_pylist()
-            if row["recording_id"] == recording_id and row["split"]
-            for number in range(row["windows"])
-        )
-        return tuple(window for window in every if window not in self.refused)
+    def windows_with(self, labels: str) -> Windows | None:
+        """The windows of the recording that has this label file; None as above."""
+        rows: list[tuple[str, int, int]] = []
+        for own in self.belonging.values():
+            if own is None:
+                return None
+            rows += (row for row in own if labels_file(row[0]) == labels)
+        return _names(rows)
+
+
+def _names(rows: Iterable[tuple[str, int, int]] | None) -> Windows | None:
+    return None if rows is None else tuple((name, first) for name, first, _ in rows)
 
 
 def _listed(index: ShardIndex) -> list[tuple[str, int, int]]:
@@ -265,26 +254,44 @@ def _read_tables(check: _Check) -> tuple[_Tables, list[Defect]]:
     read_already = {RECORDINGS_FILE, REJECTS_FILE, *shards, *shard_names}
     for name in sorted(set(dataset.manifest.files) - read_already):
         read(name, lambda: None)
-    refused = set(refused_windows(rejects or []))
-    for index in indexes.values():
-        refused |= {(reject.recording_id, reject.position) for reject in index.report.rejects}
-    tables = _Tables(plan, rejects, indexes, frozenset(refused))
-    labels = _labels(tables)
+    belonging = _belonging(plan, rejects, indexes, shards.values())
+    tables = _Tables(plan, rejects, indexes, belonging)
 
     def concerned(name: str) -> Windows | None:
         if name in shards:
             return tables.windows_of(shards[name])
-        if name in labels:
-            return tables.windows_of_recording(labels[name])
+        if name.startswith("labels/"):
+            return tables.windows_with(name)
         return () if name == REJECTS_FILE else None
 
     return tables, [Defect(name, text, concerned(name)) for name, text in problems.items()]
 
 
-def _labels(tables: _Tables) -> dict[str, str]:
-    """Recordings by the name of their label file."""
-    ids = tables.plan.recordings["recording_id"].to_pylist() if tables.plan else []
-    return {labels_file(recording_id): recording_id for recording_id in ids}
+def _belonging(
+    plan: Plan | None,
+    rejects: list[dict[str, Any]] | None,
+    indexes: Mapping[str, ShardIndex],
+    shards: Iterable[_Shard],
+) -> dict[tuple[str, int], list[tuple[str, int, int]] | None]:
+    """As in `_Tables`: by the plan, but for refused windows, or else by the index of any format."""
+    refused: set[tuple[str, int | None]] = {*refused_windows(rejects or [])}
+    for index in indexes.values():
+        refused |= {(reject.recording_id, reject.position) for reject in index.report.rejects}
+    ids = plan.recordings["recording_id"].to_pylist() if plan else []
+    found: dict[tuple[str, int], list[tuple[str, int, int]] | None] = {}
+    for shard in shards:
+        place = (shard.split, shard.number)
+        if found.get(place) is not None:
+            continue
+        if plan:
+            found[place] = [
+                (ids[window.recording], window.first_frame, window.valid_frames)
+                for window in plan.shard_windows(*place)
+                if (ids[window.recording], window.first_frame) not in refused
+            ]
+        else:
+            found[place] = _listed(indexes[shard.name]) if shard.name in indexes else None
+    return found
 
 
 def planned(dataset: Dataset) -> Plan:
@@ -356,7 +363,7 @@ def _index_problems(shard: _Shard, index: ShardIndex, tables: _Tables) -> Iterat
     if tables.plan is None:
         return
     listed = _listed(index)
-    if listed != tables.rows_of(shard):
+    if listed != tables.belonging[shard.split, shard.number]:
         yield "its index does not list the windows that belong there"
     if index.report.windows != len(listed):
         yield f"its report counts {index.report.windows} windows of {len(listed)}"
@@ -484,7 +491,7 @@ def _account_defects(tables: _Tables, accounts: Mapping[str, Account] | None) ->
     for recording_id, each in accounts.items():
         if not each.balances:
             text = f"recording {recording_id}: of {each}: {each.lost:,} are unaccounted for"
-            yield Defect(RECORDINGS_FILE, text, tables.windows_of_recording(recording_id))
+            yield Defect(RECORDINGS_FILE, text, tables.windows_with(labels_file(recording_id)))
     explained = refused_recordings(tables.rejects or [])
     for recording_id in tables.plan.recordings["recording_id"].to_pylist():
         if recording_id not in accounts and recording_id not in explained:

@@ -491,3 +491,27 @@ def test_a_missing_index_is_no_difference_between_formats(copy: Path) -> None:
     found = verify(str(copy))
     assert [defect.file for defect in found.defects] == [name]
     assert found.samples is not None
+
+
+@pytest.mark.parametrize("name", ["labels/102.parquet", "an index"])
+def test_without_the_plan_the_indexes_tell_the_windows_of_a_table(copy: Path, name: str) -> None:
+    """Either format's index says what belongs in both of its shards."""
+    if name == "an index":
+        name, windows = index_file(shard(copy, "hdf5")), of_shard(copy, "hdf5")
+    else:
+        windows = of_recording(copy, "102")
+    (copy / "recordings.parquet").unlink()
+    (copy / name).unlink()
+    assert Defect("recordings.parquet", "is missing", None) in verify(str(copy)).defects
+    (defect,) = [each for each in verify(str(copy)).defects if each.file == name]
+    assert set(defect.windows or ()) == set(windows)
+
+
+def test_where_nothing_tells_every_window_is_concerned(copy: Path) -> None:
+    lost = [index_file(shard(copy, each)) for each in ("tfrecord", "hdf5")]
+    lost += ["recordings.parquet", "labels/102.parquet"]
+    for name in lost:
+        (copy / name).unlink()
+    defects = verify(str(copy)).defects
+    assert {defect.file for defect in defects} == set(lost)
+    assert all(defect.windows is None for defect in defects)
