@@ -37,6 +37,8 @@ SAMPLE_BYTES = {"PCM_U8": 1, "PCM_16": 2, "PCM_24": 3, "PCM_32": 4, "FLOAT": 4, 
 SAMPLE_RATES = range(1_000, 768_001)
 """Samples per second that are taken for a recording's and not for a damaged header."""
 
+_WAV_STARTS = (b"RIFF", b"RIFX", b"RF64")
+
 _BLOCK_VALUES = 1 << 18
 """Samples, of all channels together, that are read at once."""
 
@@ -61,9 +63,13 @@ class AudioReader:
 
     def __init__(self, file: BinaryIO, *, where: str) -> None:
         self._where = where
-        if file.seek(0, os.SEEK_END) == 0:
-            raise self._refused("empty", "holds no bytes; copy it again")
+        start = file.read(4)
         file.seek(0)
+        if not start:
+            raise self._refused("empty", "holds no bytes; copy it again")
+        if start not in _WAV_STARTS:
+            # libsndfile would try every kind of audio that it knows, and some print to the screen.
+            raise self._refused("not_wav", f"is no WAV file: it begins with {start!r}; convert it")
         # By its descriptor libsndfile reads a file itself, without coming back to Python.
         descriptor = _descriptor(file)
         try:
@@ -120,7 +126,8 @@ class AudioReader:
                 if channels == 1:
                     part[:] = read[:, 0]
                 else:
-                    np.add.reduce(read, axis=1, out=part)
+                    with np.errstate(over="ignore", invalid="ignore"):  # refused later
+                        np.add.reduce(read, axis=1, out=part)
                     part /= np.float32(channels)
         except soundfile.LibsndfileError as error:
             message = f"sample {start}: {error.error_string}"
@@ -137,9 +144,12 @@ class AudioReader:
 def _descriptor(file: BinaryIO) -> int | None:
     """A descriptor of its own, which libsndfile closes, also where it cannot read the file."""
     try:
-        return os.dup(file.fileno())
+        descriptor = os.dup(file.fileno())
     except (OSError, AttributeError):
         return None
+    # Python reads ahead, and the place in the file is shared.
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    return descriptor
 
 
 def resampled_range(

@@ -11,7 +11,6 @@ import dataclasses
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.csv
 from numpy.typing import NDArray
 
@@ -75,7 +74,7 @@ def odd_notes(table: pa.Table, config: FeatureConfig, frames: int) -> list[tuple
 
 def degenerate_count(table: pa.Table) -> int:
     """Rows that end no later than they start."""
-    return pc.sum(pc.less_equal(table["end_time"], table["start_time"])).as_py() or 0
+    return int(np.count_nonzero(table["end_time"].to_numpy() <= table["start_time"].to_numpy()))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

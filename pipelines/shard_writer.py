@@ -39,10 +39,19 @@ class WrittenShard:
     reused: bool
 
 
+class _RejectedWindowsError(Exception):
+    """Windows of a shard cannot be made; `rejects` are all of them."""
+
+    def __init__(self, rejects: list[Reject]) -> None:
+        super().__init__(f"{len(rejects)} windows")
+        self.rejects = rejects
+
+
 def write_shard(split: str, number: int, plan: Plan, job: ShardJob) -> list[WrittenShard]:
     """Writes a shard, and its index, in each format; keeps it where an earlier run had done so.
 
-    Written again, it has the same bytes.
+    Written again, it has the same bytes. Where windows turn out to be bad it is begun again without
+    them, once: before, all of them are found.
     """
     storage = Storage(job.build_root)
     names = {
@@ -59,8 +68,8 @@ def write_shard(split: str, number: int, plan: Plan, job: ShardJob) -> list[Writ
     while missing:
         try:
             return kept + _write_files(storage, missing, plan, job, split, number, digest, rejects)
-        except RejectedWindowError as error:
-            rejects.append(error.reject)
+        except _RejectedWindowsError as error:
+            rejects += error.rejects
     return kept
 
 
@@ -96,8 +105,14 @@ def _write_files(
         cutter = WindowCutter(
             plan, job.transform, input_root=job.input_root, build_root=job.build_root
         )
+        found: list[Reject] = []
         for planned in windows:
-            window, clipped_samples = cutter.cut(planned)
+            try:
+                window, clipped_samples = cutter.cut(planned)
+            except RejectedWindowError as error:
+                found.append(error.reject)
+            if found:
+                continue
             if "log_mel" in specs:
                 valid = window.features["log_mel"][: window.valid_frames]
                 statistics = Statistics.merge(
@@ -106,6 +121,8 @@ def _write_files(
             clipped[window.recording_id] += clipped_samples
             for writer in writers.values():
                 writer.write(window)
+        if found:
+            raise _RejectedWindowsError(found)
         results = {name: writer.finish() for name, writer in writers.items()}
     written = []
     for name, (table, file_digest, nbytes) in results.items():

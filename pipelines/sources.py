@@ -131,6 +131,10 @@ def _read_metadata(storage: Storage) -> tuple[dict[str, dict[str, str]] | None, 
         rows = csv.DictReader(io.StringIO(data.decode("utf-8-sig"), newline=""))
         if "id" not in (rows.fieldnames or ()):
             raise ValueError("it has no column named id")
+        lacking = [name for name in METADATA_COLUMNS[:2] if name not in (rows.fieldnames or ())]
+        if lacking:
+            text = f"has no column named {' or '.join(lacking)}, which tell works apart"
+            reject("incomplete", text)
         for position, row in enumerate(rows):
             recording_id = row["id"] or ""
             if recording_id in by_id:

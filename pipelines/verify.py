@@ -115,14 +115,13 @@ def verify(root: str) -> Verification:
     defects += [*_manifest_defects(dataset), *_extra_defects(check), *_total_defects(check, tables)]
     accounts = _accounts(tables, dataset.manifest)
     defects += _account_defects(tables, accounts)
-    rejects = tables.rejects
     return Verification(
         dataset=root,
         files=len(files) + 1,
         windows=sum(split.windows for split in dataset.manifest.splits.values()),
         nbytes=total,
         samples=None if accounts is None else add_up(accounts.values()),
-        refused_recordings=None if rejects is None else len(refused_recordings(rejects)),
+        refused_recordings=_refused_count(tables, accounts),
         defects=tuple(defects),
     )
 
@@ -482,6 +481,13 @@ def _accounts(tables: _Tables, manifest: Manifest) -> dict[str, Account] | None:
     rows = tables.plan.recordings.to_pylist()
     stored = [(name, first) for index in indexes.values() for name, first, _ in _listed(index)]
     return accounts_of(rows, stored, refused_windows(tables.rejects), manifest.config)
+
+
+def _refused_count(tables: _Tables, accounts: Mapping[str, Account] | None) -> int | None:
+    """Recordings that were refused as a whole; others may have lost their labels only."""
+    if accounts is None or tables.rejects is None:
+        return None
+    return len(refused_recordings(tables.rejects) - set(accounts))
 
 
 def _account_defects(tables: _Tables, accounts: Mapping[str, Account] | None) -> Iterator[Defect]:

@@ -22,6 +22,7 @@ SPLITS = ("train", "validation", "test")
 FORMATS = ("tfrecord", "hdf5")
 
 _EXTENSIONS = {"tfrecord": "tfrecord", "hdf5": "h5"}
+_LONGEST_MESSAGE = 500
 _REPORT_KEY = b"shard_report"
 
 
@@ -54,7 +55,7 @@ class Window:
 class Reject:
     """One thing that was refused; `position` is a frame or a row, None for the whole.
 
-    `message` is kept on one line.
+    `message` is kept on one line, and short.
     """
 
     recording_id: str
@@ -64,7 +65,10 @@ class Reject:
     message: str
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "message", printable(self.message))
+        message = printable(self.message)
+        if len(message) > _LONGEST_MESSAGE:
+            message = message[: _LONGEST_MESSAGE - 3] + "..."
+        object.__setattr__(self, "message", message)
 
 
 def printable(text: str) -> str:

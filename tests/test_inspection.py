@@ -35,7 +35,7 @@ def test_a_good_recording_is_a_row_and_its_labels(root: Path) -> None:
     ("name", "data", "reason"),
     [
         ("train_data/101.wav", b"", "audio_empty"),
-        ("train_data/101.wav", b"no audio", "audio_unreadable"),
+        ("train_data/101.wav", b"no audio", "audio_not_wav"),
         ("train_labels/101.csv", b"x,y\n1,2\n", "labels_malformed"),
     ],
 )

@@ -143,7 +143,7 @@ def test_rejects_do_not_depend_on_where_the_input_lies(tiny_root: Path, tmp_path
         (root / "train_labels/103.csv").write_text("x,y")
         preprocess(options(root, tmp_path / place / "out"))
     found = Dataset(tmp_path / "one/out").rejects()["reason"].to_pylist()
-    assert found == ["audio_unreadable", "audio_missing", "labels_malformed"]
+    assert found == ["audio_not_wav", "audio_missing", "labels_malformed"]
     assert digests(tmp_path / "one/out") == digests(tmp_path / "another/place/out")
 
 

@@ -40,10 +40,18 @@ def test_metadata_is_found_by_id(tmp_path: Path) -> None:
 
 def test_the_first_of_two_rows_of_metadata_counts(tmp_path: Path) -> None:
     root = touch(tmp_path, "train_data/1.wav")
-    (tmp_path / "musicnet_metadata.csv").write_text("id,composer\n1,Bach\n1,Brahms\n")
+    (tmp_path / "musicnet_metadata.csv").write_text("id,composer,composition\n1,Bach,\n1,Brahms,\n")
     sources, rejects = list_sources(root)
     assert sources[0].metadata == {"composer": "Bach"}
     assert [(reject.reason, reject.position) for reject in rejects] == [("metadata_duplicate", 1)]
+
+
+def test_metadata_that_tell_no_works_are_told(tmp_path: Path) -> None:
+    root = touch(tmp_path, "train_data/1.wav")
+    (tmp_path / "musicnet_metadata.csv").write_text("id,composer,work\n1,Bach,Aria\n")
+    (reject,) = list_sources(root)[1]
+    assert reject.reason == "metadata_incomplete"
+    assert "no column named composition" in reject.message
 
 
 @pytest.mark.parametrize("data", [b"a,b\n1,2\n", b"\xff\xfe\x00", b""])
