@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import os
 import re
 from collections.abc import Callable, Sequence
 
@@ -44,8 +46,10 @@ def run_pipeline(
     pipeline = beam.Pipeline(runner=chosen, options=options)
     build(pipeline)
     try:
-        result = pipeline.run()
-        result.wait_until_finish()
+        # Beam's workers also print the traceback of what they raise and log.
+        with open(os.devnull, "w") as nothing, contextlib.redirect_stderr(nothing):
+            result = pipeline.run()
+            result.wait_until_finish()
         counters = result.metrics().query()["counters"]
     except Exception as error:
         raise PipelineError(readable_failure(error)) from error
