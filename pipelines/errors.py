@@ -8,6 +8,10 @@ class PipelineError(ValueError):
     """
 
 
+class TooManyRejectsError(PipelineError):
+    """More recordings were refused than is allowed."""
+
+
 class RefusedInputError(PipelineError):
     """A file of a recording cannot be used; `reason` is a word for it, such as `truncated`."""
 

@@ -7,13 +7,14 @@ References travel between the steps, never audio.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 
 import apache_beam as beam
 from apache_beam.metrics import Metrics
 
-from pipelines.errors import PipelineError
+from pipelines.errors import PipelineError, TooManyRejectsError
 from pipelines.inspection import Inspected, inspect_and_keep
 from pipelines.mel import MelTransform
 from pipelines.plan import Plan, PlanOptions, make_plan
@@ -32,10 +33,12 @@ from schemas.tables import labels_file
 class RunConfig:
     """One run of the pipeline: what to read, what to make of it and where to build it.
 
+    `output` is where the user will find it, for messages.
     `packages` are the versions that the bytes depend on.
     """
 
     input_root: str
+    output: str
     build_root: str
     plan: PlanOptions
     formats: tuple[str, ...]
@@ -97,7 +100,8 @@ def plan_run(
         Metrics.counter("rejects", reject.reason).inc()
     remember_run(storage, run.input_root, run.plan.features)
     remember_rejects(storage, found)
-    plan = make_plan(inspected, rejects, run.plan)
+    with _listing_rejects(run):
+        plan = make_plan(inspected, rejects, run.plan)
     labels = {labels_file(each.source.recording_id): each.labels for each in inspected}
     versions = sorted(
         (each.source.audio_path, each.version, each.labels and each.labels.sha256)
@@ -148,13 +152,24 @@ def publish_run(written: Sequence[WrittenShard], planned: PlannedRun, run: RunCo
                 f"{source.path(path)}: was changed while it was being read; run it again, with "
                 "--overwrite"
             )
-    manifest = publish(
-        written,
-        planned.plan,
-        planned.labels,
-        run.formats,
-        run.build_root,
-        packages=run.packages,
-        options=run.plan,
-    )
+    with _listing_rejects(run):
+        manifest = publish(
+            written,
+            planned.plan,
+            planned.labels,
+            run.formats,
+            run.build_root,
+            packages=run.packages,
+            options=run.plan,
+        )
     return manifest.fingerprint
+
+
+@contextlib.contextmanager
+def _listing_rejects(run: RunConfig) -> Iterator[None]:
+    """Says how to see all that was refused where it was too much."""
+    try:
+        yield
+    except TooManyRejectsError as error:
+        listing = f"what was refused: python -m pipelines rejects {run.output}"
+        raise PipelineError(f"{error}\n{listing}") from None

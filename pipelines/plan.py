@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from pipelines.errors import PipelineError
+from pipelines.errors import PipelineError, TooManyRejectsError
 from pipelines.inspection import Inspected
 from pipelines.splits import TEST_SPLITS, assigned_splits, split_recordings
 from schemas import FeatureConfig, permutation_key, permute
@@ -169,7 +169,7 @@ def make_plan(
 def check_rejects(
     rejects: Sequence[Reject], refused: Collection[str], recordings: int, options: PlanOptions
 ) -> None:
-    """Raises `PipelineError`, naming the first offenders, where too much was refused.
+    """Raises `TooManyRejectsError`, naming the first offenders, where too much was refused.
 
     `refused` are the ids of the recordings of which nothing can be used.
     """
@@ -187,7 +187,7 @@ def check_rejects(
     ]
     if len(offenders) > _SHOWN_REJECTS:
         shown.append(f"  and {len(offenders) - _SHOWN_REJECTS} more")
-    raise PipelineError(
+    raise TooManyRejectsError(
         "\n".join(
             [
                 f"{len(refused)} of {recordings} recordings cannot be used, {allowed} may be "

@@ -18,8 +18,8 @@ from pipelines.plan import Plan, PlanOptions, make_plan
 from pipelines.progress import shard_progress
 from pipelines.runner import run_pipeline
 from pipelines.sources import list_sources
-from pipelines.work import build_place, unfinished_rejects
-from schemas import Dataset, Storage
+from pipelines.work import build_place
+from schemas import Dataset
 from schemas.shards import FORMATS, SPLITS
 
 NUMERIC_PACKAGES = ("h5py", "librosa", "numpy", "pyarrow", "scipy", "soundfile", "soxr")
@@ -55,6 +55,7 @@ def preprocess(options: PreprocessOptions) -> dict[str, Any]:
     with build_place(options.output, overwrite=options.overwrite) as build_root:
         run = RunConfig(
             input_root=options.input_root,
+            output=options.output,
             build_root=build_root,
             plan=options.plan,
             formats=options.formats,
@@ -62,19 +63,12 @@ def preprocess(options: PreprocessOptions) -> dict[str, Any]:
         )
         transform = MelTransform.from_config(options.plan.features)
         with shard_progress(build_root):
-            try:
-                counters = run_pipeline(
-                    lambda pipeline: build_graph(pipeline, run, transform),
-                    runner=options.runner,
-                    workers=options.workers,
-                    beam_arguments=options.beam_arguments,
-                )
-            except PipelineError as error:
-                unfinished = unfinished_rejects(Storage(build_root))
-                if unfinished and unfinished[2].num_rows:
-                    listing = f"what was refused: python -m pipelines rejects {options.output}"
-                    raise PipelineError(f"{error}\n{listing}") from error
-                raise
+            counters = run_pipeline(
+                lambda pipeline: build_graph(pipeline, run, transform),
+                runner=options.runner,
+                workers=options.workers,
+                beam_arguments=options.beam_arguments,
+            )
     dataset = Dataset(options.output)
     splits = {name: dataclasses.asdict(split) for name, split in dataset.manifest.splits.items()}
     return {
