@@ -7,7 +7,6 @@ References travel between the steps, never audio.
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -21,7 +20,7 @@ from pipelines.plan import Plan, PlanOptions, make_plan
 from pipelines.publish import publish
 from pipelines.shard_writer import ShardJob, WrittenShard, write_shard
 from pipelines.sources import Source, list_sources
-from pipelines.work import claim_plan, remember_rejects, remember_run
+from pipelines.work import claim_plan, remember_run
 from schemas import Storage
 from schemas.checksums import canonical_json, sha256
 from schemas.manifest import FileEntry
@@ -98,10 +97,11 @@ def plan_run(
     found = [*rejects, *(reject for each in inspected for reject in each.rejects)]
     for reject in found:
         Metrics.counter("rejects", reject.reason).inc()
-    remember_run(storage, run.input_root, run.plan.features)
-    remember_rejects(storage, found)
-    with _listing_rejects(run):
+    try:
         plan = make_plan(inspected, rejects, run.plan)
+    except TooManyRejectsError as error:
+        remember_run(storage, run.input_root, run.plan.features, found)
+        raise _with_listing(error, run) from None
     labels = {labels_file(each.source.recording_id): each.labels for each in inspected}
     versions = sorted(
         (each.source.audio_path, each.version, each.labels and each.labels.sha256)
@@ -118,6 +118,8 @@ def plan_run(
             "shards": dict(plan.shards),
         },
     )
+    # Not before: what another run remembers here stays, if this one is refused.
+    remember_run(storage, run.input_root, run.plan.features, found)
     return PlannedRun(
         plan,
         {name: entry for name, entry in labels.items() if entry},
@@ -152,7 +154,7 @@ def publish_run(written: Sequence[WrittenShard], planned: PlannedRun, run: RunCo
                 f"{source.path(path)}: was changed while it was being read; run it again, with "
                 "--overwrite"
             )
-    with _listing_rejects(run):
+    try:
         manifest = publish(
             written,
             planned.plan,
@@ -162,14 +164,10 @@ def publish_run(written: Sequence[WrittenShard], planned: PlannedRun, run: RunCo
             packages=run.packages,
             options=run.plan,
         )
+    except TooManyRejectsError as error:
+        raise _with_listing(error, run) from None
     return manifest.fingerprint
 
 
-@contextlib.contextmanager
-def _listing_rejects(run: RunConfig) -> Iterator[None]:
-    """Says how to see all that was refused where it was too much."""
-    try:
-        yield
-    except TooManyRejectsError as error:
-        listing = f"what was refused: python -m pipelines rejects {run.output}"
-        raise PipelineError(f"{error}\n{listing}") from None
+def _with_listing(error: TooManyRejectsError, run: RunConfig) -> PipelineError:
+    return PipelineError(f"{error}\nwhat was refused: python -m pipelines rejects {run.output}")

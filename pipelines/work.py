@@ -180,10 +180,13 @@ def place_beside(output: str) -> str:
     return os.fspath(_beside(_final(Storage(output))))
 
 
-def remember_run(storage: Storage, input_root: str, features: FeatureConfig) -> None:
-    """Keeps what a run read and made of it, so that it can be looked into when it fails."""
+def remember_run(
+    storage: Storage, input_root: str, features: FeatureConfig, rejects: Sequence[Reject]
+) -> None:
+    """Keeps what a run reads, makes and refuses, so that it can be looked into when it fails."""
     run = {"input": input_root, "features": features.to_dict()}
     storage.write_bytes(_RUN, canonical_json(run))
+    remember_rejects(storage, rejects)
 
 
 def remember_rejects(storage: Storage, rejects: Sequence[Reject]) -> None:
