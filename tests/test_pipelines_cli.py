@@ -32,14 +32,19 @@ def test_the_whole_way_by_command_lines(tiny_root: Path, tmp_path: Path, capsys)
     )
     assert result["fingerprint"] == Dataset(out).manifest.fingerprint
     assert main(["verify", out, "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["defects"] == []
+    verified = json.loads(capsys.readouterr().out)
+    assert verified["defects"] == []
+    assert 0 < verified["samples"]["stored"] == verified["samples"]["total"]
     picture = tmp_path / "x.png"
     assert main(["inspect", out, "--plot", str(picture), "--windows", "1"]) == 0
     assert picture.exists()
     assert "log_mel   <f2 [64, 128] dB" in capsys.readouterr().out
     (tmp_path / "out/recordings.parquet").unlink()
     assert main(["verify", out]) == 1
-    assert "recordings.parquet: is missing" in capsys.readouterr().out
+    assert "recordings.parquet: is missing; concerns every window\n" in capsys.readouterr().out
+    assert main(["verify", out, "--json"]) == 1
+    (defect,) = json.loads(capsys.readouterr().out)["defects"]
+    assert defect == {"file": "recordings.parquet", "problem": "is missing", "windows": None}
 
 
 def test_splits_and_tails_are_chosen(tiny_root: Path, tmp_path: Path) -> None:
