@@ -29,7 +29,7 @@ def noise_file(rate: int, seconds: float = 2.0) -> io.BytesIO:
 
 @pytest.mark.parametrize("rate", RATES)
 def test_a_range_is_the_slice_of_the_whole(rate: int) -> None:
-    """Rounding apart: less than a thousandth of an int16 step."""
+    """Rounding apart: less than 0.03 of an int16 step."""
     file = noise_file(rate)
     whole, _ = librosa.load(file, sr=CONFIG.sample_rate)
     file.seek(0)

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from pipelines.errors import PipelineError
 from pipelines.labels import NoteFrames, degenerate_count, odd_notes, parse_labels, unknown_columns
 from schemas import FeatureConfig
-from schemas.features import LABEL_RATE
 from schemas.tables import LABELS
+from tests.reference import Note, whole_rolls
 
 HEADER = b"start_time,end_time,instrument,note,start_beat,end_beat,note_value\n"
 CONFIG = FeatureConfig(hop_length=256)
@@ -96,6 +96,13 @@ def test_times_beyond_all_numbers_do_no_harm() -> None:
     assert onsets.sum(axis=0)[60:63].tolist() == [1, 0, 1]
 
 
+def test_a_label_file_without_rows_is_a_table_without_notes() -> None:
+    empty = parse_labels(HEADER, where="x")
+    assert degenerate_count(empty) == 0
+    assert pitches_out_of_range(empty) == []
+    assert len(NoteFrames.from_labels(empty, CONFIG).pitch) == 0
+
+
 notes = st.lists(
     st.tuples(st.integers(-100, 30_000), st.integers(-100, 40_000), st.integers(0, 127)),
     max_size=12,
@@ -103,27 +110,15 @@ notes = st.lists(
 
 
 @given(notes=notes, first=st.integers(0, 30), frames=st.integers(1, 40), data=st.data())
-def test_rolls_follow_the_definition_frame_by_frame(
+def test_rolls_are_the_slice_of_the_whole(
     notes: list[tuple[int, int, int]], first: int, frames: int, data: st.DataObject
 ) -> None:
     valid = data.draw(st.integers(1, frames))
     sounding, onsets = NoteFrames.from_labels(table(notes), CONFIG).rolls(first, frames, valid)
-    expected = np.zeros((2, frames, 128), np.uint8)
-    for start, end, pitch in notes:
-        # Times in units of 1 / (44,100 * sample_rate) seconds are whole numbers.
-        centres = [
-            (frame, frame * CONFIG.hop_length * LABEL_RATE) for frame in range(first + frames + 200)
-        ]
-        starts, ends = start * CONFIG.sample_rate, end * CONFIG.sample_rate
-        onset = next(frame for frame, time in centres if time >= starts)
-        covered = [frame for frame, time in centres if starts <= time < ends] or [onset]
-        for frame in covered:
-            if first <= frame < first + valid:
-                expected[0, frame - first, pitch] = 1
-        if first <= onset < first + valid:
-            expected[1, onset - first, pitch] = 1
-    np.testing.assert_array_equal(sounding, expected[0])
-    np.testing.assert_array_equal(onsets, expected[1])
+    expected = whole_rolls([Note(*note) for note in notes], first + valid, CONFIG)
+    for found, name in ((sounding, "notes"), (onsets, "onsets")):
+        np.testing.assert_array_equal(found[:valid], expected[name][first:])
+        assert not found[valid:].any()
 
 
 @given(start=st.integers(0, 20_000), length=st.integers(0, 3_000))

@@ -1,0 +1,34 @@
+"""The steps of a run one after another, in this process."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pipelines.inspection import inspect_and_keep
+from pipelines.mel import MelTransform
+from pipelines.plan import Plan, make_plan
+from pipelines.sources import list_sources
+from pipelines.windows import WindowCutter
+from schemas import FeatureConfig, Window
+from schemas.shards import SPLITS
+
+
+def plan_recordings(input_root: Path, build_root: Path, config: FeatureConfig) -> Plan:
+    """Inspects the recordings, writes their labels and makes the plan."""
+    sources, rejects = list_sources(str(input_root))
+    inspected = [
+        inspect_and_keep(source, str(input_root), str(build_root), config) for source in sources
+    ]
+    return make_plan(inspected, rejects, config, seed=0, shard_bytes=1_000_000, max_rejects=0.01)
+
+
+def cut_windows(plan: Plan, input_root: Path, build_root: Path) -> list[Window]:
+    """Every window of the plan, shard by shard."""
+    transform = MelTransform.from_config(plan.config)
+    cutter = WindowCutter(plan, transform, input_root=str(input_root), build_root=str(build_root))
+    return [
+        cutter.cut(planned)[0]
+        for split in SPLITS
+        for number in range(plan.shards[split])
+        for planned in plan.shard_windows(split, number)
+    ]
