@@ -99,7 +99,7 @@ def test_times_beyond_all_numbers_do_no_harm() -> None:
 def test_a_label_file_without_rows_is_a_table_without_notes() -> None:
     empty = parse_labels(HEADER, where="x")
     assert degenerate_count(empty) == 0
-    assert pitches_out_of_range(empty) == []
+    assert odd_notes(empty, CONFIG, frames=10) == []
     assert len(NoteFrames.from_labels(empty, CONFIG).pitch) == 0
 
 

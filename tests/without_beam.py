@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pipelines.inspection import inspect_and_keep
 from pipelines.mel import MelTransform
-from pipelines.plan import Plan, make_plan
+from pipelines.plan import Plan, PlanOptions, make_plan
 from pipelines.sources import list_sources
 from pipelines.windows import WindowCutter
 from schemas import FeatureConfig, Window
@@ -19,7 +19,7 @@ def plan_recordings(input_root: Path, build_root: Path, config: FeatureConfig) -
     inspected = [
         inspect_and_keep(source, str(input_root), str(build_root), config) for source in sources
     ]
-    return make_plan(inspected, rejects, config, seed=0, shard_bytes=1_000_000, max_rejects=0.01)
+    return make_plan(inspected, rejects, PlanOptions(config, shard_megabytes=1.0))
 
 
 def cut_windows(plan: Plan, input_root: Path, build_root: Path) -> list[Window]:
