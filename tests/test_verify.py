@@ -11,7 +11,8 @@ import pyarrow as pa
 import pytest
 
 from pipelines.accounting import Account
-from pipelines.verify import Defect, verify
+from pipelines.defects import Defect
+from pipelines.verify import verify
 from schemas import Dataset, Storage
 from schemas.checksums import crc32c, sha256
 from schemas.manifest import MANIFEST_FILE, FileEntry, Manifest
