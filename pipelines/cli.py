@@ -164,7 +164,7 @@ def _preprocess(options: argparse.Namespace) -> int:
     from pipelines.plan import PlanOptions
     from pipelines.preprocess import PreprocessOptions, dry_run, preprocess
     from pipelines.splits import read_splits
-    from pipelines.summary import splits_table
+    from pipelines.summary import reason_lines, splits_table
 
     plan = PlanOptions(
         features=_feature_config(options),
@@ -188,9 +188,7 @@ def _preprocess(options: argparse.Namespace) -> int:
     lines = [splits_table(result["splits"])]
     megabytes = result["bytes"] / 1e6
     lines.append(f"{megabytes:,.1f} MB as {' and '.join(result['formats'])} in {result['output']}")
-    if result["rejects"]:
-        listing = "" if options.dry_run else f": python -m pipelines rejects {result['output']}"
-        lines.append(f"{result['rejects']} things refused{listing}")
+    lines += reason_lines(result["rejects"])
     if not options.dry_run:
         rate = result["audio_seconds"] / result["wall_seconds"]
         lines.append(

@@ -18,6 +18,7 @@ from pipelines.plan import Plan, PlanOptions, make_plan
 from pipelines.progress import shard_progress
 from pipelines.runner import run_pipeline
 from pipelines.sources import list_sources
+from pipelines.summary import reason_counts
 from pipelines.work import build_place
 from schemas import Dataset
 from schemas.shards import FORMATS, SPLITS
@@ -77,7 +78,7 @@ def preprocess(options: PreprocessOptions) -> dict[str, Any]:
         "splits": splits,
         "formats": list(dataset.manifest.formats),
         "bytes": sum(entry.nbytes for entry in dataset.manifest.files.values()),
-        "rejects": dataset.rejects().num_rows,
+        "rejects": reason_counts(dataset.rejects()["reason"].to_pylist()),
         "shards_written": counters.get("shards_written", 0),
         "shards_reused": counters.get("shards_reused", 0),
         "audio_seconds": audio_seconds(dataset.recordings().to_pylist()),
@@ -99,7 +100,7 @@ def dry_run(options: PreprocessOptions) -> dict[str, Any]:
         "splits": planned_splits(plan),
         "formats": list(options.formats),
         "bytes": sum(plan.windows.values()) * window_bytes * len(options.formats),
-        "rejects": len(plan.rejects),
+        "rejects": reason_counts(reject.reason for reject in plan.rejects),
         "audio_seconds": audio_seconds(plan.recordings.to_pylist()),
     }
 

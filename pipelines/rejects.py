@@ -57,7 +57,7 @@ def refusals_text(refusals: Refusals, output: str) -> str:
     """A line per reject, and the command that tries one of the recordings again."""
     rows = refusals.rejects.to_pylist()
     run = "the dataset" if refusals.finished else "a run that did not finish"
-    lines = [f"{output}: {run} refused {len(rows)} things"]
+    lines = [f"{output}: refused by {run}: {len(rows)}"]
     for row in rows:
         name = printable(row["recording_id"]) or "all recordings"
         position = "" if row["position"] is None else f" at {row['position']}"
@@ -116,5 +116,4 @@ def replay_text(result: dict[str, Any]) -> str:
     """The same for people."""
     name, rejects = printable(result["recording_id"]), result["rejects"]
     lines = [f"{each['reason']}: {each['message']}" for each in rejects]
-    verdict = f"{len(rejects)} things would be refused" if rejects else "nothing would be refused"
-    return "\n".join([*lines, f"{name}: {result['windows']} windows; {verdict}"])
+    return "\n".join([*lines, f"{name}: windows: {result['windows']}; refused: {len(rejects)}"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from pipelines.splits import has_work, work_of, works_in_several_splits
@@ -26,7 +26,6 @@ def summarise(dataset: Dataset) -> dict[str, Any]:
             "works": len({work_of(row) for row in own}),
             "notes": sum(row["notes"] or 0 for row in own),
         }
-    reasons = Counter(row["reason"] for row in dataset.rejects().to_pylist())
     return {
         "dataset": dataset.storage.root,
         "fingerprint": manifest.fingerprint,
@@ -43,7 +42,7 @@ def summarise(dataset: Dataset) -> dict[str, Any]:
             "works_in_several_splits": works_in_several_splits(rows),
             "recordings_of_unknown_works": sum(not has_work(row) for row in rows if row["split"]),
         },
-        "rejects": dict(sorted(reasons.items())),
+        "rejects": reason_counts(dataset.rejects()["reason"].to_pylist()),
     }
 
 
@@ -60,19 +59,28 @@ def summary_text(summary: Mapping[str, Any]) -> str:
         splits_table(summary["splits"]),
         *_leakage_lines(summary["leakage"]),
     ]
-    lines += [f"refused: {count} x {reason}" for reason, count in summary["rejects"].items()]
-    return "\n".join(lines)
+    return "\n".join([*lines, *reason_lines(summary["rejects"])])
+
+
+def reason_counts(reasons: Iterable[str]) -> dict[str, int]:
+    """How often something was refused for each reason."""
+    return dict(sorted(Counter(reasons).items()))
+
+
+def reason_lines(counts: Mapping[str, int]) -> list[str]:
+    """The same for people."""
+    return [f"refused: {count} x {reason}" for reason, count in counts.items()]
 
 
 def _leakage_lines(leakage: Mapping[str, Any]) -> Iterator[str]:
     """Says which works are in several splits, and of what this cannot be said."""
     works = leakage["works_in_several_splits"]
-    yield f"leakage: {len(works)} works are in more than one split" + ":" * bool(works)
+    yield f"works in more than one split: {len(works)}"
     for work in works:
         placed = "; ".join(f"{split} {' '.join(work[split])}" for split in SPLITS if split in work)
         yield f"  {work['work']}: {placed}"
     if unknown := leakage["recordings_of_unknown_works"]:
-        yield f"  of {unknown} recordings no metadata says which work they play"
+        yield f"recordings of which no metadata says what work they play: {unknown}"
 
 
 def splits_table(splits: Mapping[str, Mapping[str, Any]]) -> str:

@@ -261,15 +261,15 @@ def test_an_aborted_run_names_the_offenders_and_how_to_look_at_them(
 
     assert main(["rejects", str(out)]) == 0
     listed = capsys.readouterr().out
-    assert "a run that did not finish refused 4 things" in listed
+    assert "refused by a run that did not finish: 4" in listed
     replay = f"python -m pipelines rejects {out} --replay '101' --input {root}"
     assert replay in listed
     assert main(["rejects", str(out), "--replay", "101"]) == 1
-    assert "101: 0 windows; 1 things would be refused" in capsys.readouterr().out
+    assert "101: windows: 0; refused: 1" in capsys.readouterr().out
 
     shutil.copy(tiny_root / "train_data/101.wav", root / "train_data/101.wav")
     assert main(["rejects", str(out), "--replay", "101"]) == 0
-    assert "nothing would be refused" in capsys.readouterr().out
+    assert "refused: 0" in capsys.readouterr().out
     assert main(preprocess_command(root, out)) == 0, "the same command goes on"
 
 
@@ -294,7 +294,7 @@ def test_a_finished_run_lists_what_it_refused(
     assert "--replay needs --input ROOT" in capsys.readouterr().err
     assert main(["rejects", out, "--replay", "nan", "--input", str(root)]) == 1
     refused = [row for row in rows if row["recording_id"] == "nan"]
-    assert f"{len(refused)} things would be refused" in capsys.readouterr().out
+    assert f"refused: {len(refused)}\n" in capsys.readouterr().out
     assert main(["rejects", out, "--replay", "absent", "--input", str(root)]) == 1
     assert "holds no recording 'absent'" in capsys.readouterr().err
 
@@ -309,8 +309,8 @@ def test_an_aborted_replacement_is_listed_beside_the_dataset(
     capsys.readouterr()
     assert main(["rejects", str(out)]) == 0
     text = capsys.readouterr().out
-    assert "the dataset refused 0 things" in text
-    assert "a run that did not finish refused 4 things" in text
+    assert "refused by the dataset: 0" in text
+    assert "refused by a run that did not finish: 4" in text
     assert verify(str(out)).defects == ()
 
 
