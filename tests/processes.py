@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
-from os import killpg
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,7 @@ def start(command: list[str], **options: Any) -> subprocess.Popen[str]:
 
 def kill(process: subprocess.Popen[str]) -> None:
     if process.poll() is None:
-        killpg(process.pid, signal.SIGKILL)
+        os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
 
 

@@ -286,8 +286,10 @@ def test_of_two_runs_into_one_place_one_is_refused(short_root: Path, tmp_path: P
         build_root = tmp_path / ".out.new" if options else out
         first = start([*command, *map(str, options)])
         wait_for((build_root / "_work/plan.json").exists, first)
+        os.killpg(first.pid, signal.SIGSTOP)
         for second in ((), ("--overwrite",)):
             assert "out: another run is writing here; wait" in refusal([*command, *second])
+        os.killpg(first.pid, signal.SIGCONT)
         first.communicate()
         assert first.returncode == 0
         fresh = tmp_path / f"fresh{len(options)}"
