@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import resource
 import shutil
 import signal
@@ -250,16 +251,21 @@ def add_recording(root: Path) -> None:
         shutil.copy(folder / f"100.{ending}", folder / f"999.{ending}")
 
 
+def reusable(out: Path) -> dict[str, str]:
+    """The digests of what a later run of the same plan takes over."""
+    kept = re.compile(r"labels/|.*/\d+-of-\d+\.|_work/plan")
+    return {name: digest for name, digest in digests(out).items() if kept.match(name)}
+
+
 @pytest.mark.parametrize(
     ("change", "options"),
     [
         (lambda root: None, ("--seed", 7)),
-        (lambda root: None, ("--features", "log_mel")),
         (modify_audio, ()),
         (modify_labels, ()),
         (add_recording, ()),
     ],
-    ids=["seed", "features", "audio", "labels", "recording"],
+    ids=["seed", "audio", "labels", "recording"],
 )
 def test_unfinished_work_is_never_mixed_with_what_has_changed(
     change: Callable[[Path], None], options: tuple[object, ...], short_root: Path, tmp_path: Path
@@ -270,9 +276,9 @@ def test_unfinished_work_is_never_mixed_with_what_has_changed(
     kill(process)
     change(root)
     command = command_for(root, out, *options)
-    before = {name: digest for name, digest in digests(out).items() if ".tmp" not in name}
+    before = reusable(out)
     assert "--overwrite" in refusal(command)
-    assert before.items() <= digests(out).items()
+    assert before.items() <= reusable(out).items()
     result = finish([*command, "--overwrite"])
     assert result["shards_reused"] == 0
     finish(command_for(root, tmp_path / "fresh", *options))
