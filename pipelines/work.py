@@ -68,7 +68,7 @@ def build_place(output: str, *, overwrite: bool) -> Iterator[str]:
         yield output
         remove_leftovers(storage)
         return
-    final = Path(os.path.realpath(storage.local_path()))
+    final = _final(storage)
     if final.exists() and not final.is_dir():
         raise PipelineError(f"{output}: is a file; --output must name a folder")
     with contextlib.ExitStack() as stack:
