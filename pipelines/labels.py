@@ -6,7 +6,6 @@ seconds. All comparisons are made in whole numbers, so that no rounding decides 
 
 from __future__ import annotations
 
-import csv
 import dataclasses
 
 import numpy as np
@@ -19,6 +18,8 @@ from schemas import FeatureConfig
 from schemas.features import LABEL_RATE, N_PITCHES
 from schemas.tables import LABELS
 
+_READING = pyarrow.csv.ReadOptions(use_threads=False)
+
 
 def parse_labels(data: bytes, *, where: str) -> pa.Table:
     """The rows of a label CSV, in their order, as `tables.LABELS`.
@@ -29,10 +30,9 @@ def parse_labels(data: bytes, *, where: str) -> pa.Table:
     options = pyarrow.csv.ConvertOptions(
         column_types=LABELS, include_columns=LABELS.names, strings_can_be_null=False
     )
-    reading = pyarrow.csv.ReadOptions(use_threads=False)
     try:
         table = pyarrow.csv.read_csv(
-            pa.BufferReader(data), read_options=reading, convert_options=options
+            pa.BufferReader(data), read_options=_READING, convert_options=options
         )
     except (pa.ArrowException, KeyError) as error:
         message = f"{where}: not a label table of MusicNet's form: {error}"
@@ -44,10 +44,9 @@ def parse_labels(data: bytes, *, where: str) -> pa.Table:
 
 
 def unknown_columns(data: bytes) -> list[str]:
-    """The names in the first line of a label CSV that are not MusicNet's."""
-    header = data.partition(b"\n")[0].decode("utf-8-sig", "replace")
-    names = next(csv.reader([header.rstrip("\r")]), [])
-    return [name for name in names if name not in LABELS.names]
+    """The names of columns that are not MusicNet's, in a label CSV that can be parsed."""
+    with pyarrow.csv.open_csv(pa.BufferReader(data), read_options=_READING) as reader:
+        return [name for name in reader.schema.names if name not in LABELS.names]
 
 
 def odd_notes(table: pa.Table, config: FeatureConfig, frames: int) -> list[tuple[str, str, int]]:

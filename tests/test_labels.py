@@ -53,7 +53,7 @@ def test_other_tables_are_refused_by_name(data: bytes) -> None:
         parse_labels(data, where="1727.csv")
 
 
-@pytest.mark.parametrize("line_end", [b"\n", b"\r\n"])
+@pytest.mark.parametrize("line_end", [b"\n", b"\r\n", b"\r"])
 def test_columns_of_other_names_are_named(line_end: bytes) -> None:
     data = b'\xef\xbb\xbf"velocity",' + HEADER + b"99,1,2,1,60,0,1,Quarter\n"
     data = data.replace(b"\n", line_end)
