@@ -8,8 +8,7 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from schemas import FeatureConfig
-
-_RECORDING_STAGES = ("list", "audio", "labels")
+from schemas.shards import STAGES
 
 Row = Mapping[str, Any]
 
@@ -110,7 +109,7 @@ def refused_recordings(rejects: Iterable[Row]) -> set[str]:
     return {
         row["recording_id"]
         for row in rejects
-        if row["stage"] in _RECORDING_STAGES and row["position"] is None
+        if row["stage"] in STAGES[:3] and row["position"] is None
     }
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import math
 import os
-import re
 from typing import BinaryIO
 
 import numpy as np
@@ -14,6 +13,7 @@ import soxr
 from numpy.typing import NDArray
 
 from pipelines.errors import RefusedInputError
+from pipelines.riff import WAV_STARTS, declared_data_bytes
 from schemas import FeatureConfig
 from schemas.features import WAVEFORM_SCALE
 
@@ -28,7 +28,6 @@ soxr's HQ filters are shorter: with this many the range differs from that of the
 by rounding alone.
 """
 
-
 CONTAINERS = ("WAV", "WAVEX", "RF64")
 SAMPLE_BYTES = {"PCM_U8": 1, "PCM_16": 2, "PCM_24": 3, "PCM_32": 4, "FLOAT": 4, "DOUBLE": 8,
                 "ULAW": 1, "ALAW": 1}  # fmt: skip
@@ -37,13 +36,8 @@ SAMPLE_BYTES = {"PCM_U8": 1, "PCM_16": 2, "PCM_24": 3, "PCM_32": 4, "FLOAT": 4, 
 SAMPLE_RATES = range(1_000, 768_001)
 """Samples per second that are taken for a recording's and not for a damaged header."""
 
-_WAV_STARTS = (b"RIFF", b"RIFX", b"RF64")
-
 _BLOCK_VALUES = 1 << 18
 """Samples, of all channels together, that are read at once."""
-
-_DECLARED_BYTES = re.compile(r"^ *(?:data|Data size) : (\d+)", re.MULTILINE)
-"""In libsndfile's log of a header: the length that it claims for the samples."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,18 +57,14 @@ class AudioReader:
 
     def __init__(self, file: BinaryIO, *, where: str) -> None:
         self._where = where
-        start = file.read(4)
-        file.seek(0)
-        if not start:
-            raise self._refused("empty", "holds no bytes; copy it again")
-        if start not in _WAV_STARTS:
-            # libsndfile would try every kind of audio that it knows, and some print to the screen.
-            raise self._refused("not_wav", f"is no WAV file: it begins with {start!r}; convert it")
-        # By its descriptor libsndfile reads a file itself, without coming back to Python.
-        descriptor = _descriptor(file)
         try:
+            self._declared_bytes = self._claim(file)
+            # By its descriptor libsndfile reads a file itself, without coming back to Python.
+            descriptor = _descriptor(file)
             self._file = soundfile.SoundFile(file if descriptor is None else descriptor)
-        except (soundfile.LibsndfileError, ValueError) as error:
+        except RefusedInputError:
+            raise
+        except (soundfile.LibsndfileError, ValueError, OSError) as error:
             told = getattr(error, "error_string", error)
             raise self._refused("unreadable", f"not audio that can be read: {told}") from None
         self.header = AudioHeader(self._file.frames, self._file.samplerate, self._file.channels)
@@ -83,6 +73,24 @@ class AudioReader:
         except RefusedInputError:
             self.close()
             raise
+
+    def _claim(self, file: BinaryIO) -> int:
+        """The bytes that the header says the samples have; the file is at its start again.
+
+        libsndfile lowers the length of a file that was cut short without a word. What is no WAV
+        file it is not given at all: some of its decoders print to the screen.
+        """
+        start = file.read(4)
+        if not start:
+            raise self._refused("empty", "holds no bytes; copy it again")
+        if start not in WAV_STARTS:
+            raise self._refused("not_wav", f"is no WAV file: it begins with {start!r}; convert it")
+        file.seek(0)
+        declared = declared_data_bytes(file)
+        if declared is None:
+            raise self._refused("unreadable", "not audio that can be read: has no data chunk")
+        file.seek(0)
+        return declared
 
     def _check(self) -> None:
         file, header = self._file, self.header
@@ -95,14 +103,11 @@ class AudioReader:
             raise self._refused("sample_rate", f"{message} has; mend the header")
         frame_bytes = header.channels * SAMPLE_BYTES[file.subtype]
         held_bytes = header.samples * frame_bytes
-        # RF64 says 2**32 - 1 where it gives the length elsewhere.
-        declared = [int(each) for each in _DECLARED_BYTES.findall(file.extra_info)]
-        declared = [each for each in declared if not (file.format == "RF64" and each == 2**32 - 1)]
-        if declared and max(declared) >= held_bytes + frame_bytes:
+        if self._declared_bytes >= held_bytes + frame_bytes:
             raise self._refused(
                 "truncated",
-                f"holds {held_bytes} bytes of samples, its header says {max(declared)}: it was cut "
-                "short, or never closed; copy or write it again",
+                f"holds {held_bytes} bytes of samples, its header says {self._declared_bytes}: it "
+                "was cut short, or never closed; copy or write it again",
             )
         if header.samples == 0:
             raise self._refused("empty", "holds no samples")
@@ -138,7 +143,7 @@ class AudioReader:
         self._file.close()
 
     def _refused(self, reason: str, message: str) -> RefusedInputError:
-        return RefusedInputError(f"{self._where}: {message}", reason)
+        return RefusedInputError.of(self._where, reason, message)
 
 
 def _descriptor(file: BinaryIO) -> int | None:

@@ -6,6 +6,7 @@ import argparse
 import dataclasses
 import json
 import logging
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -33,9 +34,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return options.run(options)
     except KeyboardInterrupt:
-        hint = "; the same command goes on where it stopped" * (options.command == "preprocess")
+        resumes = options.command == "preprocess" and not options.overwrite
+        hint = "; the same command goes on where it stopped" if resumes else ""
         print(f"\ninterrupted{hint}", file=sys.stderr)
         return INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read the output has seen enough, such as `head`.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except ImportError as error:
         if options.debug:
             raise
@@ -172,7 +178,7 @@ def _preprocess(options: argparse.Namespace) -> int:
         shard_megabytes=options.shard_mb,
         max_rejects=options.max_rejects,
         test_split=options.test_split,
-        splits=read_splits(options.splits) if options.splits else None,
+        splits=None if options.splits is None else read_splits(options.splits),
     )
     asked = PreprocessOptions(
         input_root=options.input,
@@ -200,10 +206,10 @@ def _preprocess(options: argparse.Namespace) -> int:
 
 def _feature_config(options: argparse.Namespace) -> FeatureConfig:
     config = PRESETS[options.preset]
-    if options.config:
+    if options.config is not None:
         path = Path(options.config)
         config = FeatureConfig.from_json(path.read_bytes(), where=str(path))
-    if options.features:
+    if options.features is not None:
         names = tuple(name.strip() for name in options.features.split(","))
         config = dataclasses.replace(config, features=names)
     if options.tail:
@@ -254,5 +260,5 @@ def _inspect(options: argparse.Namespace) -> int:
 
 
 def _show(options: argparse.Namespace, result: dict[str, Any], text: str) -> int:
-    print(json.dumps(result, indent=1) if options.json else text)
+    print(json.dumps(result, indent=1) if options.json else text, flush=True)
     return 0

@@ -18,7 +18,7 @@ from pipelines.scan import Row, Scan, scan
 from schemas import Dataset, DatasetError
 from schemas.manifest import MANIFEST_FILE, Manifest
 from schemas.shards import SPLITS, ShardIndex, index_file, shard_file
-from schemas.tables import RECORDINGS_FILE, REJECTS_FILE, labels_file
+from schemas.tables import RECORDINGS_FILE, REJECTS_FILE, labelled_recording
 
 
 def without_path(error: Exception, where: str) -> str:
@@ -102,13 +102,13 @@ class Tables:
         """The windows that belong in a shard; None, for every window, where nothing tells."""
         return _names(self.belonging[shard.split, shard.number])
 
-    def windows_with(self, labels: str) -> Windows | None:
-        """The windows of the recording that has this label file; None as above."""
+    def windows_of_recording(self, recording_id: str) -> Windows | None:
+        """The windows of one recording; None as above."""
         rows: list[tuple[str, int, int]] = []
         for own in self.belonging.values():
             if own is None:
                 return None
-            rows += (row for row in own if labels_file(row[0]) == labels)
+            rows += (row for row in own if row[0] == recording_id)
         return _names(rows)
 
 
@@ -154,8 +154,8 @@ def read_tables(check: Check) -> tuple[Tables, list[Defect]]:
     def concerned(name: str) -> Windows | None:
         if name in shards:
             return tables.windows_of(shards[name])
-        if name.startswith("labels/"):
-            return tables.windows_with(name)
+        if recording_id := labelled_recording(name):
+            return tables.windows_of_recording(recording_id)
         return () if name == REJECTS_FILE else None
 
     return tables, [Defect(name, text, concerned(name)) for name, text in problems.items()]
@@ -191,10 +191,6 @@ def _belonging(
 def planned(dataset: Dataset) -> Plan:
     """The plan by which a dataset was made, from what it says of itself."""
     recordings = dataset.recordings()
-    rows = [row for row in recordings.to_pylist() if row["split"]]
-    windows = {
-        split: sum(row["windows"] for row in rows if row["split"] == split) for split in SPLITS
-    }
     shards = {name: split.shards for name, split in dataset.manifest.splits.items()}
     manifest = dataset.manifest
-    return Plan(manifest.config, manifest.seed, recordings, windows, shards, ())
+    return Plan(manifest.config, manifest.seed, recordings, shards, ())

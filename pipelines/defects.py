@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 
+from schemas.shards import printable
+
 _SHOWN_WINDOWS = 3
 
 Windows = tuple[tuple[str, int], ...]
@@ -31,7 +33,9 @@ def _windows_text(windows: Windows | None) -> str:
         return "every window"
     if not windows:
         return "no window"
-    shown = [f"{recording_id} at {frame}" for recording_id, frame in windows[:_SHOWN_WINDOWS]]
+    shown = [
+        f"{printable(recording_id)} at {frame}" for recording_id, frame in windows[:_SHOWN_WINDOWS]
+    ]
     more = ", ..." if len(windows) > _SHOWN_WINDOWS else ""
     count = "1 window" if len(windows) == 1 else f"{len(windows):,} windows"
     return f"{count}: {', '.join(shown)}{more}"

@@ -1,5 +1,9 @@
 """The errors of the pipelines."""
 
+from __future__ import annotations
+
+from typing import Self
+
 
 class PipelineError(ValueError):
     """Input, output or options cannot be worked with.
@@ -13,8 +17,18 @@ class TooManyRejectsError(PipelineError):
 
 
 class RefusedInputError(PipelineError):
-    """A file of a recording cannot be used; `reason` is a word for it, such as `truncated`."""
+    """A file of a recording cannot be used.
 
-    def __init__(self, message: str, reason: str) -> None:
-        super().__init__(message)
-        self.reason = reason
+    `reason` is a word for why, such as truncated; `cause` says it without the path.
+    """
+
+    def __init__(self, message: str, reason: str, cause: str) -> None:
+        super().__init__(message, reason, cause)
+        self.reason, self.cause = reason, cause
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+    @classmethod
+    def of(cls, path: str, reason: str, cause: str) -> Self:
+        return cls(f"{path}: {cause}", reason, cause)

@@ -8,6 +8,7 @@ References travel between the steps, never audio.
 from __future__ import annotations
 
 import dataclasses
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 
 import apache_beam as beam
@@ -20,7 +21,7 @@ from pipelines.plan import Plan, PlanOptions, make_plan
 from pipelines.publish import publish
 from pipelines.shard_writer import ShardJob, WrittenShard, write_shard
 from pipelines.sources import Source, list_sources
-from pipelines.work import claim_plan, remember_run
+from pipelines.work import claim_plan, read_claim, remember_run
 from schemas import Storage
 from schemas.checksums import canonical_json, sha256
 from schemas.manifest import FileEntry
@@ -100,6 +101,8 @@ def plan_run(
     try:
         plan = make_plan(inspected, rejects, run.plan)
     except TooManyRejectsError as error:
+        if read_claim(storage) is not None:
+            raise  # What is remembered there is another run's.
         remember_run(storage, run.input_root, run.plan.features, found)
         raise _with_listing(error, run) from None
     labels = {labels_file(each.source.recording_id): each.labels for each in inspected}
@@ -170,4 +173,5 @@ def publish_run(written: Sequence[WrittenShard], planned: PlannedRun, run: RunCo
 
 
 def _with_listing(error: TooManyRejectsError, run: RunConfig) -> PipelineError:
-    return PipelineError(f"{error}\nwhat was refused: python -m pipelines rejects {run.output}")
+    command = shlex.join(["python", "-m", "pipelines", "rejects", run.output])
+    return PipelineError(f"{error}\nwhat was refused: {command}")

@@ -48,10 +48,12 @@ def inspect_recording(
     storage = Storage(input_root)
     rejects: list[Reject] = []
 
-    def reject(stage: str, reason: str, message: object, position: int | None = None) -> None:
+    def reject(stage: str, reason: str, message: str, position: int | None = None) -> None:
+        rejects.append(Reject(source.recording_id, stage, reason, position, message))
+
+    def reject_file(stage: str, path: str, error: RefusedInputError | UnreadableFileError) -> None:
         # Where the input lies must not change a byte of the dataset.
-        text = str(message).replace(storage.path("x")[:-1], "")
-        rejects.append(Reject(source.recording_id, stage, reason, position, text))
+        reject(stage, f"{stage}_{error.reason}", f"{path}: {error.cause}")
 
     facts: dict[str, Any] = {}
     version = ""
@@ -59,14 +61,14 @@ def inspect_recording(
         version = storage.version(source.audio_path)
         facts = _audio_facts(storage, source, config)
     except (RefusedInputError, UnreadableFileError) as error:
-        reject("audio", f"audio_{error.reason}", error)
+        reject_file("audio", source.audio_path, error)
     table = None
     if source.labels_path:
         try:
             data = storage.read_bytes(source.labels_path)
             table = parse_labels(data, where=source.labels_path)
         except (RefusedInputError, UnreadableFileError) as error:
-            reject("labels", f"labels_{error.reason}", error)
+            reject_file("labels", source.labels_path, error)
     elif config.has_notes:
         message = f"{source.audio_path}: has no label file, which the features chosen need"
         reject("labels", "labels_missing", message)

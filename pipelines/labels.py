@@ -31,22 +31,29 @@ def parse_labels(data: bytes, *, where: str) -> pa.Table:
         column_types=LABELS, include_columns=LABELS.names, strings_can_be_null=False
     )
     try:
+        names = _column_names(data)
         table = pyarrow.csv.read_csv(
             pa.BufferReader(data), read_options=_READING, convert_options=options
         )
-    except (pa.ArrowException, KeyError) as error:
-        message = f"{where}: not a label table of MusicNet's form: {error}"
-        raise RefusedInputError(message, "malformed") from None
+    except (pa.ArrowException, KeyError, UnicodeDecodeError) as error:
+        cause = f"not a label table of MusicNet's form: {error}"
+        raise RefusedInputError.of(where, "malformed", cause) from None
+    twice = [name for name in LABELS.names if names.count(name) > 1]
+    if twice:
+        raise RefusedInputError.of(where, "malformed", f"has two columns named {twice[0]}")
     if any(column.null_count for column in table.columns[:4]):
-        message = f"{where}: a row lacks its time, instrument or note"
-        raise RefusedInputError(message, "malformed")
+        raise RefusedInputError.of(where, "malformed", "a row lacks its time, instrument or note")
     return table
 
 
 def unknown_columns(data: bytes) -> list[str]:
     """The names of columns that are not MusicNet's, in a label CSV that can be parsed."""
+    return [name for name in _column_names(data) if name not in LABELS.names]
+
+
+def _column_names(data: bytes) -> list[str]:
     with pyarrow.csv.open_csv(pa.BufferReader(data), read_options=_READING) as reader:
-        return [name for name in reader.schema.names if name not in LABELS.names]
+        return reader.schema.names
 
 
 def odd_notes(table: pa.Table, config: FeatureConfig, frames: int) -> list[tuple[str, str, int]]:

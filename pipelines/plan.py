@@ -10,7 +10,8 @@ from __future__ import annotations
 import dataclasses
 import functools
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,8 @@ ALWAYS_ALLOWED_REJECTS = 3
 """Recordings that may be refused where no share was asked for, though they be more than it."""
 
 _SHOWN_REJECTS = 10
+_SEVEREST = ("list", "audio", "window", "labels", "metadata")
+"""The stages at which something is refused, that first which says why a recording is lost."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,15 +85,19 @@ class Plan:
     """All that is known before the first shard is written; the same for every worker.
 
     `recordings` is a table of `tables.RECORDINGS`, sorted by id, without what shards will count;
-    `shards` and `windows` hold their number for each split.
+    `shards` holds their number for each split.
     """
 
     config: FeatureConfig
     seed: int
     recordings: pa.Table
-    windows: Mapping[str, int]
     shards: Mapping[str, int]
     rejects: tuple[Reject, ...]
+
+    @functools.cached_property
+    def windows(self) -> dict[str, int]:
+        """How many windows each split has, those included that will turn out to be bad."""
+        return windows_by_split(self.recordings)
 
     @functools.cached_property
     def digest(self) -> str:
@@ -136,10 +143,7 @@ def make_plan(
     inspected = sorted(inspected, key=lambda each: each.source.recording_id.encode())
     rejects = [*listing_rejects, *(reject for each in inspected for reject in each.rejects)]
     accepted = [each for each in inspected if each.accepted]
-    listed_ids = {each.source.recording_id for each in inspected}
-    unlisted = {reject.recording_id for reject in listing_rejects if reject.stage == "list"}
-    refused = (listed_ids | unlisted) - {each.source.recording_id for each in accepted}
-    check_rejects(rejects, refused, len(listed_ids | unlisted), options)
+    check_rejects([each.row for each in inspected], rejects, options)
     if options.splits is None:
         splits = split_recordings(
             [(each.row, each.source.group) for each in accepted],
@@ -151,9 +155,7 @@ def make_plan(
         splits = assigned_splits(ids, options.splits)
     rows = [{**each.row, "split": splits.get(each.source.recording_id)} for each in inspected]
     table = pa.Table.from_pylist([_with_drops(row, config) for row in rows], RECORDINGS)
-    windows = {
-        split: sum(row["windows"] for row in rows if row["split"] == split) for split in SPLITS
-    }
+    windows = windows_by_split(table)
     if not any(windows.values()):
         raise PipelineError(
             f"no recording fills a window of {config.window_frames} frames; "
@@ -163,40 +165,57 @@ def make_plan(
         split: min(count, -(-count * config.window_bytes // options.shard_bytes))
         for split, count in windows.items()
     }
-    return Plan(config, options.seed, table, windows, shards, tuple(rejects))
+    return Plan(config, options.seed, table, shards, tuple(rejects))
+
+
+def windows_by_split(recordings: pa.Table) -> dict[str, int]:
+    """The sum of `windows` of a table of `tables.RECORDINGS`, for each split."""
+    windows = dict.fromkeys(SPLITS, 0)
+    for row in recordings.select(["split", "windows"]).to_pylist():
+        if row["split"]:
+            windows[row["split"]] += row["windows"]
+    return windows
 
 
 def check_rejects(
-    rejects: Sequence[Reject], refused: Collection[str], recordings: int, options: PlanOptions
+    rows: Iterable[Mapping[str, Any]], rejects: Sequence[Reject], options: PlanOptions
 ) -> None:
     """Raises `TooManyRejectsError`, naming the first offenders, where too much was refused.
 
-    `refused` are the ids of the recordings of which nothing can be used.
+    A recording counts as refused when nothing of it is left; `rows` are of `tables.RECORDINGS`,
+    and need no split.
     """
-    allowed = options.allowed_rejects(recordings)
-    if len(refused) <= allowed and len(refused) < recordings:
+    lost = Counter(reject.recording_id for reject in rejects if reject.stage == "window")
+    recordings = {reject.recording_id for reject in rejects if reject.stage == "list"}
+    used = set()
+    for row in rows:
+        recordings.add(row["recording_id"])
+        if row["status"] != "rejected" and not 0 < row["windows"] == lost[row["recording_id"]]:
+            used.add(row["recording_id"])
+    refused = sorted(recordings - used, key=str.encode)
+    allowed = options.allowed_rejects(len(recordings))
+    if len(refused) <= allowed and used:
         return
-    # What is wrong with the whole comes before what is wrong with a part.
-    stages = ("metadata", "labels", "window", "audio", "list")
-    ordered = sorted(rejects, key=lambda reject: stages.index(reject.stage))
-    why = {reject.recording_id: reject for reject in ordered}
-    offenders = sorted(refused, key=str.encode)
-    shown = [
-        f"  {printable(name)}: {why[name].reason}: {why[name].message}"
-        for name in offenders[:_SHOWN_REJECTS]
-    ]
-    if len(offenders) > _SHOWN_REJECTS:
-        shown.append(f"  and {len(offenders) - _SHOWN_REJECTS} more")
+    shown = [f"  {printable(name)}: {_why(name, rejects)}" for name in refused[:_SHOWN_REJECTS]]
+    if len(refused) > _SHOWN_REJECTS:
+        shown.append(f"  and {len(refused) - _SHOWN_REJECTS} more")
     raise TooManyRejectsError(
         "\n".join(
             [
-                f"{len(refused)} of {recordings} recordings cannot be used, {allowed} may be "
+                f"{len(refused)} of {len(recordings)} recordings cannot be used, {allowed} may be "
                 "refused (--max-rejects):",
                 *shown,
                 "mend or remove them, or allow more",
             ]
         )
     )
+
+
+def _why(recording_id: str, rejects: Sequence[Reject]) -> str:
+    """What is wrong with a recording: with the whole, or else with its first bad part."""
+    own = [reject for reject in rejects if reject.recording_id == recording_id]
+    own.sort(key=lambda reject: (_SEVEREST.index(reject.stage), reject.position or 0))
+    return f"{own[0].reason}: {own[0].message}"
 
 
 def _with_drops(row: Mapping[str, Any], config: FeatureConfig) -> dict[str, Any]:

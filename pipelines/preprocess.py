@@ -41,6 +41,8 @@ class PreprocessOptions:
     beam_arguments: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        if not self.input_root or not self.output:
+            raise PipelineError("--input and --output must each name a folder, not nothing")
         if not self.formats or set(self.formats) - set(FORMATS):
             raise PipelineError(f"formats={self.formats!r} must be among {', '.join(FORMATS)}")
         if self.workers < 1:
@@ -50,9 +52,10 @@ class PreprocessOptions:
 def preprocess(options: PreprocessOptions) -> dict[str, Any]:
     """Makes the dataset and returns what it came to, JSON-ready. Raises `PipelineError`."""
     started = time.monotonic()
-    if "://" not in options.output:
-        # The folder may be replaced, and with it the one that a relative path begins in.
-        options = dataclasses.replace(options, output=os.path.abspath(options.output))
+    # The folder may be replaced, and with it the one that a relative path begins in.
+    options = dataclasses.replace(
+        options, input_root=_absolute(options.input_root), output=_absolute(options.output)
+    )
     with build_place(options.output, overwrite=options.overwrite) as build_root:
         run = RunConfig(
             input_root=options.input_root,
@@ -84,6 +87,10 @@ def preprocess(options: PreprocessOptions) -> dict[str, Any]:
         "audio_seconds": audio_seconds(dataset.recordings().to_pylist()),
         "wall_seconds": round(time.monotonic() - started, 2),
     }
+
+
+def _absolute(path: str) -> str:
+    return path if "://" in path else os.path.abspath(path)
 
 
 def dry_run(options: PreprocessOptions) -> dict[str, Any]:

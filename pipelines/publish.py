@@ -16,7 +16,6 @@ from schemas.dataset import fingerprint
 from schemas.manifest import MANIFEST_FILE, FileEntry, SplitSummary
 from schemas.shards import (
     SPLITS,
-    Reject,
     ShardIndex,
     ShardReport,
     index_file,
@@ -52,7 +51,7 @@ def publish(
     reports = {name: by_name[name].report for name in names}
     rejects = [*plan.rejects, *(each for report in reports.values() for each in report.rejects)]
     remember_rejects(storage, rejects)
-    _require_windows(plan, rejects, options)
+    check_rejects(plan.recordings.to_pylist(), rejects, options)
     for name in storage.list_files():
         # Left by a run that failed, of a recording that is no longer there.
         if name.startswith("labels/") and name not in labels:
@@ -84,19 +83,6 @@ def publish(
     return manifest
 
 
-def _require_windows(plan: Plan, rejects: Sequence[Reject], options: PlanOptions) -> None:
-    """Counts recordings of which nothing is left as refused ones."""
-    lost = Counter(reject.recording_id for reject in rejects if reject.stage == "window")
-    listed = {row["recording_id"]: row for row in plan.recordings.to_pylist()}
-    unlisted = {reject.recording_id for reject in plan.rejects if reject.stage == "list"}
-    refused = unlisted | {
-        name
-        for name, row in listed.items()
-        if row["status"] == "rejected" or 0 < row["windows"] == lost[name]
-    }
-    check_rejects(rejects, refused, len({*listed, *unlisted}), options)
-
-
 def finished_recordings(plan: Plan, reports: Sequence[ShardReport]) -> pa.Table:
     """`plan.recordings` with what the shards counted; reports of one format, in any order."""
     clipped: Counter[str] = Counter()
@@ -106,7 +92,7 @@ def finished_recordings(plan: Plan, reports: Sequence[ShardReport]) -> pa.Table:
         partial |= {reject.recording_id for reject in report.rejects}
     rows = plan.recordings.to_pylist()
     for row in rows:
-        if row["status"] == "ok":
+        if row["split"]:
             row["clipped_samples"] = clipped[row["recording_id"]]
             row["status"] = "partial" if row["recording_id"] in partial else "ok"
     return pa.Table.from_pylist(rows, RECORDINGS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shlex
 import tempfile
 from collections.abc import Sequence
 from typing import Any
@@ -64,11 +65,12 @@ def refusals_text(refusals: Refusals, output: str) -> str:
         lines.append(f"  {name}: {row['stage']}{position}: {row['reason']}: {row['message']}")
     names = [row["recording_id"] for row in rows if row["recording_id"]]
     if names:
+        # One that a shell can be given on one line, where there is one.
+        name = min(names, key=lambda name: name != printable(name))
         root = refusals.input_root or "ROOT"
-        lines.append(
-            "try one again, without touching anything:\n"
-            f"  python -m pipelines rejects {output} --replay {names[0]!r} --input {root}"
-        )
+        command = ["python", "-m", "pipelines", "rejects", output, f"--replay={name}"]
+        lines.append("try one again, without touching anything:")
+        lines.append(f"  {shlex.join([*command, '--input', root])}")
     return "\n".join(lines)
 
 

@@ -14,6 +14,7 @@ from apache_beam.runners.portability.fn_api_runner.fn_runner import FnApiRunner
 from apache_beam.runners.runner import create_runner
 
 from pipelines.errors import PipelineError
+from schemas import DatasetError
 
 DIRECT_RUNNER = "DirectRunner"
 
@@ -80,7 +81,7 @@ def readable_failure(error: Exception) -> str:
     """
     text = str(error)
     found = re.findall(
-        r"^(?:\w+\.)*(?:PipelineError|DatasetError|DamagedDataError): (.*?)"
+        rf"^(?:\w+\.)*(?:{'|'.join(_names_of(PipelineError, DatasetError))}): (.*?)"
         r"(?=\n\nDuring handling|\nTraceback|\n\n|\Z| \[while running)",
         text,
         re.MULTILINE | re.DOTALL,
@@ -89,3 +90,9 @@ def readable_failure(error: Exception) -> str:
         lines = re.sub(r" \[while running .*", "", text, flags=re.DOTALL).strip()
         return lines if isinstance(error, PipelineError) else lines.splitlines()[-1]
     return found[-1].strip()
+
+
+def _names_of(*kinds: type[Exception]) -> list[str]:
+    """The names of some errors and of all that are kinds of them."""
+    below = [_names_of(*kind.__subclasses__()) for kind in kinds]
+    return [*(kind.__name__ for kind in kinds), *(name for names in below for name in names)]

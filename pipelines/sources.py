@@ -42,15 +42,13 @@ def list_sources(root: str) -> tuple[list[Source], list[Reject]]:
     Raises `PipelineError` where `root` is not in MusicNet's layout.
     """
     storage = Storage(root)
+    listed = {group: storage.list_folder(f"{group}_data") for group in GROUPS}
     audio = [
-        (group, name)
-        for group in GROUPS
-        for name in storage.list_files(f"{group}_data")
-        if _is_audio(name, group)
+        (group, name) for group in GROUPS for name in listed[group][0] if _is_audio(name, group)
     ]
     if not audio:
         raise PipelineError(f"{root}: {_why_no_audio(storage)}")
-    present = {name for group in GROUPS for name in storage.list_files(f"{group}_labels")}
+    present = {name for group in GROUPS for name in storage.list_folder(f"{group}_labels")[0]}
     metadata, rejects = _read_metadata(storage)
     ids = Counter(_stem(name) for _, name in audio)
     sources = []
@@ -70,7 +68,7 @@ def list_sources(root: str) -> tuple[list[Source], list[Reject]]:
             Source(recording_id, group, name, labels if labels in present else None, found or {})
         )
     for group in GROUPS:
-        for name in storage.list_folders(f"{group}_data"):
+        for name in listed[group][1]:
             if _is_audio(name, group):
                 message = "is a folder, not a recording; move it elsewhere"
                 rejects.append(_listing_reject(name, "is_folder", message))
@@ -99,7 +97,7 @@ def _listing_reject(name: str, reason: str, message: str) -> Reject:
 def _why_no_audio(storage: Storage) -> str:
     if not storage.exists():
         return "no such folder"
-    for folder in storage.list_folders():
+    for folder in storage.list_folder()[1]:
         if storage.exists(f"{folder}/train_data"):
             return f"the recordings lie one folder deeper: use --input {storage.path(folder)}"
     return (
@@ -136,14 +134,16 @@ def _read_metadata(storage: Storage) -> tuple[dict[str, dict[str, str]] | None, 
             text = f"has no column named {' or '.join(lacking)}, which tell works apart"
             reject("incomplete", text)
         for position, row in enumerate(rows):
-            recording_id = row["id"] or ""
+            recording_id = row["id"]
+            if not recording_id:
+                continue
             if recording_id in by_id:
                 message = f"data row {position} is another of its id; the first one counts"
                 reject("duplicate", message, position, recording_id)
                 continue
             by_id[recording_id] = {name: row[name] for name in METADATA_COLUMNS if row.get(name)}
     except UnreadableFileError as error:
-        reject(error.reason, str(error).rpartition(": ")[2])
+        reject(error.reason, error.cause)
         return None, rejects
     except (ValueError, csv.Error) as error:
         reject("malformed", f"not a table of metadata: {error}")

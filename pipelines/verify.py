@@ -28,7 +28,7 @@ from schemas import Dataset, DatasetError
 from schemas.dataset import fingerprint
 from schemas.manifest import MANIFEST_FILE, Manifest, spelled
 from schemas.shards import ShardIndex, rejects_table
-from schemas.tables import RECORDINGS_FILE, REJECTS_FILE, labels_file
+from schemas.tables import RECORDINGS_FILE, REJECTS_FILE
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,6 +65,7 @@ def verify(root: str) -> Verification:
     """Checks the dataset in `root`. Defects are in the result, never exceptions."""
     try:
         dataset = Dataset(root)
+        present = frozenset(dataset.storage.list_files())
     except (DatasetError, OSError) as error:
         where = f"{root.rstrip('/')}/{MANIFEST_FILE}"
         defect = Defect(MANIFEST_FILE, without_path(error, where), None)
@@ -72,7 +73,7 @@ def verify(root: str) -> Verification:
     files = dataset.manifest.files
     total = sum(entry.nbytes for entry in files.values())
     with tqdm(total=total, desc="verifying", unit="B", unit_scale=True, dynamic_ncols=True) as bar:
-        check = Check(dataset, frozenset(dataset.storage.list_files()), bar.update)
+        check = Check(dataset, present, bar.update)
         tables, defects = read_tables(check)
         for shard in shards_of(dataset.manifest):
             defects += shard_defects(check, tables, shard)
@@ -195,7 +196,7 @@ def _account_defects(tables: Tables, accounts: Mapping[str, Account] | None) -> 
     for recording_id, each in accounts.items():
         if not each.balances:
             text = f"recording {recording_id}: of {each}: {each.lost:,} are unaccounted for"
-            yield Defect(RECORDINGS_FILE, text, tables.windows_with(labels_file(recording_id)))
+            yield Defect(RECORDINGS_FILE, text, tables.windows_of_recording(recording_id))
     explained = refused_recordings(tables.rejects or [])
     for recording_id in tables.plan.recordings["recording_id"].to_pylist():
         if recording_id not in accounts and recording_id not in explained:

@@ -21,7 +21,7 @@ from typing import Any
 import pyarrow as pa
 
 from pipelines.errors import PipelineError
-from schemas import Dataset, FeatureConfig, Storage
+from schemas import Dataset, DatasetError, FeatureConfig, Storage
 from schemas.checksums import canonical_json
 from schemas.manifest import MANIFEST_FILE
 from schemas.shards import SPLITS, Reject, rejects_table
@@ -69,8 +69,8 @@ def build_place(output: str, *, overwrite: bool) -> Iterator[str]:
         remove_leftovers(storage)
         return
     final = _final(storage)
-    if final.exists() and not final.is_dir():
-        raise PipelineError(f"{output}: is a file; --output must name a folder")
+    if not final.name or (final.exists() and not final.is_dir()):
+        raise PipelineError(f"{output}: cannot be a dataset's folder; choose another --output")
     with contextlib.ExitStack() as stack:
         with writing(final.parent):
             final.parent.mkdir(parents=True, exist_ok=True)
@@ -198,7 +198,7 @@ def unfinished_rejects(storage: Storage) -> tuple[str, FeatureConfig, pa.Table] 
     """The input, the features and the rejects of a run that did not finish here; None without."""
     if not storage.exists(_RUN) or not storage.exists(_REJECTS):
         return None
-    run = json.loads(storage.read_bytes(_RUN))
+    run = _read_json(storage, _RUN)
     where = storage.path(_REJECTS)
     features = FeatureConfig.from_dict(run["features"], where=storage.path(_RUN))
     table = table_from_bytes(storage.read_bytes(_REJECTS), REJECTS, where=where)
@@ -222,7 +222,15 @@ def read_claim(storage: Storage) -> dict[str, Any] | None:
     """The plan that is worked on, as it was claimed; None before there is one."""
     if not storage.exists(_PLAN):
         return None
-    return json.loads(storage.read_bytes(_PLAN))
+    return _read_json(storage, _PLAN)
+
+
+def _read_json(storage: Storage, name: str) -> dict[str, Any]:
+    try:
+        return json.loads(storage.read_bytes(name))
+    except ValueError:
+        message = f"{storage.path(name)}: was damaged; use --overwrite to begin anew"
+        raise PipelineError(message) from None
 
 
 def remove_leftovers(storage: Storage) -> None:
@@ -265,7 +273,13 @@ def _refuse_foreign_files(storage: Storage) -> None:
 
 def _refuse_extra_files(storage: Storage) -> None:
     """A dataset may be replaced where nothing else lies in its folder."""
-    dataset = Dataset(storage.root)
+    try:
+        dataset = Dataset(storage.root)
+    except DatasetError as error:
+        raise PipelineError(
+            f"{error}; it cannot be told which files here are the dataset's: move or remove the "
+            "folder, or choose another --output"
+        ) from None
     extra = sorted(set(storage.list_files()) - set(dataset.manifest.files) - {MANIFEST_FILE})
     if extra:
         raise PipelineError(
@@ -281,7 +295,9 @@ def _locked(path: Path, output: str) -> Iterator[None]:
         while True:
             with writing(path):
                 path.parent.mkdir(parents=True, exist_ok=True)
-                lock = stack.enter_context(open(path, "w"))
+                lock = stack.enter_context(open(path, "a"))
+            if os.fstat(lock.fileno()).st_size:
+                raise PipelineError(f"{path}: is in the way of a lock; move it elsewhere")
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:

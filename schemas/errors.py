@@ -1,5 +1,9 @@
 """The errors of the dataset contract."""
 
+from __future__ import annotations
+
+from typing import Self
+
 
 class DatasetError(ValueError):
     """Something about a dataset, its configuration or its files is wrong.
@@ -13,8 +17,19 @@ class DamagedDataError(DatasetError):
 
 
 class UnreadableFileError(DatasetError):
-    """A file cannot be read; `reason`: missing, no_permission, is_folder or unreadable."""
+    """A file cannot be read.
 
-    def __init__(self, message: str, reason: str = "unreadable") -> None:
-        super().__init__(message)
-        self.reason = reason
+    `reason` is a word for why: missing, no_permission, is_folder, not_a_file or unreadable;
+    `cause` says it without the path.
+    """
+
+    def __init__(self, message: str, reason: str, cause: str) -> None:
+        super().__init__(message, reason, cause)
+        self.reason, self.cause = reason, cause
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+    @classmethod
+    def of(cls, path: str, reason: str, cause: str) -> Self:
+        return cls(f"{path}: {cause}", reason, cause)

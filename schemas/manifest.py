@@ -103,18 +103,21 @@ class Manifest:
                 f"{where}: differs from its own digest: it was edited or damaged after it was "
                 "written; make the dataset again"
             )
-        statistics = body["statistics"]
-        return cls(
-            config=FeatureConfig.from_dict(body["config"], where=where),
-            seed=body["seed"],
-            formats=tuple(body["formats"]),
-            splits={name: SplitSummary(**body["splits"][name]) for name in SPLITS},
-            statistics=statistics and Statistics.from_dict(statistics, where=where),
-            plan_digest=body["plan_digest"],
-            fingerprint=body["fingerprint"],
-            packages=body["packages"],
-            files={name: FileEntry(**entry) for name, entry in body["files"].items()},
-        )
+        try:
+            statistics = body["statistics"]
+            return cls(
+                config=FeatureConfig.from_dict(body["config"], where=where),
+                seed=body["seed"],
+                formats=tuple(body["formats"]),
+                splits={name: SplitSummary(**body["splits"][name]) for name in SPLITS},
+                statistics=statistics and Statistics.from_dict(statistics, where=where),
+                plan_digest=body["plan_digest"],
+                fingerprint=body["fingerprint"],
+                packages=body["packages"],
+                files={name: FileEntry(**entry) for name, entry in body["files"].items()},
+            )
+        except (KeyError, TypeError, AttributeError) as error:
+            raise DamagedDataError(f"{where}: lacks what a manifest says: {error!r}") from None
 
 
 def spelled(body: Mapping[str, Any]) -> bytes:

@@ -21,6 +21,9 @@ from schemas.tables import REJECTS, index_schema, table_bytes, table_from_bytes
 SPLITS = ("train", "validation", "test")
 FORMATS = ("tfrecord", "hdf5")
 
+STAGES = ("list", "audio", "labels", "window", "metadata")
+"""Where something is refused. Of the first three, what has no position is a whole recording."""
+
 _EXTENSIONS = {"tfrecord": "tfrecord", "hdf5": "h5"}
 _LONGEST_MESSAGE = 500
 _REPORT_KEY = b"shard_report"
@@ -83,7 +86,13 @@ def rejects_table(rejects: Iterable[Reject]) -> pa.Table:
     """A table of `tables.REJECTS`, sorted by recording, stage, position."""
     ordered = sorted(
         rejects,
-        key=lambda each: (each.recording_id.encode(), each.stage, each.position or 0, each.reason),
+        key=lambda each: (
+            each.recording_id.encode(),
+            each.stage,
+            -1 if each.position is None else each.position,
+            each.reason,
+            each.message,
+        ),
     )
     return pa.Table.from_pylist([vars(reject) for reject in ordered], REJECTS)
 

@@ -8,6 +8,7 @@ import io
 import os
 import secrets
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -49,10 +50,14 @@ class Storage:
 
     def __init__(self, root: str | os.PathLike[str]) -> None:
         self.root = os.fspath(root)
-        filesystem, path = fsspec.core.url_to_fs(self.root)
-        self._filesystem: Any = filesystem
+        self._filesystem: Any
+        if "://" in self.root:
+            self._filesystem, path = fsspec.core.url_to_fs(self.root)
+        else:
+            # fsspec would take a part of some paths for instructions, such as `folder::name`.
+            self._filesystem, path = fsspec.filesystem("file"), os.path.abspath(self.root)
         self._path: str = path.rstrip("/") or "/"
-        self.is_local: bool = "file" in _protocols(filesystem)
+        self.is_local: bool = "file" in _protocols(self._filesystem)
 
     def path(self, name: str = "") -> str:
         """The full path of `name`, for messages and for libraries that want one."""
@@ -67,11 +72,6 @@ class Storage:
     def exists(self, name: str = "") -> bool:
         return bool(self._filesystem.exists(self._full(name)))
 
-    def size(self, name: str) -> int:
-        """Bytes of a file."""
-        with self._readable(name):
-            return int(self._filesystem.size(self._full(name)))
-
     def version(self, name: str) -> str:
         """A text that changes when the file does: size and time of change, or a store's etag."""
         with self._readable(name):
@@ -79,31 +79,41 @@ class Storage:
         known = [info.get(key) for key in ("size", "mtime", "etag", "ETag", "generation")]
         return "-".join(str(each) for each in known if each is not None)
 
-    def list_files(self, folder: str = "") -> list[str]:
-        """The names of all files below `folder`, sorted; none where there is no such folder."""
-        if not self.exists(folder):
+    def list_files(self) -> list[str]:
+        """The names of all files below the folder, sorted; none where there is no folder."""
+        if not self.exists():
             return []
-        full = self._full(folder)
-        with self._readable(folder):
-            found = list(_walk(full)) if self.is_local else self._filesystem.find(full)
+        with self._readable(""):
+            found = list(_walk(self._path)) if self.is_local else self._filesystem.find(self._path)
         return sorted(os.path.relpath(path, self._path).replace(os.sep, "/") for path in found)
 
-    def list_folders(self, folder: str = "") -> list[str]:
-        """The names of the folders directly in `folder`, sorted; object stores have none."""
-        if not self.is_local or not self.exists(folder):
-            return []
+    def list_folder(self, folder: str = "") -> tuple[list[str], list[str]]:
+        """The names of the files, and of the folders, directly in `folder`, sorted."""
+        if not self.exists(folder):
+            return [], []
+        files: list[str] = []
+        folders: list[str] = []
         full = self._full(folder)
         with self._readable(folder):
-            names = sorted(name for name in os.listdir(full) if os.path.isdir(f"{full}/{name}"))
-        return [f"{folder}/{name}" if folder else name for name in names]
+            if self.is_local:
+                for name in os.listdir(full):
+                    (folders if os.path.isdir(f"{full}/{name}") else files).append(name)
+            else:
+                for entry in self._filesystem.ls(full, detail=True):
+                    name = entry["name"].rstrip("/").rpartition("/")[2]
+                    (folders if entry["type"] == "directory" else files).append(name)
+        before = f"{folder}/" if folder else ""
+        return sorted(before + name for name in files), sorted(before + name for name in folders)
 
     def open(self, name: str) -> BinaryIO:
         """Opens a file for sequential and seeking reads."""
         with self._readable(name):
+            self._require_regular(name)
             return self._filesystem.open(self._full(name), "rb")
 
     def read_bytes(self, name: str) -> bytes:
         with self._readable(name):
+            self._require_regular(name)
             return self._filesystem.cat_file(self._full(name))
 
     def open_ranges(self, name: str) -> RangeReader:
@@ -190,15 +200,25 @@ class Storage:
         try:
             yield
         except FileNotFoundError:
-            raise UnreadableFileError(f"{self.path(name)}: no such file", "missing") from None
-        except PermissionError:
-            message = f"{self.path(name)}: no permission to read it"
-            raise UnreadableFileError(message, "no_permission") from None
+            raise UnreadableFileError.of(self.path(name), "missing", "no such file") from None
+        except PermissionError as error:
+            path = os.fspath(error.filename or self.path(name))
+            cause = "no permission to read it"
+            raise UnreadableFileError.of(path, "no_permission", cause) from None
         except IsADirectoryError:
-            message = f"{self.path(name)}: is a folder, not a file"
-            raise UnreadableFileError(message, "is_folder") from None
+            cause = "is a folder, not a file"
+            raise UnreadableFileError.of(self.path(name), "is_folder", cause) from None
         except OSError as error:
-            raise UnreadableFileError(f"{self.path(name)}: {error.strerror or error}") from None
+            cause = error.strerror or str(error)
+            raise UnreadableFileError.of(self.path(name), "unreadable", cause) from None
+
+    def _require_regular(self, name: str) -> None:
+        """Opening a pipe would wait for somebody to write to it."""
+        if self.is_local:
+            mode = os.stat(self._full(name)).st_mode
+            if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+                cause = "is a pipe or a device, not a file"
+                raise UnreadableFileError.of(self.path(name), "not_a_file", cause)
 
 
 class _NewFile(io.FileIO):

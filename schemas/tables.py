@@ -19,7 +19,7 @@ RECORDINGS = pa.schema(
     [
         ("recording_id", pa.string()),
         ("split", pa.string()),  # train, validation, test; null where the recording was rejected
-        ("status", pa.string()),  # ok; partial: some windows were rejected; rejected
+        ("status", pa.string()),  # ok; partial: some windows, or all, were rejected; rejected
         ("path", pa.string()),  # of the audio, relative to the input folder
         ("samples", pa.int64()),  # at the file's own rate, as the next ones
         ("sample_rate", pa.int32()),
@@ -42,8 +42,10 @@ RECORDINGS = pa.schema(
 )
 """A row per recording, sorted by id. Text columns from `composer` on are the metadata's."""
 
-_NOT_IN_FILE_NAMES = frozenset('/\\%:*?"<>|[]#')
-"""Beside what cannot be printed: letters that mean something to a file system, a shell or a URL."""
+_LABELS_FOLDER = "labels/"
+_LABELS_ENDING = ".parquet"
+_NOT_IN_FILE_NAMES = frozenset('/\\%:*?"<>|[]#\x7f')
+"""Beside control codes: letters that mean something to a file system, a shell or a URL."""
 
 METADATA_COLUMNS = RECORDINGS.names[RECORDINGS.get_field_index("composer") :]
 
@@ -91,12 +93,19 @@ def index_schema(specs: Mapping[str, FeatureSpec]) -> pa.Schema:
 def labels_file(recording_id: str) -> str:
     """The name of a recording's label table: its id, percent-encoded where that is needed."""
     name = "".join(
-        letter
-        if letter.isprintable() and letter not in _NOT_IN_FILE_NAMES
-        else urllib.parse.quote(letter, safe="")
+        urllib.parse.quote(letter, safe="")
+        if ord(letter) < 32 or letter in _NOT_IN_FILE_NAMES
+        else letter
         for letter in recording_id
     )
-    return f"labels/{name}.parquet"
+    return f"{_LABELS_FOLDER}{name}{_LABELS_ENDING}"
+
+
+def labelled_recording(name: str) -> str | None:
+    """The id of the recording whose label table has this name; None for any other file."""
+    if not name.startswith(_LABELS_FOLDER):
+        return None
+    return urllib.parse.unquote(name.removeprefix(_LABELS_FOLDER).removesuffix(_LABELS_ENDING))
 
 
 def table_bytes(table: pa.Table) -> bytes:

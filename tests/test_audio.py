@@ -68,6 +68,14 @@ def with_size(data: bytes, marker: bytes, offset: int, form: str, size: int) -> 
     return data[:place] + struct.pack(form, size) + data[place + struct.calcsize(form) :]
 
 
+def with_text(data: bytes, text: bytes, *, chunks: int = 1) -> bytes:
+    """`data` with chunks of comment before its samples."""
+    place = data.index(b"data")
+    comment = b"ICMT" + struct.pack("<I", len(text)) + text + bytes(len(text) % 2)
+    listed = b"LIST" + struct.pack("<I", 4 + len(comment)) + b"INFO" + comment
+    return data[:place] + listed * chunks + data[place:]
+
+
 WAV, RF64 = written(), written(format="RF64")
 
 REFUSED = {
@@ -80,6 +88,9 @@ REFUSED = {
     "cut in the middle": (WAV[: len(WAV) // 2], "truncated"),
     "cut, as RF64": (RF64[:-500], "truncated"),
     "cut, as WAVEX": (written(format="WAVEX", subtype="PCM_24")[:-500], "truncated"),
+    "cut, with much text": (with_text(WAV, b"x" * 1_500, chunks=9)[:-500], "truncated"),
+    "cut, with an odd text": (with_text(WAV, b"x")[:-500], "truncated"),
+    "nothing but chunks": (WAV[:36] + 20_000 * b"abcd\0\0\0\0", "unreadable"),
     "claims 4 GiB": (with_size(WAV, b"data", 0, "<I", 2**32 - 1), "truncated"),
     "claims 2 GiB": (with_size(WAV, b"data", 0, "<I", 2**31 - 1), "truncated"),
     "claims 1 TB": (with_size(RF64, b"ds64", 12, "<Q", 10**12), "truncated"),
@@ -110,6 +121,21 @@ def test_every_form_of_wav_is_read(kind: str, subtype: str) -> None:
     reader = AudioReader(io.BytesIO(data), where="x")
     expected = soundfile.read(io.BytesIO(data), dtype="float32")[0]
     np.testing.assert_array_equal(reader.read(100, 900), expected[100:900])
+
+
+def test_text_in_a_header_is_no_part_of_it() -> None:
+    for text in (b"data : 999999999\n", b"x" * 5_000, b"data\xff\xff\xff\xff"):
+        data = with_text(WAV, text)
+        assert AudioReader(io.BytesIO(data), where="x").header.samples == 1_000
+
+
+def test_big_endian_files_are_read() -> None:
+    data = written(endian="BIG")
+    assert data[:4] == b"RIFX"
+    assert AudioReader(io.BytesIO(data), where="x").header.samples == 1_000
+    with pytest.raises(RefusedInputError) as caught:
+        AudioReader(io.BytesIO(data[:-500]), where="x")
+    assert caught.value.reason == "truncated"
 
 
 def test_chunks_after_the_samples_do_no_harm() -> None:

@@ -63,6 +63,11 @@ def make_folder(audio: Path, _: Path) -> None:
     audio.mkdir()
 
 
+def make_pipe(audio: Path, _: Path) -> None:
+    audio.unlink()
+    os.mkfifo(audio)
+
+
 def duplicate(audio: Path, _: Path) -> None:
     shutil.copy(audio, audio.parent.parent / "test_data" / audio.name)
 
@@ -85,6 +90,8 @@ BAD = {
     "infinite": (put(-np.inf), "not_finite"),
     "enormous": (put(1e30), "not_finite"),
     "folder": (make_folder, "is_folder"),
+    "pipe": (make_pipe, "audio_not_a_file"),
+    "fails": (link_to("/proc/self/clear_refs"), "audio_unreadable"),
     "dangling": (link_to("nowhere.wav"), "audio_missing"),
     "circular": (link_to("circular.wav"), "audio_unreadable"),
     "no-labels": (lambda _, labels: labels.unlink(), "labels_missing"),
@@ -230,6 +237,36 @@ def test_files_without_permission_are_refused(tiny_root: Path, tmp_path: Path) -
     ]
 
 
+def test_a_reject_tells_nothing_of_where_the_input_lies(
+    tiny_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where the name of the folder is a part of the names within it."""
+    monkeypatch.chdir(tmp_path)
+    found = []
+    for name in ("data", "a", "train_data", "elsewhere/in"):
+        root = shutil.copytree(tiny_root, tmp_path / name)
+        (root / "train_data/101.wav").write_bytes(b"")
+        (root / "train_data/103.wav").unlink()
+        (root / "train_data/103.wav").symlink_to("nowhere")
+        preprocess(PreprocessOptions(name, f"out/{name}", PlanOptions(CONFIG)))
+        found.append(Dataset(f"out/{name}").rejects().to_pylist())
+    assert [each["message"] for each in found[0]] == [
+        "train_data/101.wav: holds no bytes; copy it again",
+        "train_data/103.wav: no such file",
+    ]
+    assert found == [found[0]] * 4
+
+
+def test_a_folder_beside_a_recording_of_its_name_costs_nothing(
+    tiny_root: Path, tmp_path: Path
+) -> None:
+    root = shutil.copytree(tiny_root, tmp_path / "in")
+    (root / "test_data/101.wav").mkdir()
+    plan = PlanOptions(CONFIG, max_rejects=0.0)
+    preprocess(PreprocessOptions(str(root), str(tmp_path / "out"), plan))
+    assert Dataset(tmp_path / "out").rejects()["reason"].to_pylist() == ["is_folder"]
+
+
 def spoilt(tiny_root: Path, tmp_path: Path, count: int) -> Path:
     root = shutil.copytree(tiny_root, tmp_path / "in")
     for path in sorted((root / "train_data").iterdir())[:count]:
@@ -262,8 +299,7 @@ def test_an_aborted_run_names_the_offenders_and_how_to_look_at_them(
     assert main(["rejects", str(out)]) == 0
     listed = capsys.readouterr().out
     assert "refused by a run that did not finish: 4" in listed
-    replay = f"python -m pipelines rejects {out} --replay '101' --input {root}"
-    assert replay in listed
+    assert f"python -m pipelines rejects {out} --replay=101 --input {root}\n" in listed
     assert main(["rejects", str(out), "--replay", "101"]) == 1
     assert "101: windows: 0; refused: 1" in capsys.readouterr().out
 
@@ -312,6 +348,23 @@ def test_an_aborted_replacement_is_listed_beside_the_dataset(
     assert "refused by the dataset: 0" in text
     assert "refused by a run that did not finish: 4" in text
     assert verify(str(out)).defects == ()
+
+
+def test_a_printed_command_can_be_given_to_a_shell(
+    tiny_root: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    root = shutil.copytree(tiny_root, tmp_path / "it's in $HOME")
+    for path in sorted((root / "train_data").iterdir())[:4]:
+        path.unlink()
+        path.with_name(f"-{path.stem}'\"$HOME.wav").write_bytes(b"")
+    assert main(preprocess_command(root, tmp_path / "the output")) == 1
+    listing = capsys.readouterr().err.rpartition("what was refused: ")[2]
+    for _ in range(2):
+        command = listing.strip().replace("python ", f"{sys.executable} ", 1)
+        run = subprocess.run(["sh", "-c", command], capture_output=True, text=True)
+        listing = run.stdout.splitlines()[-1]
+    assert run.returncode == 1
+    assert listing == "-101'\"$HOME: windows: 0; refused: 3"
 
 
 def test_nothing_to_list_is_said(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:

@@ -43,6 +43,8 @@ def test_musicnets_own_rows_are_read() -> None:
         b"",
         b"start,end\n1,2\n",
         HEADER + b"1,2,3\n",
+        HEADER[:-1] + b",\xff\n1,2,1,60,0,1,Quarter,5\n",
+        HEADER[:-1] + b",note\n1,2,1,60,0,1,Quarter,61\n",
         HEADER + b"one,2,1,60,0,1,Quarter\n",
         HEADER + b",2,1,60,0,1,Quarter\n",
         HEADER + b"1,2,1,,0,1,Quarter\n",
@@ -60,6 +62,8 @@ def test_columns_of_other_names_are_named(line_end: bytes) -> None:
     assert unknown_columns(data) == ["velocity"]
     assert parse_labels(data, where="x").column_names == LABELS.names
     assert unknown_columns(HEADER) == []
+    long = b"x" * 200_000
+    assert unknown_columns(HEADER[:-1] + b"," + long + b"\n") == [long.decode()]
 
 
 def test_degenerate_notes_are_counted() -> None:

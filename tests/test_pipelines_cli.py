@@ -101,6 +101,11 @@ def test_ctrl_c_stops_a_run_and_the_same_command_goes_on(tmp_path: Path) -> None
         (["preprocess", "--input", "/missing", "--output", "OUT"], "/missing: no such folder"),
         (["preprocess", "--input", "IN", "--output", "OUT", "--features", "x"], "features=('x',)"),
         (["preprocess", "--input", "IN", "--output", "OUT", "--config", "/x.json"], "/x.json"),
+        (["preprocess", "--input", "", "--output", "OUT"], "must each name a folder"),
+        (["preprocess", "--input", "IN", "--output", ""], "must each name a folder"),
+        (["preprocess", "--input", "IN", "--output", "/"], "cannot be a dataset's folder"),
+        (["preprocess", "--input", "IN", "--output", "OUT", "--splits", ""], "is a folder"),
+        (["preprocess", "--input", "IN", "--output", "OUT", "--features", ""], "features=('',)"),
         (["inspect", "/missing"], "no whole dataset here"),
         (["verify", "/missing", "--", "--x"], "options after '--' are Beam's"),
     ],
@@ -116,3 +121,9 @@ def test_failures_are_one_readable_message(
     assert told in error
     assert "Traceback" not in run.stderr
     assert not (tmp_path / "out").exists()
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(tiny_dataset: Path) -> None:
+    command = f"{sys.executable} -m pipelines inspect --json {tiny_dataset} | true"
+    run = subprocess.run(["sh", "-c", command], capture_output=True, text=True)
+    assert run.stderr == ""

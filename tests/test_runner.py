@@ -36,3 +36,9 @@ def test_options_that_beam_lacks_are_errors(argument: str) -> None:
 )
 def test_the_message_is_found_in_a_workers_traceback(text: str, told: str) -> None:
     assert readable_failure(RuntimeError(text)) == told
+
+
+def test_errors_of_every_kind_are_told_without_their_names() -> None:
+    for kind in ("schemas.errors.UnreadableFileError", "pipelines.errors.RefusedInputError"):
+        text = f"Traceback (most recent call last):\n  ...\n{kind}: a/b.wav: no such file\n"
+        assert readable_failure(RuntimeError(text)) == "a/b.wav: no such file"

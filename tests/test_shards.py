@@ -14,6 +14,7 @@ from schemas.shards import (
     ShardIndex,
     ShardReport,
     read_window,
+    rejects_table,
     shard_bounds,
     shard_file,
 )
@@ -89,3 +90,16 @@ def test_a_damaged_feature_is_named(damage: str, tmp_path: Path) -> None:
         first = read_window(file, index.table.to_pylist()[0], CONFIG.specs(), where="shard")
     for name, array in random_window(0).features.items():
         np.testing.assert_array_equal(first.features[name], array)
+
+
+def test_rejects_come_in_one_order() -> None:
+    rejects = [
+        Reject(name, stage, "reason", position, message)
+        for name in ("2", "10", "é")
+        for stage in ("list", "window")
+        for position in (None, 0, 7)
+        for message in ("a", "b")
+    ]
+    assert rejects_table(rejects[::-1]).equals(rejects_table(rejects))
+    assert Reject("1", "labels", "x", None, "two\nlines" + "x" * 999).message.startswith("two\\nl")
+    assert len(Reject("1", "labels", "x", None, "x" * 999).message) == 500

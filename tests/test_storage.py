@@ -25,7 +25,9 @@ def test_what_was_written_can_be_read_listed_and_removed(place: str, tmp_path: P
         file.write(b"c")
     assert storage.list_files() == ["a/b.bin", "c.bin"]
     assert storage.read_bytes("a/b.bin") == b"0123456789"
-    assert storage.size("c.bin") == 3
+    assert storage.list_folder() == (["c.bin"], ["a"])
+    assert storage.list_folder("a") == (["a/b.bin"], [])
+    assert storage.list_folder("missing") == ([], [])
     ranges = storage.open_ranges("a/b.bin")
     assert (ranges.read(2, 3), ranges.read(8, 5)) == (b"234", b"89")
     ranges.close()
@@ -86,7 +88,7 @@ def test_a_version_changes_with_the_file(tmp_path: Path) -> None:
 
 
 def test_missing_files_are_named(storage: Storage) -> None:
-    for read in (storage.read_bytes, storage.open, storage.size, storage.open_ranges):
+    for read in (storage.read_bytes, storage.open, storage.open_ranges):
         with pytest.raises(DatasetError, match=r"nothing\.bin: no such file"):
             read("nothing.bin")
 
@@ -100,3 +102,19 @@ def test_folders_are_not_files(tmp_path: Path) -> None:
 def test_only_a_local_disk_has_local_paths() -> None:
     with pytest.raises(DatasetError, match="needs a folder on a local disk"):
         Storage("memory://x").local_path()
+
+
+def test_paths_are_never_taken_for_instructions(tmp_path: Path) -> None:
+    for name in ("a::b", "memory::c", "[d]*", "~"):
+        Storage(tmp_path / name).write_bytes("x", b"1")
+        assert (tmp_path / name / "x").read_bytes() == b"1"
+        assert Storage(tmp_path / name).list_files() == ["x"]
+        Storage(tmp_path / name).remove("x")
+        assert not (tmp_path / name / "x").exists()
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for read in (Storage(tmp_path).open, Storage(tmp_path).read_bytes):
+        with pytest.raises(DatasetError, match="pipe: is a pipe or a device"):
+            read("pipe")

@@ -1,4 +1,5 @@
 import dataclasses
+import json
 import re
 import shutil
 import struct
@@ -14,11 +15,11 @@ from pipelines.accounting import Account
 from pipelines.defects import Defect
 from pipelines.verify import verify
 from schemas import Dataset, Storage
-from schemas.checksums import crc32c, sha256
-from schemas.manifest import MANIFEST_FILE, FileEntry, Manifest
+from schemas.checksums import canonical_json, crc32c, sha256
+from schemas.manifest import MANIFEST_FILE, FileEntry, Manifest, spelled
 from schemas.shards import SPLITS, Reject, ShardIndex, index_file
 from schemas.statistics import Statistics
-from schemas.tables import RECORDINGS, table_bytes
+from schemas.tables import RECORDINGS, labelled_recording, labels_file, table_bytes
 from schemas.tfrecord import frame_record
 
 
@@ -516,3 +517,26 @@ def test_where_nothing_tells_every_window_is_concerned(copy: Path) -> None:
     defects = verify(str(copy)).defects
     assert {defect.file for defect in defects} == set(lost)
     assert all(defect.windows is None for defect in defects)
+
+
+def test_rows_of_partial_recordings_are_recomputed(copy: Path) -> None:
+    rows = Dataset(copy).recordings().to_pylist()
+    rows[0] |= {"status": "partial", "clipped_samples": 7}
+    (copy / "recordings.parquet").write_bytes(table_bytes(pa.Table.from_pylist(rows, RECORDINGS)))
+    reseal(copy, "recordings.parquet")
+    assert "its counts are not those of the shards" in told(copy)
+
+
+def test_a_manifest_that_vouches_for_itself_and_lacks_something_is_a_defect(copy: Path) -> None:
+    body = json.loads((copy / MANIFEST_FILE).read_text())
+    del body["splits"], body["digest"]
+    body["digest"] = sha256(canonical_json(body))
+    (copy / MANIFEST_FILE).write_bytes(spelled(body))
+    assert told(copy) == ["lacks what a manifest says: KeyError('splits')"]
+
+
+def test_labels_of_an_earlier_spelling_are_known_by_their_recording() -> None:
+    for recording_id in ("1727", "é'1", "a%b/c", "x y"):
+        assert labelled_recording(labels_file(recording_id)) == recording_id
+    assert labelled_recording("labels/%C3%A9%271.parquet") == "é'1"
+    assert labelled_recording("train/00000-of-00001.h5") is None

@@ -173,3 +173,31 @@ def test_a_plan_is_claimed_once(tmp_path: Path) -> None:
     with pytest.raises(PipelineError, match="unfinished work of another run"):
         claim_plan(storage, {"a": 2})
     assert read_claim(storage) == {"a": 1}
+
+
+def test_a_damaged_dataset_is_not_replaced_but_the_way_out_is_told(tmp_path: Path) -> None:
+    publish_whole(tmp_path / "out")
+    manifest = tmp_path / "out" / MANIFEST_FILE
+    manifest.write_text(manifest.read_text().replace('"seed": 0', '"seed": 1'))
+    with (
+        pytest.raises(PipelineError, match="move or remove the folder, or choose another --output"),
+        build_place(str(tmp_path / "out"), overwrite=True),
+    ):
+        pytest.fail("a damaged dataset was about to be replaced")
+    assert manifest.exists()
+
+
+def test_a_file_that_is_no_lock_of_ours_is_kept(tmp_path: Path) -> None:
+    (tmp_path / ".out.lock").write_text("precious")
+    with (
+        pytest.raises(PipelineError, match=r"\.out\.lock: is in the way of a lock"),
+        build_place(str(tmp_path / "out"), overwrite=False),
+    ):
+        pytest.fail("a foreign file was about to be taken for a lock")
+    assert (tmp_path / ".out.lock").read_text() == "precious"
+
+
+def test_a_damaged_plan_is_named(tmp_path: Path) -> None:
+    Storage(tmp_path).write_bytes("_work/plan.json", b"{")
+    with pytest.raises(PipelineError, match=r"plan\.json: was damaged; use --overwrite"):
+        read_claim(Storage(tmp_path))

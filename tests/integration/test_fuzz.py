@@ -196,7 +196,7 @@ def dataset_complaints(
     """Whether the dataset is sound, holds what it should and says what became of each mutant."""
     dataset = Dataset(out)
     windows = windows_of(dataset)
-    found = [Complaint("verify", defect) for defect in verify(str(out)).defects]
+    found = [Complaint("verify", str(defect)) for defect in verify(str(out)).defects]
     found += [
         Complaint("window", f"{recording_id}: its window at frame {first_frame} is another one")
         for (recording_id, first_frame), checksums in sound_windows.items()
