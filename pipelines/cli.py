@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from pipelines.splits import TEST_SPLITS
 from schemas import PRESETS, DatasetError, FeatureConfig
 from schemas.features import FEATURE_NAMES
 from schemas.shards import FORMATS, SPLITS
@@ -144,8 +145,8 @@ def _add_preprocess_options(parser: argparse.ArgumentParser) -> None:
     assigned = parser.add_mutually_exclusive_group()
     assigned.add_argument(
         "--test-split",
-        choices=["musicnet", "work-disjoint"],
-        default="musicnet",
+        choices=TEST_SPLITS,
+        default=TEST_SPLITS[0],
         help="MusicNet's test recordings alone, or with all others of their works (musicnet)",
     )
     assigned.add_argument(

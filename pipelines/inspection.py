@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipelines.audio import AudioReader
-from pipelines.errors import PipelineError, RefusedInputError
+from pipelines.errors import PipelineError
 from pipelines.labels import degenerate_count, odd_notes, parse_labels, unknown_columns
 from pipelines.sources import Source
 from pipelines.work import read_claim
@@ -51,7 +51,7 @@ def inspect_recording(
     def reject(stage: str, reason: str, message: str, position: int | None = None) -> None:
         rejects.append(Reject(source.recording_id, stage, reason, position, message))
 
-    def reject_file(stage: str, path: str, error: RefusedInputError | UnreadableFileError) -> None:
+    def reject_file(stage: str, path: str, error: UnreadableFileError) -> None:
         # Where the input lies must not change a byte of the dataset.
         reject(stage, f"{stage}_{error.reason}", f"{path}: {error.cause}")
 
@@ -60,14 +60,14 @@ def inspect_recording(
     try:
         version = storage.version(source.audio_path)
         facts = _audio_facts(storage, source, config)
-    except (RefusedInputError, UnreadableFileError) as error:
+    except UnreadableFileError as error:
         reject_file("audio", source.audio_path, error)
     table = None
     if source.labels_path:
         try:
             data = storage.read_bytes(source.labels_path)
             table = parse_labels(data, where=source.labels_path)
-        except (RefusedInputError, UnreadableFileError) as error:
+        except UnreadableFileError as error:
             reject_file("labels", source.labels_path, error)
     elif config.has_notes:
         message = f"{source.audio_path}: has no label file, which the features chosen need"

@@ -48,7 +48,7 @@ class PlanOptions:
     seed: int = 0
     shard_megabytes: float = 64.0
     max_rejects: float | None = None
-    test_split: str = "musicnet"
+    test_split: str = TEST_SPLITS[0]
     splits: Mapping[str, str] | None = None
 
     def __post_init__(self) -> None:

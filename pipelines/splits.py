@@ -36,7 +36,7 @@ def has_work(row: Mapping[str, Any]) -> bool:
 
 
 def split_recordings(
-    rows: Iterable[tuple[Mapping[str, Any], str]], *, seed: int, test_split: str = "musicnet"
+    rows: Iterable[tuple[Mapping[str, Any], str]], *, seed: int, test_split: str = TEST_SPLITS[0]
 ) -> dict[str, str]:
     """The split of each recording id, for rows paired with their group, `train` or `test`.
 
