@@ -121,16 +121,17 @@ class AudioReader:
             self._file.seek(start)
             for at in range(0, len(samples), block):
                 part = samples[at : at + block]
-                read = self._file.read(len(part), dtype="float32", always_2d=True)
+                if channels == 1:
+                    read = self._file.read(dtype="float32", out=part)
+                else:
+                    read = self._file.read(len(part), dtype="float32")
                 if len(read) != len(part):
                     raise self._refused(
                         "truncated",
                         f"holds {start + at + len(read)} samples, its header says "
                         f"{self.header.samples}: it was cut short; copy it again",
                     )
-                if channels == 1:
-                    part[:] = read[:, 0]
-                else:
+                if channels > 1:
                     with np.errstate(over="ignore", invalid="ignore"):  # refused later
                         np.add.reduce(read, axis=1, out=part)
                     part /= np.float32(channels)

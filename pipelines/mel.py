@@ -17,6 +17,9 @@ from numpy.typing import NDArray
 
 from schemas import FeatureConfig
 
+_BLOCK_VALUES = 1 << 16
+"""Samples of frames that are transformed at once: few enough for a core's own cache."""
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class MelTransform:
@@ -58,12 +61,17 @@ class MelTransform:
         samples from k * hop_length, so the caller pads where frames are to be centred.
         """
         config = self.config
-        frames = np.lib.stride_tricks.sliding_window_view(samples, config.n_fft)
-        spectrum = scipy.fft.rfft(frames[:: config.hop_length] * self.window)
-        with np.errstate(over="ignore"):  # infinite power is the caller's to refuse
-            power = np.square(spectrum.real)
-            power += np.square(spectrum.imag)
-        return np.ascontiguousarray(power @ self.basis)
+        every = np.lib.stride_tricks.sliding_window_view(samples, config.n_fft)
+        frames = every[:: config.hop_length]
+        mel_power = np.empty((len(frames), config.n_mels), np.float32)
+        block = max(1, _BLOCK_VALUES // config.n_fft)
+        for start in range(0, len(frames), block):
+            spectrum = scipy.fft.rfft(frames[start : start + block] * self.window)
+            with np.errstate(over="ignore"):  # infinite power is the caller's to refuse
+                power = np.square(spectrum.real)
+                power += np.square(spectrum.imag)
+            mel_power[start : start + block] = power @ self.basis
+        return mel_power
 
 
 def decibels(power: NDArray[np.float32], *, amin: float) -> NDArray[np.float32]:

@@ -39,3 +39,15 @@ def test_silence_is_the_floor() -> None:
     silence = np.zeros(config.n_fft, np.float32)
     levels = decibels(MelTransform.from_config(config).mel_power(silence), amin=config.amin)
     np.testing.assert_allclose(levels, config.floor_db, atol=1e-5)
+
+
+def test_a_frame_is_the_same_however_many_are_computed_with_it() -> None:
+    config = FeatureConfig()
+    transform = MelTransform.from_config(config)
+    samples = np.random.default_rng(0).normal(size=100 * config.hop_length).astype(np.float32)
+    every = transform.mel_power(samples)
+    for first, count in ((0, 1), (0, 31), (31, 2), (5, 65), (95, 1)):
+        start = first * config.hop_length
+        stop = start + (count - 1) * config.hop_length + config.n_fft
+        found = transform.mel_power(samples[start:stop])
+        np.testing.assert_array_equal(found, every[first : first + count])
