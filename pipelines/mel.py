@@ -37,7 +37,6 @@ class MelTransform:
         """With librosa's own window and Slaney filterbank."""
         # Imported here, since it takes seconds and workers never come this way.
         from librosa.filters import get_window, mel
-        from librosa.util import pad_center
 
         window = get_window("hann", config.win_length, fftbins=True)
         basis = mel(
@@ -50,7 +49,8 @@ class MelTransform:
             norm="slaney",
             dtype=np.float32,
         )
-        padded = pad_center(window, size=config.n_fft)
+        missing = config.n_fft - config.win_length
+        padded = np.pad(window, (missing // 2, missing - missing // 2))
         return cls(config, padded.astype(np.float32), scipy.sparse.csr_array(basis.T))
 
     def mel_power(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
