@@ -171,7 +171,6 @@ def _belonging(
     refused: set[tuple[str, int | None]] = {*refused_windows(rejects or [])}
     for index in indexes.values():
         refused |= {(reject.recording_id, reject.position) for reject in index.report.rejects}
-    ids = plan.recordings["recording_id"].to_pylist() if plan else []
     found: dict[tuple[str, int], list[tuple[str, int, int]] | None] = {}
     for shard in shards:
         place = (shard.split, shard.number)
@@ -179,9 +178,8 @@ def _belonging(
             continue
         if plan:
             found[place] = [
-                (ids[window.recording], window.first_frame, window.valid_frames)
-                for window in plan.shard_windows(*place)
-                if (ids[window.recording], window.first_frame) not in refused
+                (plan.recording_ids[window.recording], window.first_frame, window.valid_frames)
+                for window in plan.shard_windows(*place, refused=refused)
             ]
         else:
             found[place] = listed_windows(indexes[shard.name]) if shard.name in indexes else None

@@ -11,7 +11,7 @@ import dataclasses
 import functools
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -95,6 +95,11 @@ class Plan:
     rejects: tuple[Reject, ...]
 
     @functools.cached_property
+    def recording_ids(self) -> list[str]:
+        """The ids of the recordings, by the row numbers that planned windows name."""
+        return self.recordings["recording_id"].to_pylist()
+
+    @functools.cached_property
     def windows(self) -> dict[str, int]:
         """How many windows each split has, those included that will turn out to be bad."""
         return windows_by_split(self.recordings)
@@ -107,8 +112,13 @@ class Plan:
         shards = [self.shards[split] for split in SPLITS]
         return sha256(canonical_json([self.config.to_dict(), self.seed, shards, rows]))
 
-    def shard_windows(self, split: str, number: int) -> list[PlannedWindow]:
-        """The windows of a shard, in file order."""
+    def shard_windows(
+        self, split: str, number: int, *, refused: Collection[tuple[str, int | None]] = ()
+    ) -> list[PlannedWindow]:
+        """The windows of a shard, in file order, but for those of `refused`.
+
+        These are told by recording_id and first frame.
+        """
         rows, first_windows = self._numbering(split)
         start, stop = shard_bounds(number, self.shards[split], self.windows[split])
         key = permutation_key("place", split, self.seed)
@@ -118,9 +128,11 @@ class Plan:
         first = windows - first_windows[np.searchsorted(rows, recordings)]
         first = first * self.config.stride_frames
         valid = np.minimum(self.config.window_frames, frames[recordings] - first)
+        ids = self.recording_ids
         return [
             PlannedWindow(int(recording), int(first_frame), int(valid_frames))
             for recording, first_frame, valid_frames in zip(recordings, first, valid, strict=True)
+            if (ids[recording], first_frame) not in refused
         ]
 
     def _numbering(self, split: str) -> tuple[Any, Any]:

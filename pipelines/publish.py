@@ -23,7 +23,13 @@ from schemas.shards import (
     shard_file,
 )
 from schemas.statistics import Statistics
-from schemas.tables import RECORDINGS, RECORDINGS_FILE, REJECTS_FILE, table_bytes
+from schemas.tables import (
+    RECORDINGS,
+    RECORDINGS_FILE,
+    REJECTS_FILE,
+    labelled_recording,
+    table_bytes,
+)
 
 
 def publish(
@@ -54,7 +60,7 @@ def publish(
     check_rejects(plan.recordings.to_pylist(), rejects, options)
     for name in storage.list_files():
         # Left by a run that failed, of a recording that is no longer there.
-        if name.startswith("labels/") and name not in labels:
+        if labelled_recording(name) is not None and name not in labels:
             storage.remove(name)
     recordings = table_bytes(finished_recordings(plan, list(reports.values())))
     rejected = table_bytes(rejects_table(rejects))

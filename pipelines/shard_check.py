@@ -30,7 +30,7 @@ def shard_defects(check: Check, tables: Tables, shard: DatasetShard) -> Iterator
         if problem:
             yield Defect(shard.name, problem, windows)
         return
-    yield from _byte_defects(check, shard, found, rows, windows)
+    yield from _byte_defects(check, shard, found, problem, rows, windows)
     for text in _index_problems(shard, index, tables):
         yield Defect(shard.name, text, windows)
     if problem or found.damaged:
@@ -44,11 +44,18 @@ def shard_defects(check: Check, tables: Tables, shard: DatasetShard) -> Iterator
 
 
 def _byte_defects(
-    check: Check, shard: DatasetShard, found: Scan, rows: Sequence[Row], windows: Windows | None
+    check: Check,
+    shard: DatasetShard,
+    found: Scan,
+    problem: str | None,
+    rows: Sequence[Row],
+    windows: Windows | None,
 ) -> Iterator[Defect]:
-    """What is wrong with a shard's bytes, as precisely as its index can tell."""
+    """What is wrong with a shard's bytes, as precisely as its index can tell.
+
+    `problem` is how the file differs from what the manifest says of it, if it does.
+    """
     entry = check.dataset.manifest.files[shard.name]
-    problem = check.difference(shard.name, found)
     if problem and check.owner(found):
         yield Defect(shard.name, problem, windows)
         return

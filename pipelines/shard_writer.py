@@ -84,12 +84,7 @@ def _write_files(
     rejects: list[Reject],
 ) -> list[WrittenShard]:
     refused = {(reject.recording_id, reject.position) for reject in rejects}
-    ids = plan.recordings["recording_id"].to_pylist()
-    windows = [
-        planned
-        for planned in plan.shard_windows(split, number)
-        if (ids[planned.recording], planned.first_frame) not in refused
-    ]
+    windows = plan.shard_windows(split, number, refused=refused)
     specs = plan.config.specs()
     statistics = Statistics.zero(plan.config.n_mels)
     clipped: Counter[str] = Counter()
@@ -100,7 +95,8 @@ def _write_files(
                 writers[name] = TFRecordWriter(stack.enter_context(storage.create(name)), specs)
             else:
                 file = stack.enter_context(storage.create_seekable(name))
-                id_bytes = max((len(ids[each.recording].encode()) for each in windows), default=1)
+                ids = (plan.recording_ids[each.recording] for each in windows)
+                id_bytes = max((len(each.encode()) for each in ids), default=1)
                 writers[name] = HDF5Writer(file, specs, windows=len(windows), id_bytes=id_bytes)
         cutter = WindowCutter(
             plan, job.transform, input_root=job.input_root, build_root=job.build_root

@@ -198,7 +198,7 @@ def _account_defects(tables: Tables, accounts: Mapping[str, Account] | None) -> 
             text = f"recording {recording_id}: of {each}: {each.lost:,} are unaccounted for"
             yield Defect(RECORDINGS_FILE, text, tables.windows_of_recording(recording_id))
     explained = refused_recordings(tables.rejects or [])
-    for recording_id in tables.plan.recordings["recording_id"].to_pylist():
+    for recording_id in tables.plan.recording_ids:
         if recording_id not in accounts and recording_id not in explained:
             text = f"does not say why recording {recording_id} was refused"
             yield Defect(REJECTS_FILE, text, ())

@@ -36,7 +36,7 @@ class WindowCutter:
     ) -> None:
         self._transform = transform
         self._config = plan.config
-        self._ids = plan.recordings["recording_id"]
+        self._ids = plan.recording_ids
         self._paths = plan.recordings["path"]
         self._input = Storage(input_root)
         self._build = Storage(build_root)
@@ -48,7 +48,7 @@ class WindowCutter:
         Raises `RejectedWindowError` where the audio cannot be read there, or is not finite.
         """
         config = self._config
-        recording_id = self._ids[planned.recording].as_py()
+        recording_id = self._ids[planned.recording]
         features: dict[str, NDArray[Any]] = {}
         clipped = 0
         if "log_mel" in config.features or "waveform" in config.features:
@@ -102,7 +102,7 @@ class WindowCutter:
         return log_mel
 
     def _read_notes(self, recording: int) -> NoteFrames:
-        name = labels_file(self._ids[recording].as_py())
+        name = labels_file(self._ids[recording])
         where = self._build.path(name)
         table = table_from_bytes(self._build.read_bytes(name), LABELS, where=where)
         return NoteFrames.from_labels(table, self._config)
