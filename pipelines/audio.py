@@ -169,9 +169,8 @@ def resampled_range(
     header = reader.header
     length = config.resampled_length(header.samples, header.sample_rate)
     inside_start, inside_stop = max(0, start), min(length, stop)
-    output = np.zeros(stop - start, np.float32)
     if inside_start >= inside_stop:
-        return output
+        return np.zeros(stop - start, np.float32)
     if header.sample_rate == config.sample_rate:
         resampled, skipped = reader.read(inside_start, inside_stop), 0
     else:
@@ -185,8 +184,10 @@ def resampled_range(
         resampled = soxr.resample(source, header.sample_rate, config.sample_rate, "HQ")
         skipped = inside_start - first * period_out
     wanted = resampled[skipped : skipped + inside_stop - inside_start]
-    output[inside_start - start :][: len(wanted)] = wanted
-    return output
+    if len(wanted) == stop - start:
+        return wanted
+    before = inside_start - start
+    return np.pad(wanted, (before, stop - start - before - len(wanted)))
 
 
 def to_int16(samples: NDArray[np.float32]) -> tuple[NDArray[np.int16], int]:
