@@ -8,7 +8,7 @@ from typing import Any
 
 from pipelines.audio import AudioReader
 from pipelines.errors import PipelineError
-from pipelines.labels import degenerate_count, odd_notes, parse_labels, unknown_columns
+from pipelines.labels import degenerate_count, odd_notes, parse_labels
 from pipelines.sources import Source
 from pipelines.work import read_claim
 from schemas import FeatureConfig, Storage
@@ -66,7 +66,7 @@ def inspect_recording(
     if source.labels_path:
         try:
             data = storage.read_bytes(source.labels_path)
-            table = parse_labels(data, where=source.labels_path)
+            table, unknown = parse_labels(data, where=source.labels_path)
         except UnreadableFileError as error:
             reject_file("labels", source.labels_path, error)
     elif config.has_notes:
@@ -76,7 +76,7 @@ def inspect_recording(
     accepted = bool(facts) and not (config.has_notes and table is None)
     if accepted and table is not None:
         facts |= {"notes": len(table), "degenerate_notes": degenerate_count(table)}
-        if unknown := unknown_columns(data):
+        if unknown:
             message = f"{source.labels_path}: columns of other names are left out: "
             reject("labels", "labels_unknown_columns", message + ", ".join(unknown))
         for reason, message, position in odd_notes(table, config, facts["frames"]):

@@ -18,42 +18,31 @@ from schemas import FeatureConfig
 from schemas.features import LABEL_RATE, N_PITCHES
 from schemas.tables import LABELS
 
+NOTE_COLUMNS = ("start_time", "end_time", "note")
+"""Of `tables.LABELS`, what frames of notes are made of."""
+
 _READING = pyarrow.csv.ReadOptions(use_threads=False)
 
 
-def parse_labels(data: bytes, *, where: str) -> pa.Table:
+def parse_labels(data: bytes, *, where: str) -> tuple[pa.Table, list[str]]:
     """The rows of a label CSV, in their order, as `tables.LABELS`.
 
-    Columns of other names are left out. Raises `RefusedInputError` where one of MusicNet's is
-    missing or a value has the wrong type.
+    Also the names of columns that are not MusicNet's, which are left out. Raises
+    `RefusedInputError` where one of MusicNet's is missing or a value has the wrong type.
     """
-    options = pyarrow.csv.ConvertOptions(
-        column_types=LABELS, include_columns=LABELS.names, strings_can_be_null=False
-    )
+    options = pyarrow.csv.ConvertOptions(column_types=LABELS, strings_can_be_null=False)
     try:
-        names = _column_names(data)
-        table = pyarrow.csv.read_csv(
+        every = pyarrow.csv.read_csv(
             pa.BufferReader(data), read_options=_READING, convert_options=options
         )
+        names = every.column_names
+        table = every.select(LABELS.names)
     except (pa.ArrowException, KeyError, UnicodeDecodeError) as error:
         cause = f"not a label table of MusicNet's form: {error}"
         raise RefusedInputError.of(where, "malformed", cause) from None
-    twice = [name for name in LABELS.names if names.count(name) > 1]
-    if twice:
-        raise RefusedInputError.of(where, "malformed", f"has two columns named {twice[0]}")
     if any(column.null_count for column in table.columns[:4]):
         raise RefusedInputError.of(where, "malformed", "a row lacks its time, instrument or note")
-    return table
-
-
-def unknown_columns(data: bytes) -> list[str]:
-    """The names of columns that are not MusicNet's, in a label CSV that can be parsed."""
-    return [name for name in _column_names(data) if name not in LABELS.names]
-
-
-def _column_names(data: bytes) -> list[str]:
-    with pyarrow.csv.open_csv(pa.BufferReader(data), read_options=_READING) as reader:
-        return reader.schema.names
+    return table, [name for name in names if name not in LABELS.names]
 
 
 def odd_notes(table: pa.Table, config: FeatureConfig, frames: int) -> list[tuple[str, str, int]]:
@@ -95,6 +84,10 @@ class NoteFrames:
     start: NDArray[np.int64]
     stop: NDArray[np.int64]
 
+    @property
+    def nbytes(self) -> int:
+        return self.pitch.nbytes + self.start.nbytes + self.stop.nbytes
+
     @classmethod
     def from_labels(cls, table: pa.Table, config: FeatureConfig) -> NoteFrames:
         pitch = table["note"].to_numpy().astype(np.int64)
@@ -112,10 +105,12 @@ class NoteFrames:
         notes = np.zeros((frames, N_PITCHES), np.uint8)
         onsets = np.zeros((frames, N_PITCHES), np.uint8)
         start, stop = self.start - first_frame, self.stop - first_frame
-        for i in np.flatnonzero((stop > 0) & (start < valid_frames)):
-            notes[max(0, start[i]) : min(stop[i], valid_frames), self.pitch[i]] = 1
-            if start[i] >= 0:
-                onsets[start[i], self.pitch[i]] = 1
+        heard = (stop > 0) & (start < valid_frames)
+        each = zip(*(array[heard].tolist() for array in (self.pitch, start, stop)), strict=True)
+        for pitch, begin, end in each:
+            notes[max(0, begin) : min(end, valid_frames), pitch] = 1
+            if begin >= 0:
+                onsets[begin, pitch] = 1
         return notes, onsets
 
 

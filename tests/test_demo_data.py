@@ -34,7 +34,7 @@ def wav_path(root: Path, excerpt: Excerpt) -> Path:
 
 def labels(root: Path, excerpt: Excerpt) -> list[dict[str, Any]]:
     path = root / f"{excerpt.split}_labels" / f"{excerpt.recording_id}.csv"
-    return parse_labels(path.read_bytes(), where=str(path)).to_pylist()
+    return parse_labels(path.read_bytes(), where=str(path))[0].to_pylist()
 
 
 def digests(root: Path) -> dict[str, str]:
@@ -101,7 +101,7 @@ def test_label_files_are_written_as_musicnet_writes_them(demo_root: Path) -> Non
     header, first, *_ = path.read_text().splitlines()
     assert header == "start_time,end_time,instrument,note,start_beat,end_beat,note_value"
     assert first.endswith(",1,60,0.0,1.9,Half")
-    assert degenerate_count(parse_labels(path.read_bytes(), where=str(path))) == 0
+    assert degenerate_count(parse_labels(path.read_bytes(), where=str(path))[0]) == 0
 
 
 def test_metadata_rows_match_the_recordings(demo_root: Path) -> None:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.errors import PipelineError
-from pipelines.labels import NoteFrames, degenerate_count, odd_notes, parse_labels, unknown_columns
+from pipelines.labels import NoteFrames, degenerate_count, odd_notes, parse_labels
 from schemas import FeatureConfig
 from schemas.tables import LABELS
 from tests.reference import Note, whole_rolls
@@ -24,7 +24,7 @@ def table(notes: list[tuple[int, int, int]]) -> pa.Table:
 
 def test_musicnets_own_rows_are_read() -> None:
     rows = b"9182,90078,43,53,4.0,1.5,Dotted Quarter\n9182,33758,42,65,4.0,0.5,Eighth\n"
-    found = parse_labels(HEADER + rows, where="x").to_pylist()
+    found = parse_labels(HEADER + rows, where="x")[0].to_pylist()
     assert found[0] == {
         "start_time": 9182,
         "end_time": 90078,
@@ -59,11 +59,10 @@ def test_other_tables_are_refused_by_name(data: bytes) -> None:
 def test_columns_of_other_names_are_named(line_end: bytes) -> None:
     data = b'\xef\xbb\xbf"velocity",' + HEADER + b"99,1,2,1,60,0,1,Quarter\n"
     data = data.replace(b"\n", line_end)
-    assert unknown_columns(data) == ["velocity"]
-    assert parse_labels(data, where="x").column_names == LABELS.names
-    assert unknown_columns(HEADER) == []
+    table, unknown = parse_labels(data, where="x")
+    assert (table.column_names, unknown) == (LABELS.names, ["velocity"])
     long = b"x" * 200_000
-    assert unknown_columns(HEADER[:-1] + b"," + long + b"\n") == [long.decode()]
+    assert parse_labels(HEADER[:-1] + b"," + long + b"\n", where="x")[1] == [long.decode()]
 
 
 def test_degenerate_notes_are_counted() -> None:
@@ -101,7 +100,8 @@ def test_times_beyond_all_numbers_do_no_harm() -> None:
 
 
 def test_a_label_file_without_rows_is_a_table_without_notes() -> None:
-    empty = parse_labels(HEADER, where="x")
+    empty, unknown = parse_labels(HEADER, where="x")
+    assert unknown == []
     assert degenerate_count(empty) == 0
     assert odd_notes(empty, CONFIG, frames=10) == []
     assert len(NoteFrames.from_labels(empty, CONFIG).pitch) == 0
