@@ -12,6 +12,7 @@ CONTRACT = [
 ]
 PIPELINES = [
     "apache-beam>=2.77,<3",
+    "cachetools>=5.5",
     "librosa>=0.11,<0.12",
     "matplotlib>=3.8",
     "scipy>=1.13,<2",

@@ -15,7 +15,7 @@ from pipelines.inspection import inspect_and_keep
 from pipelines.mel import MelTransform
 from pipelines.plan import Plan, PlanOptions, make_plan
 from pipelines.sources import list_sources
-from pipelines.windows import RejectedWindowError, WindowCutter
+from pipelines.windows import WindowCutter
 from pipelines.work import is_published, place_beside, unfinished_rejects
 from schemas import Dataset, FeatureConfig, Storage
 from schemas.shards import Reject, printable
@@ -106,11 +106,8 @@ def _refused_windows(plan: Plan, input_root: str, build_root: str) -> Sequence[R
     rejects = []
     for split, shards in plan.shards.items():
         for number in range(shards):
-            for planned in plan.shard_windows(split, number):
-                try:
-                    cutter.cut(planned)
-                except RejectedWindowError as error:
-                    rejects.append(error.reject)
+            cut = cutter.cut(plan.shard_windows(split, number))
+            rejects += [each for each in cut if isinstance(each, Reject)]
     return sorted(rejects, key=lambda reject: reject.position or 0)
 
 

@@ -71,7 +71,7 @@ def scan(
             damaged.setdefault(piece.number, piece.problem)
         elif "log_mel" in piece.features:
             valid = piece.features["log_mel"][: rows[piece.number]["valid_frames"]]
-            statistics = Statistics.merge([statistics, Statistics.of(valid)], config.n_mels)
+            statistics += Statistics.of(valid)
     end = stream.position
     stream.read_up_to(nbytes)
     sha256_of_start = stream.sha256

@@ -8,8 +8,9 @@ from collections import Counter
 from collections.abc import Mapping
 
 from pipelines.mel import MelTransform
+from pipelines.memory import keep_freed_memory
 from pipelines.plan import Plan
-from pipelines.windows import RejectedWindowError, WindowCutter
+from pipelines.windows import WindowCutter
 from schemas import DamagedDataError, FeatureConfig, Storage
 from schemas.checksums import sha256, sha256_of_file
 from schemas.hdf5 import HDF5Writer
@@ -21,12 +22,13 @@ from schemas.tfrecord import TFRecordWriter
 
 @dataclasses.dataclass(frozen=True)
 class ShardJob:
-    """What stays the same for all shards of a run."""
+    """What stays the same for all shards of a run; `threads` compute the windows of a shard."""
 
     input_root: str
     build_root: str
     formats: tuple[str, ...]
     transform: MelTransform
+    threads: int = 1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,6 +55,7 @@ def write_shard(split: str, number: int, plan: Plan, job: ShardJob) -> list[Writ
     Written again, it has the same bytes. Where windows turn out to be bad it is begun again without
     them, once: before, all of them are found.
     """
+    keep_freed_memory()
     storage = Storage(job.build_root)
     names = {
         file_format: shard_file(split, number, plan.shards[split], file_format)
@@ -102,21 +105,17 @@ def _write_files(
             plan, job.transform, input_root=job.input_root, build_root=job.build_root
         )
         found: list[Reject] = []
-        for planned in windows:
-            try:
-                window, clipped_samples = cutter.cut(planned)
-            except RejectedWindowError as error:
-                found.append(error.reject)
-            if found:
-                continue
-            if "log_mel" in specs:
-                valid = window.features["log_mel"][: window.valid_frames]
-                statistics = Statistics.merge(
-                    [statistics, Statistics.of(valid)], plan.config.n_mels
-                )
-            clipped[window.recording_id] += clipped_samples
-            for writer in writers.values():
-                writer.write(window)
+        for cut in cutter.cut(windows, threads=job.threads):
+            if isinstance(cut, Reject):
+                found.append(cut)
+            elif not found:
+                window = cut.window
+                if "log_mel" in specs:
+                    valid = window.features["log_mel"][: window.valid_frames]
+                    statistics += Statistics.of(valid)
+                clipped[window.recording_id] += cut.clipped_samples
+                for writer in writers.values():
+                    writer.write(window)
         if found:
             raise _RejectedWindowsError(found)
         results = {name: writer.finish() for name, writer in writers.items()}

@@ -30,17 +30,17 @@ class Statistics:
         levels = log_mel.astype(np.float64)
         return cls(len(levels), levels.sum(axis=0), (levels * levels).sum(axis=0))
 
+    def __add__(self, other: Statistics) -> Statistics:
+        return Statistics(
+            self.count + other.count,
+            self.total + other.total,
+            self.total_of_squares + other.total_of_squares,
+        )
+
     @classmethod
     def merge(cls, parts: Iterable[Statistics], n_mels: int) -> Statistics:
         """Adds the parts in the order given, which therefore has to be a fixed one."""
-        merged = cls.zero(n_mels)
-        for part in parts:
-            merged = cls(
-                merged.count + part.count,
-                merged.total + part.total,
-                merged.total_of_squares + part.total_of_squares,
-            )
-        return merged
+        return sum(parts, start=cls.zero(n_mels))
 
     @property
     def mean(self) -> NDArray[np.float64]:

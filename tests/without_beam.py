@@ -8,7 +8,7 @@ from pipelines.inspection import inspect_and_keep
 from pipelines.mel import MelTransform
 from pipelines.plan import Plan, PlanOptions, make_plan
 from pipelines.sources import list_sources
-from pipelines.windows import WindowCutter
+from pipelines.windows import CutWindow, WindowCutter
 from schemas import FeatureConfig, Window
 from schemas.shards import SPLITS
 
@@ -26,9 +26,10 @@ def cut_windows(plan: Plan, input_root: Path, build_root: Path) -> list[Window]:
     """Every window of the plan, shard by shard."""
     transform = MelTransform.from_config(plan.config)
     cutter = WindowCutter(plan, transform, input_root=str(input_root), build_root=str(build_root))
-    return [
-        cutter.cut(planned)[0]
-        for split in SPLITS
-        for number in range(plan.shards[split])
-        for planned in plan.shard_windows(split, number)
-    ]
+    windows = []
+    for split in SPLITS:
+        for number in range(plan.shards[split]):
+            for cut in cutter.cut(plan.shard_windows(split, number)):
+                assert isinstance(cut, CutWindow), cut
+                windows.append(cut.window)
+    return windows

@@ -1,0 +1,63 @@
+"""Results in their order, computed on several threads ahead of whoever takes them."""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future
+from typing import TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def map_ahead(
+    function: Callable[[Item], Result], items: Iterable[Item], *, threads: int
+) -> Iterator[Result]:
+    """As `map(function, items)`, on so many threads, of which the caller's is one.
+
+    At most two results a thread are computed, or being computed, and not taken yet.
+    """
+    if threads == 1:
+        yield from map(function, items)
+        return
+    tasks: queue.SimpleQueue[tuple[Future[Result], Item] | None] = queue.SimpleQueue()
+    results: deque[Future[Result]] = deque()
+
+    def do(future: Future[Result], item: Item) -> None:
+        try:
+            future.set_result(function(item))
+        except BaseException as error:
+            future.set_exception(error)
+
+    def help_out() -> None:
+        while task := tasks.get():
+            do(*task)
+
+    def first_result() -> Result:
+        """What nobody has begun yet is done here rather than waiting for somebody else."""
+        while not results[0].done() and not tasks.empty():
+            with contextlib.suppress(queue.Empty):
+                if task := tasks.get_nowait():
+                    do(*task)
+        return results.popleft().result()
+
+    helpers = [
+        threading.Thread(target=help_out, name="map_ahead", daemon=True) for _ in range(threads - 1)
+    ]
+    for helper in helpers:
+        helper.start()
+    try:
+        for item in items:
+            results.append(Future())
+            tasks.put((results[-1], item))
+            if len(results) == 2 * threads:
+                yield first_result()
+        while results:
+            yield first_result()
+    finally:
+        for _ in helpers:
+            tasks.put(None)

@@ -1,0 +1,60 @@
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from pipelines.ahead import map_ahead
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_results_come_in_the_order_of_the_items(threads: int) -> None:
+    slow = threading.Event()
+
+    def square(number: int) -> int:
+        if number % 5 == 0:
+            slow.wait(0.01)
+        return number**2
+
+    squares = [number**2 for number in range(40)]
+    assert list(map_ahead(square, range(40), threads=threads)) == squares
+    assert list(map_ahead(square, [], threads=threads)) == []
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_items_are_taken_no_further_ahead_than_promised(threads: int) -> None:
+    taken = []
+
+    def items() -> Iterator[int]:
+        for number in range(99):
+            taken.append(number)
+            yield number
+
+    for given, _ in enumerate(map_ahead(str, items(), threads=threads)):
+        assert len(taken) - given <= 2 * threads
+
+
+def test_threads_work_at_the_same_time() -> None:
+    both = threading.Barrier(2, timeout=10)
+    assert len(list(map_ahead(lambda _: both.wait(), range(2), threads=2))) == 2
+
+
+def test_an_error_is_raised_where_its_result_would_have_been() -> None:
+    results = map_ahead(lambda number: 1 // (3 - number), range(9), threads=2)
+    assert [next(results) for _ in range(3)] == [0, 0, 1]
+    with pytest.raises(ZeroDivisionError):
+        next(results)
+
+
+@pytest.mark.parametrize("closed", [False, True])
+def test_no_thread_is_left(closed: bool) -> None:
+    before = threading.active_count()
+    results = map_ahead(str, range(99), threads=4)
+    next(results)
+    if closed:
+        results.close()
+    else:
+        list(results)
+    for thread in threading.enumerate():
+        if thread.name.startswith("map_ahead"):
+            thread.join(10)
+    assert threading.active_count() <= before
