@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.splits import TEST_SPLITS
+from pipelines.worker_processes import available_cores, prepare_workers
 from schemas import PRESETS, DatasetError, FeatureConfig
 from schemas.features import FEATURE_NAMES
 from schemas.shards import FORMATS, SPLITS
@@ -127,10 +128,20 @@ def _add_preprocess_options(parser: argparse.ArgumentParser) -> None:
         help=f"which to store, separated by commas ({','.join(FEATURE_NAMES)})",
     )
     parser.add_argument(
-        "--shard-mb", type=float, default=64.0, metavar="MB", help="size of a shard, about (64)"
+        "--shard-mb",
+        type=float,
+        metavar="MB",
+        help="size of a shard, about (64; 8 to 64 where the dataset is less than 2 GB)",
     )
     parser.add_argument("--seed", type=int, default=0, help="of the order and the splits (0)")
-    parser.add_argument("--workers", type=int, default=1, metavar="N", help="threads (1)")
+    cores = available_cores()
+    parser.add_argument(
+        "--workers",
+        type=int,
+        default=cores,
+        metavar="N",
+        help=f"processes on this machine (one a core: {cores})",
+    )
     parser.add_argument(
         "--max-rejects",
         type=float,
@@ -168,6 +179,8 @@ def _demo_data(options: argparse.Namespace) -> int:
 
 
 def _preprocess(options: argparse.Namespace) -> int:
+    if options.workers > 1 and not options.dry_run:
+        prepare_workers()  # While what follows is imported.
     from pipelines.plan import PlanOptions
     from pipelines.preprocess import PreprocessOptions, dry_run, preprocess
     from pipelines.splits import read_splits

@@ -33,8 +33,8 @@ from schemas.tables import labels_file
 class RunConfig:
     """One run of the pipeline: what to read, what to make of it and where to build it.
 
-    `output` is where the user will find it, for messages.
-    `packages` are the versions that the bytes depend on.
+    `output` is where the user will find it, for messages. `packages` are the versions that the
+    bytes depend on. A worker computes on `threads` threads.
     """
 
     input_root: str
@@ -43,6 +43,7 @@ class RunConfig:
     plan: PlanOptions
     formats: tuple[str, ...]
     packages: Mapping[str, str]
+    threads: int
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -56,7 +57,7 @@ class PlannedRun:
 
 def build_graph(pipeline: beam.Pipeline, run: RunConfig, transform: MelTransform) -> None:
     """Adds the whole run to `pipeline`; its result is the dataset in `run.build_root`."""
-    job = ShardJob(run.input_root, run.build_root, run.formats, transform)
+    job = ShardJob(run.input_root, run.build_root, run.formats, transform, run.threads)
     listed = (
         pipeline
         | "Input" >> beam.Create([run.input_root])

@@ -29,6 +29,11 @@ DEFAULT_MAX_REJECTS = 0.01
 ALWAYS_ALLOWED_REJECTS = 3
 """Recordings that may be refused where no share was asked for, though they be more than it."""
 
+_LARGEST_SHARD = 64_000_000
+"""Bytes of a shard of a large dataset; smaller ones are divided into some `_SHARDS` shards."""
+
+_SMALLEST_SHARD = 8_000_000
+_SHARDS = 32
 _SHOWN_REJECTS = 10
 _SEVEREST = ("list", "audio", "window", "labels", "metadata")
 """The stages at which something is refused, that first which says why a recording is lost."""
@@ -38,31 +43,37 @@ _SEVEREST = ("list", "audio", "window", "labels", "metadata")
 class PlanOptions:
     """What a user asks of a plan. Raises `PipelineError` for an impossible number.
 
-    `shard_megabytes` is the size, about, of a shard. `max_rejects` is the share of recordings that
-    may be refused; None is `DEFAULT_MAX_REJECTS`, though `ALWAYS_ALLOWED_REJECTS` in any case.
-    `splits` maps the ids of recordings to splits of the user's own; without, `test_split` is one
-    of `splits.TEST_SPLITS`.
+    `shard_megabytes` is the size, about, of a shard; None leaves it to `shard_bytes`.
+    `max_rejects` is the share of recordings that may be refused; None is `DEFAULT_MAX_REJECTS`,
+    though `ALWAYS_ALLOWED_REJECTS` in any case. `splits` maps the ids of recordings to splits of
+    the user's own; without, `test_split` is one of `splits.TEST_SPLITS`.
     """
 
     features: FeatureConfig
     seed: int = 0
-    shard_megabytes: float = 64.0
+    shard_megabytes: float | None = None
     max_rejects: float | None = None
     test_split: str = TEST_SPLITS[0]
     splits: Mapping[str, str] | None = None
 
     def __post_init__(self) -> None:
-        if not (math.isfinite(self.shard_megabytes) and self.shard_megabytes * 1e6 >= 1):
-            raise PipelineError(f"--shard-mb {self.shard_megabytes} must be a positive number")
+        megabytes = self.shard_megabytes
+        if megabytes is not None and not (math.isfinite(megabytes) and megabytes * 1e6 >= 1):
+            raise PipelineError(f"--shard-mb {megabytes} must be a positive number")
         if self.max_rejects is not None and not 0 <= self.max_rejects <= 1:
             raise PipelineError(f"--max-rejects {self.max_rejects} must be a share, from 0 to 1")
         if self.test_split not in TEST_SPLITS:
             names = ", ".join(TEST_SPLITS)
             raise PipelineError(f"--test-split {self.test_split!r} must be one of {names}")
 
-    @property
-    def shard_bytes(self) -> int:
-        return round(self.shard_megabytes * 1e6)
+    def shard_bytes(self, dataset_bytes: int) -> int:
+        """The size, about, of a shard of a dataset whose shards have so many bytes in all.
+
+        Unless it was asked for, it is such that several workers are kept busy to the end.
+        """
+        if self.shard_megabytes is not None:
+            return round(self.shard_megabytes * 1e6)
+        return min(max(dataset_bytes // _SHARDS, _SMALLEST_SHARD), _LARGEST_SHARD)
 
     def allowed_rejects(self, recordings: int) -> int:
         """How many of so many recordings may be refused."""
@@ -173,8 +184,9 @@ def make_plan(
             f"no recording fills a window of {config.window_frames} frames; "
             "choose a smaller window_frames or tail 'pad'"
         )
+    shard_bytes = options.shard_bytes(sum(windows.values()) * config.window_bytes)
     shards = {
-        split: min(count, -(-count * config.window_bytes // options.shard_bytes))
+        split: min(count, -(-count * config.window_bytes // shard_bytes))
         for split, count in windows.items()
     }
     return Plan(config, options.seed, table, shards, tuple(rejects))

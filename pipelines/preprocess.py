@@ -16,15 +16,19 @@ from pipelines.inspection import inspect_recording
 from pipelines.mel import MelTransform
 from pipelines.plan import Plan, PlanOptions, make_plan
 from pipelines.progress import shard_progress
-from pipelines.runner import run_pipeline
+from pipelines.runner import LOCAL_RUNNER, run_pipeline
 from pipelines.sources import list_sources
 from pipelines.summary import reason_counts
 from pipelines.work import build_place
+from pipelines.worker_processes import available_cores
 from schemas import Dataset
 from schemas.shards import FORMATS, SPLITS
 
 NUMERIC_PACKAGES = ("h5py", "librosa", "numpy", "pyarrow", "scipy", "soundfile", "soxr")
 """Whose versions the bytes of a dataset depend on."""
+
+_MOST_THREADS = 2
+"""Of one worker: they share an interpreter, so that more of them gain little."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,7 +41,7 @@ class PreprocessOptions:
     formats: tuple[str, ...] = ("tfrecord",)
     workers: int = 1
     overwrite: bool = False
-    runner: str = "DirectRunner"
+    runner: str = LOCAL_RUNNER
     beam_arguments: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -64,6 +68,7 @@ def preprocess(options: PreprocessOptions) -> dict[str, Any]:
             plan=options.plan,
             formats=options.formats,
             packages={name: importlib.metadata.version(name) for name in NUMERIC_PACKAGES},
+            threads=_threads(options),
         )
         transform = MelTransform.from_config(options.plan.features)
         with shard_progress(build_root):
@@ -87,6 +92,13 @@ def preprocess(options: PreprocessOptions) -> dict[str, Any]:
         "audio_seconds": audio_seconds(dataset.recordings().to_pylist()),
         "wall_seconds": round(time.monotonic() - started, 2),
     }
+
+
+def _threads(options: PreprocessOptions) -> int:
+    """Threads for each worker: more than one where that leaves no worker without a core."""
+    if options.runner != LOCAL_RUNNER:
+        return 1
+    return max(1, min(_MOST_THREADS, available_cores() // options.workers))
 
 
 def _absolute(path: str) -> str:

@@ -7,16 +7,17 @@ import contextlib
 import os
 import re
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
-from apache_beam.runners.portability.fn_api_runner.fn_runner import FnApiRunner
-from apache_beam.runners.runner import create_runner
+from apache_beam.runners.runner import PipelineRunner, create_runner
 
 from pipelines.errors import PipelineError
+from pipelines.local_runner import local_runner
 from schemas import DatasetError
 
-DIRECT_RUNNER = "DirectRunner"
+LOCAL_RUNNER = "DirectRunner"
 
 
 def run_pipeline(
@@ -29,32 +30,33 @@ def run_pipeline(
     """Builds a pipeline, runs it, waits for its end and returns its counters by name.
 
     Beam's own `DirectRunner` would try to download another one first, so the name stands here for
-    the runner within this process, on `workers` threads. Raises `PipelineError`.
+    the runner within this process, with `workers` workers. Raises `PipelineError`.
     """
     arguments = [f"--runner={runner}", *beam_arguments]
-    if runner == DIRECT_RUNNER:
-        mode = "in_memory" if workers == 1 else "multi_threading"
-        arguments = [
-            f"--direct_num_workers={workers}",
-            f"--direct_running_mode={mode}",
-            *beam_arguments,
-        ]
+    if runner == LOCAL_RUNNER:
+        arguments = [f"--direct_num_workers={workers}", *beam_arguments]
     options = checked_options(arguments)
     try:
-        chosen = FnApiRunner() if runner == DIRECT_RUNNER else create_runner(runner)
-    except (ValueError, ImportError) as error:
-        raise PipelineError(f"--runner {runner}: {error}") from None
-    pipeline = beam.Pipeline(runner=chosen, options=options)
-    build(pipeline)
-    try:
-        # Beam's workers also print the traceback of what they raise and log.
-        with open(os.devnull, "w") as nothing, contextlib.redirect_stderr(nothing):
-            result = pipeline.run()
-            result.wait_until_finish()
-        counters = result.metrics().query()["counters"]
+        with _runner(runner, workers) as chosen:
+            pipeline = beam.Pipeline(runner=chosen, options=options)
+            build(pipeline)
+            # Beam's workers also print the traceback of what they raise and log.
+            with open(os.devnull, "w") as nothing, contextlib.redirect_stderr(nothing):
+                result = pipeline.run()
+                result.wait_until_finish()
+            counters = result.metrics().query()["counters"]
     except Exception as error:
         raise PipelineError(readable_failure(error)) from error
     return {f"{each.key.metric.namespace}_{each.key.metric.name}": each.result for each in counters}
+
+
+def _runner(name: str, workers: int) -> AbstractContextManager[PipelineRunner]:
+    if name == LOCAL_RUNNER:
+        return local_runner(workers)
+    try:
+        return contextlib.nullcontext(create_runner(name))
+    except (ValueError, ImportError) as error:
+        raise PipelineError(f"--runner {name}: {error}") from None
 
 
 def checked_options(arguments: Sequence[str]) -> PipelineOptions:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -37,10 +38,20 @@ def kill(process: subprocess.Popen[str]) -> None:
     process.communicate()
 
 
+def computed_seconds(process: subprocess.Popen[str]) -> float:
+    """For how long a process and those that it started, as far as they live, have computed."""
+    seconds = 0.0
+    with contextlib.suppress(psutil.NoSuchProcess):
+        watched = psutil.Process(process.pid)
+        for each in (watched, *watched.children(recursive=True)):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                seconds += sum(each.cpu_times()[:2])
+    return seconds
+
+
 def kill_after(cpu_seconds: float, process: subprocess.Popen[str]) -> None:
     """Kills a process when it has computed for so long, be the machine idle or busy."""
-    watched = psutil.Process(process.pid)
-    while process.poll() is None and sum(watched.cpu_times()[:2]) < cpu_seconds:
+    while process.poll() is None and computed_seconds(process) < cpu_seconds:
         time.sleep(0.002)
     kill(process)
 

@@ -6,10 +6,10 @@ import json
 import os
 import random
 import re
-import resource
 import shutil
 import signal
 import sys
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -23,7 +23,16 @@ from schemas import Dataset, FeatureConfig, Manifest, Storage
 from schemas.checksums import sha256
 from schemas.manifest import MANIFEST_FILE, FileEntry, SplitSummary
 from schemas.shards import FORMATS, SPLITS
-from tests.processes import finish, kill, kill_after, preprocess_command, refusal, start, wait_for
+from tests.processes import (
+    computed_seconds,
+    finish,
+    kill,
+    kill_after,
+    preprocess_command,
+    refusal,
+    start,
+    wait_for,
+)
 from tests.reference import digests
 from tests.tiny_musicnet import CONFIG, Tiny, write_tiny_musicnet
 
@@ -48,10 +57,12 @@ def short_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def undisturbed(long_root: Path) -> tuple[dict[str, str], float]:
     """The digests of a run that nothing interrupts, and the seconds for which it computes."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    finish(command_for(long_root, long_root.parent / "out"))
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    process, seconds = start(command_for(long_root, long_root.parent / "out")), 0.0
+    while process.poll() is None:
+        seconds = max(seconds, computed_seconds(process))
+        time.sleep(0.01)
+    _, errors = process.communicate()
+    assert process.returncode == 0, errors
     return digests(long_root.parent / "out"), seconds
 
 
@@ -104,7 +115,7 @@ def test_a_dataset_stays_whole_while_it_is_replaced_by_runs_that_are_killed(
     command = command_for(long_root, out, "--seed", 1, "--overwrite")
     shutil.copytree(long_root.parent / "out", out)
     before = digests(out)
-    for moment in [*moments(OVERWRITE_KILLS - 1, seconds), 0.98 * seconds]:
+    for moment in [*sorted(moments(OVERWRITE_KILLS - 1, seconds)), 0.98 * seconds]:
         process = start(command)
         kill_after(moment, process)
         replaced = Dataset(out).manifest.seed == 1
