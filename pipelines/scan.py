@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, BinaryIO
 
@@ -16,7 +17,7 @@ from schemas.shards import as_array
 from schemas.statistics import Statistics
 from schemas.tfrecord import record_chunks, record_nbytes
 
-_CHUNK_BYTES = 1 << 20
+_CHUNK_BYTES = 1 << 21
 
 Row = Mapping[str, Any]
 """A row of an index."""
@@ -116,9 +117,11 @@ def _tfrecord_pieces(
     So a record whose length is damaged does not hide those behind it.
     """
     zeros = {name: np.zeros(spec.shape, spec.dtype) for name, spec in specs.items()}
-    for number, row in enumerate(rows):
-        start = stream.position
-        record = stream.read(record_nbytes(_window(row, zeros)))
+    lengths = [record_nbytes(_window(row, zeros)) for row in rows]
+    starts = itertools.accumulate(lengths, initial=0)
+    spans = list(zip(starts, lengths, strict=False))
+    for number, record in enumerate(_read_spans(stream, spans)):
+        row, start = rows[number], spans[number][0]
         try:
             features = {
                 name: _payload(record, row[f"{name}_offset"] - start, row, spec)
@@ -132,7 +135,7 @@ def _tfrecord_pieces(
 
 
 def _check_record(
-    record: bytes, start: int, row: Row, features: Mapping[str, NDArray[Any]]
+    record: memoryview, start: int, row: Row, features: Mapping[str, NDArray[Any]]
 ) -> None:
     """Raises `_DamageError` unless the bytes around the payloads are what they have to be."""
     chunks, offsets = record_chunks(_window(row, features))
@@ -150,29 +153,50 @@ def _hdf5_pieces(
     stream: _Stream, rows: Sequence[Row], specs: Mapping[str, FeatureSpec]
 ) -> Iterator[_Piece]:
     """Payload by payload, in the order of the file."""
-    places = sorted(
+    places = []
+    end = 0
+    for offset, number, name in sorted(
         (row[f"{name}_offset"], number, name) for number, row in enumerate(rows) for name in specs
-    )
-    for offset, number, name in places:
-        stream.read_up_to(offset)
-        at = f"byte {offset}"
-        if offset < stream.position:
-            yield _Piece(number, {}, f"{at}: its index puts two payloads there")
+    ):
+        if offset < end:
+            yield _Piece(number, {}, f"byte {offset}: its index puts two payloads there")
             continue
-        data = stream.read(specs[name].nbytes)
+        places.append((offset, number, name))
+        end = offset + specs[name].nbytes
+    spans = [(offset, specs[name].nbytes) for offset, _, name in places]
+    for (offset, number, name), data in zip(places, _read_spans(stream, spans), strict=True):
         try:
             yield _Piece(number, {name: _payload(data, 0, rows[number], specs[name])})
         except _DamageError as damage:
-            yield _Piece(number, {}, f"{at}: {damage}")
+            yield _Piece(number, {}, f"byte {offset}: {damage}")
+
+
+def _read_spans(stream: _Stream, spans: Sequence[tuple[int, int]]) -> Iterator[memoryview]:
+    """The bytes of each span, a start and a length, in the order of the file; fewer at its end.
+
+    Those that adjoin are read together.
+    """
+    number = 0
+    while number < len(spans):
+        start, nbytes = spans[number]
+        stop = number + 1
+        while stop < len(spans) and spans[stop][0] == start + nbytes and nbytes < _CHUNK_BYTES:
+            nbytes += spans[stop][1]
+            stop += 1
+        stream.read_up_to(start)
+        block = memoryview(stream.read(nbytes))
+        for offset, length in spans[number:stop]:
+            yield block[offset - start :][:length]
+        number = stop
 
 
 class _DamageError(Exception):
     """Some bytes are not those that were written; the message says which."""
 
 
-def _payload(data: bytes, at: int, row: Row, spec: FeatureSpec) -> NDArray[Any]:
+def _payload(data: memoryview, at: int, row: Row, spec: FeatureSpec) -> NDArray[Any]:
     """The feature that begins at `at`, a view of `data`."""
-    payload = memoryview(data)[max(0, at) :][: spec.nbytes]
+    payload = data[max(0, at) :][: spec.nbytes]
     if len(payload) < spec.nbytes:
         raise _DamageError(f"its {spec.name} was cut short")
     if row[f"{spec.name}_length"] != spec.nbytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -11,6 +12,7 @@ import pyarrow as pa
 from tqdm import tqdm
 
 from pipelines.accounting import Account, accounts_of, add_up, refused_recordings, refused_windows
+from pipelines.ahead import map_ahead
 from pipelines.contents import (
     Check,
     DatasetShard,
@@ -24,6 +26,7 @@ from pipelines.defects import Defect
 from pipelines.plan import Plan
 from pipelines.publish import finished_recordings, training_statistics
 from pipelines.shard_check import shard_defects
+from pipelines.worker_processes import available_cores
 from schemas import Dataset, DatasetError
 from schemas.dataset import fingerprint
 from schemas.manifest import MANIFEST_FILE, Manifest, spelled
@@ -73,10 +76,21 @@ def verify(root: str) -> Verification:
     files = dataset.manifest.files
     total = sum(entry.nbytes for entry in files.values())
     with tqdm(total=total, desc="verifying", unit="B", unit_scale=True, dynamic_ncols=True) as bar:
-        check = Check(dataset, present, bar.update)
+        lock = threading.Lock()
+
+        def progress(nbytes: int) -> None:
+            with lock:
+                bar.update(nbytes)
+
+        check = Check(dataset, present, progress)
         tables, defects = read_tables(check)
-        for shard in shards_of(dataset.manifest):
-            defects += shard_defects(check, tables, shard)
+
+        def defects_of(shard: DatasetShard) -> list[Defect]:
+            return list(shard_defects(check, tables, shard))
+
+        shards = shards_of(dataset.manifest)
+        for found in map_ahead(defects_of, shards, threads=available_cores()):
+            defects += found
         bar.update(total - bar.n)
     defects += [*_manifest_defects(dataset), *_extra_defects(check), *_total_defects(check, tables)]
     accounts = _accounts(tables, dataset.manifest)

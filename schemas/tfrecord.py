@@ -8,6 +8,7 @@ by protobuf, because a shard's index needs the place of each payload in the file
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import struct
 from collections.abc import Mapping
@@ -100,13 +101,19 @@ def _example(window: Window) -> tuple[list[bytes | memoryview], dict[str, int]]:
             position += len(chunk)
             continue
         array = window.features[name]
-        head = _map_entry(name, _bytes_list_head(array.nbytes), array.nbytes)
+        head = _array_head(name, array.nbytes)
         offsets[name] = position + len(head)
         chunks += [head, array.reshape(-1).view("u1").data]
         position += len(head) + array.nbytes
     features_head = b"\x0a" + _varint(position)  # Example.features
     offsets = {name: len(features_head) + offset for name, offset in offsets.items()}
     return [features_head, *chunks], offsets
+
+
+@functools.lru_cache(maxsize=64)
+def _array_head(name: str, nbytes: int) -> bytes:
+    """The entry of an array of so many bytes, without these bytes; the same for all windows."""
+    return _map_entry(name, _bytes_list_head(nbytes), nbytes)
 
 
 def _map_entry(name: str, value: bytes, bytes_to_follow: int) -> bytes:
