@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 
 from benchmarks import pipeline, reader, training
-from benchmarks.corpus import make_corpus
+from benchmarks.corpus import make_corpora
 from benchmarks.measure import Target, machine
 
 BENCHMARKS = {"pipeline": pipeline.run, "reader": reader.run, "training": training.run}
@@ -28,10 +28,10 @@ def main() -> int:
     print(machine())
     targets: list[Target] = []
     with tempfile.TemporaryDirectory(prefix="duet-bench-") as folder:
-        corpus = make_corpus(Path(folder))
+        corpora = make_corpora(Path(folder))
         for name in names:
             print(f"\n{name}")
-            targets += BENCHMARKS[name](corpus, Path(folder))
+            targets += BENCHMARKS[name](corpora, Path(folder))
     print()
     for target in targets:
         print(target)

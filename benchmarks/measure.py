@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -10,62 +11,109 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
+
+import psutil
+
+from benchmarks.memory import family_bytes, family_of
+
+_SECONDS_BETWEEN_LOOKS = 0.05
 
 
 @dataclasses.dataclass(frozen=True)
 class Measured:
-    """One process: wall time, the largest resident set of it and its children, and its result."""
+    """One process: wall time, and the JSON that it printed."""
 
     seconds: float
-    peak_megabytes: float
-    result: dict[str, Any]
+    result: Any
+
+
+@dataclasses.dataclass(frozen=True)
+class Watched:
+    """What it and all its descendants took: proportional set sizes, and CPU time.
+
+    `first_shard_seconds` is when the first shard of a dataset was there, None where none was.
+    """
+
+    peak_bytes: int
+    cpu_seconds: float
+    first_shard_seconds: float | None
 
 
 @dataclasses.dataclass(frozen=True)
 class Target:
-    """A ratio that is claimed."""
+    """A figure that is claimed: at least `wanted`, or at most."""
 
     text: str
-    ratio: float
+    figure: float
     wanted: float
+    at_most: bool = False
 
     @property
     def met(self) -> bool:
-        return self.ratio >= self.wanted
+        return self.figure <= self.wanted if self.at_most else self.figure >= self.wanted
 
     def __str__(self) -> str:
         verdict = "met" if self.met else "MISSED"
-        return f"{verdict}: {self.text}: {self.ratio:.2f} (target {self.wanted:g})"
+        bound = "at most" if self.at_most else "at least"
+        return f"{verdict}: {self.text}: {self.figure:.2f} ({bound} {self.wanted:g})"
 
 
-def measure(*arguments: object) -> Measured:
-    """Runs `python -m ARGUMENTS`, whose standard output is one JSON object."""
+def measure(*arguments: object, environment: Mapping[str, str] | None = None) -> Measured:
+    """Runs `python -m ARGUMENTS`, whose standard output is JSON or nothing that matters."""
+    return _run(arguments, environment, lambda process: process.wait())
+
+
+def watch(
+    *arguments: object, dataset: Path | None = None, environment: Mapping[str, str] | None = None
+) -> Watched:
+    """The same, looked at all the time, which takes time itself; `dataset` is where it writes."""
+    peak, first_shard = 0, None
+    computed: dict[int, float] = {}
+    started = time.monotonic()
+
+    def look(process: subprocess.Popen[bytes]) -> None:
+        nonlocal peak, first_shard
+        while process.poll() is None:
+            peak = max(peak, family_bytes(process.pid))
+            for each in family_of(process.pid):
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    computed[each.pid] = sum(each.cpu_times()[:2])
+            if dataset and first_shard is None and any(dataset.glob("*/*.index.parquet")):
+                first_shard = time.monotonic() - started
+            time.sleep(_SECONDS_BETWEEN_LOOKS)
+
+    _run(arguments, environment, look)
+    return Watched(peak, sum(computed.values()), first_shard)
+
+
+def _run(
+    arguments: tuple[object, ...],
+    environment: Mapping[str, str] | None,
+    wait: Callable[[subprocess.Popen[bytes]], object],
+) -> Measured:
     command = [sys.executable, "-m", *map(str, arguments)]
     started = time.monotonic()
     with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
-        process = subprocess.Popen(command, stdout=output, stderr=errors)
-        _, status, usage = os.wait4(process.pid, 0)
+        variables = {**os.environ, **(environment or {})}
+        process = subprocess.Popen(command, stdout=output, stderr=errors, env=variables)
+        wait(process)
         seconds = time.monotonic() - started
         for file in (output, errors):
             file.seek(0)
-        if status:
+        if process.returncode:
             sys.exit(f"error: {' '.join(command)} failed:\n{errors.read().decode()[-2000:]}")
-        return Measured(seconds, usage.ru_maxrss / 1024, json.load(output))
-
-
-def median(runs: Sequence[Measured]) -> Measured:
-    """The run whose wall time is in the middle."""
-    return sorted(runs, key=lambda run: run.seconds)[len(runs) // 2]
+        printed = output.read()
+        return Measured(seconds, json.loads(printed) if printed[:1] == b"{" else None)
 
 
 def machine() -> str:
     """What it was measured on."""
     model = platform.processor() or platform.machine()
-    try:
-        with open("/proc/cpuinfo") as file:
-            model = next(line.split(":", 1)[1].strip() for line in file if "model name" in line)
-    except (OSError, StopIteration):
-        pass
-    return f"{model}, {os.cpu_count()} cores, Python {platform.python_version()}"
+    with contextlib.suppress(OSError, StopIteration), open("/proc/cpuinfo") as file:
+        model = next(line.split(":", 1)[1].strip() for line in file if "model name" in line)
+    memory = psutil.virtual_memory().total / 2**30
+    system = f"{platform.system()} {platform.release()}, Python {platform.python_version()}"
+    return f"{model}, {os.cpu_count()} cores, {memory:.0f} GiB, {system}"

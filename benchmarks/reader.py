@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from benchmarks.corpus import Corpus
+from benchmarks.corpus import Corpora
 from benchmarks.measure import Target, measure
 from pipelines.summary import aligned
 
@@ -17,9 +17,9 @@ WAYS = {
 }
 
 
-def run(corpus: Corpus, folder: Path) -> list[Target]:
+def run(corpora: Corpora, folder: Path) -> list[Target]:
     dataset = folder / "reader-dataset"
-    measure("pipelines", "preprocess", "--input", corpus.root, "--output", dataset,
+    measure("pipelines", "preprocess", "--input", corpora.two_hours.root, "--output", dataset,
             "--shard-mb", 16, "--json")  # fmt: skip
     targets = []
     for features in ("log_mel", "log_mel,waveform,notes,onsets"):

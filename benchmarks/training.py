@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from benchmarks.corpus import Corpus
+from benchmarks.corpus import Corpora
 from benchmarks.measure import Target, measure
 from pipelines.summary import aligned
 
@@ -15,7 +15,7 @@ WAYS = {
 }
 
 
-def run(corpus: Corpus, folder: Path) -> list[Target]:
+def run(corpora: Corpora, folder: Path) -> list[Target]:
     rates = {
         name: measure("benchmarks.train_steps", way).result["frames_per_second"]
         for name, way in WAYS.items()

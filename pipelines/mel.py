@@ -65,16 +65,23 @@ class MelTransform:
         frames = every[:: config.hop_length]
         mel_power = np.empty((len(frames), config.n_mels), np.float32)
         block = max(1, _BLOCK_VALUES // config.n_fft)
-        for start in range(0, len(frames), block):
-            windowed = frames[start : start + block] * self.window
-            # Frames side by side, as the sparse product wants them.
-            spectra = scipy.fft.rfft(windowed.T, axis=0)
-            parts = spectra.view(np.float32)  # [bins, 2 * frames]: real, imaginary, real, ...
-            with np.errstate(over="ignore"):  # infinite power is the caller's to refuse
-                np.square(parts, out=parts)
-                mel_parts = self.basis @ parts
-                mel_power[start : start + block] = (mel_parts[:, ::2] + mel_parts[:, 1::2]).T
+        with np.errstate(over="ignore"):  # infinite power is the caller's to refuse
+            for start in range(0, len(frames), block):
+                stop = start + block
+                mel_power[start:stop] = self._mel_sums(self._squares(frames[start:stop]))
         return mel_power
+
+    def _squares(self, frames: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The squares of the spectra's parts, [bins, 2 * frames]: real, imaginary, real, ..."""
+        # The transform lays frames side by side, as the sparse product wants them.
+        spectra = scipy.fft.rfft((frames * self.window).T, axis=0)
+        parts = spectra.view(np.float32)
+        return np.square(parts, out=parts)
+
+    def _mel_sums(self, squares: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Mel power [frames, n_mels]."""
+        sums = self.basis @ squares
+        return (sums[:, ::2] + sums[:, 1::2]).T
 
 
 def decibels(power: NDArray[np.float32], *, amin: float) -> NDArray[np.float32]:

@@ -16,6 +16,8 @@ from typing import Any
 
 import psutil
 
+from benchmarks.memory import family_of
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -41,11 +43,9 @@ def kill(process: subprocess.Popen[str]) -> None:
 def computed_seconds(process: subprocess.Popen[str]) -> float:
     """For how long a process and those that it started, as far as they live, have computed."""
     seconds = 0.0
-    with contextlib.suppress(psutil.NoSuchProcess):
-        watched = psutil.Process(process.pid)
-        for each in (watched, *watched.children(recursive=True)):
-            with contextlib.suppress(psutil.NoSuchProcess):
-                seconds += sum(each.cpu_times()[:2])
+    for each in family_of(process.pid):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            seconds += sum(each.cpu_times()[:2])
     return seconds
 
 

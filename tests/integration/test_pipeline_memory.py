@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import re
 import struct
 import subprocess
 import sys
@@ -12,9 +10,9 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
 import pytest
 
+from benchmarks.memory import family_bytes
 from schemas.features import LABEL_RATE
 from tests.processes import preprocess_command, start
 from tests.tiny_musicnet import Tiny, write_tiny_musicnet
@@ -28,26 +26,15 @@ RECORDINGS = 3_000
 
 
 def peak_bytes(command: list[str]) -> int:
-    """The largest sum of the proportional set sizes of a process and all its descendants."""
+    """The most that a process and all its descendants hold."""
     process = start(command)
-    watched, peak = psutil.Process(process.pid), 0
+    peak = 0
     while process.poll() is None:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            family = [watched, *watched.children(recursive=True)]
-            peak = max(peak, sum(proportional_bytes(each.pid) for each in family))
+        peak = max(peak, family_bytes(process.pid))
         time.sleep(0.05)
     _, errors = process.communicate()
     assert process.returncode == 0, errors
     return peak
-
-
-def proportional_bytes(pid: int) -> int:
-    try:
-        rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
-    except (FileNotFoundError, ProcessLookupError):
-        return 0
-    found = re.search(r"^Pss: +(\d+) kB", rollup, re.MULTILINE)
-    return int(found[1]) * 1024 if found else 0
 
 
 def write_long_recording(path: Path, seconds: int) -> None:

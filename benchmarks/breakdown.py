@@ -1,0 +1,105 @@
+"""Where the time of a window goes: every stage of a run without Beam, on one thread."""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import scipy.fft
+import soundfile
+import soxr
+
+from pipelines import shard_writer, windows
+from pipelines.audio import AudioReader
+from pipelines.inspection import inspect_and_keep
+from pipelines.labels import NoteFrames
+from pipelines.mel import MelTransform
+from pipelines.plan import PlanOptions, make_plan
+from pipelines.shard_writer import ShardJob, write_shard
+from pipelines.sources import list_sources
+from schemas import FeatureConfig, storage, tfrecord
+from schemas.shards import IndexBuilder, ShardIndex
+from schemas.statistics import Statistics
+from schemas.storage import Storage
+from schemas.tfrecord import TFRecordWriter
+
+STAGES: dict[str, list[tuple[Any, str]]] = {
+    "open": [(Storage, "open"), (AudioReader, "__init__"), (AudioReader, "close")],
+    "read and decode": [(soundfile.SoundFile, "read"), (AudioReader, "read")],
+    "resample": [(soxr, "resample")],
+    "window and STFT": [(scipy.fft, "rfft"), (MelTransform, "mel_power")],
+    "mel": [(MelTransform, "_mel_sums")],
+    "log": [(windows, "decibels")],
+    "waveform": [(windows, "to_int16")],
+    "notes": [(windows.WindowCutter, "_notes"), (NoteFrames, "rolls")],
+    "statistics": [(Statistics, "of")],
+    "encode": [(tfrecord, "_example"), (IndexBuilder, "table"), (ShardIndex, "to_bytes")],
+    "crc32c": [(tfrecord, "frame_record"), (IndexBuilder, "add")],
+    "sha256": [(TFRecordWriter, "write")],
+    "write": [(storage._NewFile, "write"), (Storage, "write_bytes")],
+    "sync": [(storage.os, "fsync")],
+    "the rest": [(shard_writer, "_write_files")],
+}
+"""The functions in which each stage's time is spent, but for that in functions of other stages."""
+
+
+class Stopwatch:
+    """Adds up the time that is spent in functions, each without those that it calls."""
+
+    def __init__(self) -> None:
+        self.seconds: Counter[str] = Counter()
+        self._inner: list[float] = []
+
+    def watch(self, owner: Any, name: str, stage: str) -> None:
+        """Puts a function that is timed in the place of `owner.name`."""
+        original = vars(owner)[name]
+        function = original.__func__ if isinstance(original, classmethod) else original
+        timed = self._timed(function, stage)
+        setattr(owner, name, classmethod(timed) if function is not original else timed)
+
+    def _timed(self, function: Callable[..., Any], stage: str) -> Callable[..., Any]:
+        def timed(*arguments: Any, **options: Any) -> Any:
+            started = time.perf_counter()
+            self._inner.append(0.0)
+            try:
+                return function(*arguments, **options)
+            finally:
+                seconds = time.perf_counter() - started
+                self.seconds[stage] += seconds - self._inner.pop()
+                if self._inner:
+                    self._inner[-1] += seconds
+
+        return timed
+
+
+def main(root: str, features: str) -> None:
+    """Prints milliseconds a window by stage, of the faster of two runs."""
+    stopwatch = Stopwatch()
+    for stage, functions in STAGES.items():
+        for owner, name in functions:
+            stopwatch.watch(owner, name, stage)
+    config = FeatureConfig(features=tuple(features.split(",")))
+    transform = MelTransform.from_config(config)
+    runs = []
+    for _ in range(2):
+        with tempfile.TemporaryDirectory() as build_root:
+            sources, rejects = list_sources(root)
+            inspected = [inspect_and_keep(each, root, build_root, config) for each in sources]
+            plan = make_plan(inspected, rejects, PlanOptions(config))
+            job = ShardJob(root, build_root, ("tfrecord",), transform)
+            stopwatch.seconds.clear()
+            for split, shards in plan.shards.items():
+                for number in range(shards):
+                    write_shard(split, number, plan, job)
+            count = sum(plan.windows.values())
+            runs.append({name: 1e3 * each / count for name, each in stopwatch.seconds.items()})
+    print(json.dumps(min(runs, key=lambda run: sum(run.values()))))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
