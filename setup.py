@@ -13,7 +13,6 @@ CONTRACT = [
 PIPELINES = [
     "apache-beam>=2.77,<3",
     "cachetools>=5.5",
-    "librosa>=0.11,<0.12",
     "matplotlib>=3.8",
     "scipy>=1.13,<2",
     "soundfile>=0.12.1",
@@ -32,6 +31,7 @@ DEMO = ["music21>=9.9,<11"]
 DEV = [
     "hypothesis>=6.100",
     "import-linter>=2.0",
+    "librosa>=0.11,<0.12",
     "mypy>=1.13",
     "psutil>=6",
     "pytest>=8",

@@ -8,6 +8,7 @@ for newer CPUs that differ in the last bit, so `decibels` brings its own.
 from __future__ import annotations
 
 import dataclasses
+import warnings
 from typing import Any
 
 import numpy as np
@@ -15,9 +16,10 @@ import scipy.fft
 import scipy.sparse
 from numpy.typing import NDArray
 
+from pipelines.filterbank import hann_window, mel_filters
 from schemas import FeatureConfig
 
-_BLOCK_VALUES = 1 << 17
+_BLOCK_VALUES = 1 << 18
 """Samples of frames that are transformed at once: few enough for a core's own cache."""
 
 
@@ -34,24 +36,19 @@ class MelTransform:
 
     @classmethod
     def from_config(cls, config: FeatureConfig) -> MelTransform:
-        """With librosa's own window and Slaney filterbank."""
-        # Imported here, since it takes seconds and workers never come this way.
-        from librosa.filters import get_window, mel
+        """With librosa's window and Slaney filterbank.
 
-        window = get_window("hann", config.win_length, fftbins=True)
-        basis = mel(
-            sr=config.sample_rate,
-            n_fft=config.n_fft,
-            n_mels=config.n_mels,
-            fmin=config.fmin,
-            fmax=config.fmax,
-            htk=False,
-            norm="slaney",
-            dtype=np.float32,
-        )
-        missing = config.n_fft - config.win_length
-        padded = np.pad(window, (missing // 2, missing - missing // 2))
-        return cls(config, padded.astype(np.float32), scipy.sparse.csr_array(basis))
+        Warns where filters are so narrow that no frequency of the transform lies in them.
+        """
+        filters = mel_filters(config)
+        empty = np.count_nonzero(~filters.any(axis=1))
+        if empty:
+            warnings.warn(
+                f"{empty} of {config.n_mels} mel bins will hold silence alone, since no frequency "
+                f"of the transform lies in them; use a smaller n_mels or a larger n_fft",
+                stacklevel=2,
+            )
+        return cls(config, hann_window(config), scipy.sparse.csr_array(filters))
 
     def mel_power(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
         """Mel power [frames, n_mels] of float32 samples at the configured rate.

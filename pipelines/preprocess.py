@@ -24,7 +24,7 @@ from pipelines.worker_processes import available_cores
 from schemas import Dataset
 from schemas.shards import FORMATS, SPLITS
 
-NUMERIC_PACKAGES = ("h5py", "librosa", "numpy", "pyarrow", "scipy", "soundfile", "soxr")
+NUMERIC_PACKAGES = ("h5py", "numpy", "pyarrow", "scipy", "soundfile", "soxr")
 """Whose versions the bytes of a dataset depend on."""
 
 _MOST_THREADS = 2
