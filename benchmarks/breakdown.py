@@ -11,17 +11,16 @@ from collections.abc import Callable
 from typing import Any
 
 import scipy.fft
-import soundfile
 import soxr
 
 from pipelines import shard_writer, windows
-from pipelines.audio import AudioReader
 from pipelines.inspection import inspect_and_keep
 from pipelines.labels import NoteFrames
 from pipelines.mel import MelTransform
 from pipelines.plan import PlanOptions, make_plan
 from pipelines.shard_writer import ShardJob, write_shard
 from pipelines.sources import list_sources
+from pipelines.wav import WavReader
 from schemas import FeatureConfig, storage, tfrecord
 from schemas.shards import IndexBuilder, ShardIndex
 from schemas.statistics import Statistics
@@ -29,14 +28,13 @@ from schemas.storage import Storage
 from schemas.tfrecord import TFRecordWriter
 
 STAGES: dict[str, list[tuple[Any, str]]] = {
-    "open": [(Storage, "open"), (AudioReader, "__init__"), (AudioReader, "close")],
-    "read and decode": [(soundfile.SoundFile, "read"), (AudioReader, "read")],
+    "read and decode": [(Storage, "open_ranges"), (WavReader, "read")],
     "resample": [(soxr, "resample")],
     "window and STFT": [(scipy.fft, "rfft"), (MelTransform, "mel_power")],
     "mel": [(MelTransform, "_mel_sums")],
     "log": [(windows, "decibels")],
     "waveform": [(windows, "to_int16")],
-    "notes": [(windows.WindowCutter, "_notes"), (NoteFrames, "rolls")],
+    "notes": [(windows.WindowCutter, "_read_notes"), (NoteFrames, "rolls")],
     "statistics": [(Statistics, "of")],
     "encode": [(tfrecord, "_example"), (IndexBuilder, "table"), (ShardIndex, "to_bytes")],
     "crc32c": [(tfrecord, "frame_record"), (IndexBuilder, "add")],

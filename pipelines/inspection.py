@@ -6,10 +6,10 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from pipelines.audio import AudioReader
 from pipelines.errors import PipelineError
 from pipelines.labels import degenerate_count, odd_notes, parse_labels
 from pipelines.sources import Source
+from pipelines.wav import read_header
 from pipelines.work import read_claim
 from schemas import FeatureConfig, Storage
 from schemas.checksums import sha256
@@ -119,8 +119,12 @@ def inspect_and_keep(
 
 def _audio_facts(storage: Storage, source: Source, config: FeatureConfig) -> dict[str, Any]:
     with storage.open(source.audio_path) as file:
-        reader = AudioReader(file, where=source.audio_path)
-        header = reader.header
-        reader.close()
-    frames = config.frame_count(config.resampled_length(header.samples, header.sample_rate))
-    return {**dataclasses.asdict(header), "frames": frames, "windows": config.window_count(frames)}
+        wav = read_header(file, where=source.audio_path)
+    frames = config.frame_count(config.resampled_length(wav.samples, wav.sample_rate))
+    return {
+        "samples": wav.samples,
+        "sample_rate": wav.sample_rate,
+        "channels": wav.channels,
+        "frames": frames,
+        "windows": config.window_count(frames),
+    }

@@ -102,11 +102,11 @@ def replay(recording_id: str, input_root: str, features: FeatureConfig) -> dict[
 
 def _refused_windows(plan: Plan, input_root: str, build_root: str) -> Sequence[Reject]:
     transform = MelTransform.from_config(plan.config)
-    cutter = WindowCutter(plan, transform, input_root=input_root, build_root=build_root)
+    cutter = WindowCutter(transform, input_root=input_root, build_root=build_root)
     rejects = []
     for split, shards in plan.shards.items():
         for number in range(shards):
-            cut = cutter.cut(plan.shard_windows(split, number))
+            cut = cutter.cut(plan, plan.shard_windows(split, number))
             rejects += [each for each in cut if isinstance(each, Reject)]
     return sorted(rejects, key=lambda reject: reject.position or 0)
 

@@ -6,23 +6,33 @@ an even number. RF64 (EBU Tech 3306) gives lengths beyond 4 GiB in a chunk `ds64
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import struct
 from typing import BinaryIO
 
-WAV_STARTS = (b"RIFF", b"RIFX", b"RF64")
+BIG_ENDIAN_START = b"RIFX"
+WAV_STARTS = (b"RIFF", BIG_ENDIAN_START, b"RF64")
 
 _MOST_CHUNKS = 10_000
 _IN_DS64 = 2**32 - 1
 
 
-def declared_data_bytes(file: BinaryIO) -> int | None:
-    """The length in bytes that a file claims for its samples; None where it has no data chunk.
+@dataclasses.dataclass(frozen=True)
+class DataChunk:
+    """Where a file's samples begin, and how many bytes its header claims for them."""
+
+    offset: int
+    nbytes: int
+
+
+def data_chunk(file: BinaryIO) -> DataChunk | None:
+    """The chunk of a file's samples; None where it has none.
 
     `file` is at its start, which is one of `WAV_STARTS`.
     """
     head = file.read(12)
-    length_form = ">I" if head[:4] == b"RIFX" else "<I"
+    length_form = ">I" if head[:4] == BIG_ENDIAN_START else "<I"
     in_ds64 = None
     for _ in range(_MOST_CHUNKS):
         chunk = file.read(8)
@@ -30,7 +40,8 @@ def declared_data_bytes(file: BinaryIO) -> int | None:
             return None
         name, (length,) = chunk[:4], struct.unpack(length_form, chunk[4:])
         if name == b"data":
-            return in_ds64 if in_ds64 is not None and length == _IN_DS64 else length
+            nbytes = in_ds64 if in_ds64 is not None and length == _IN_DS64 else length
+            return DataChunk(file.tell(), nbytes)
         skipped = length + length % 2
         if name == b"ds64":
             sizes = file.read(16)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 from collections import Counter
 from collections.abc import Mapping
 
@@ -22,13 +23,20 @@ from schemas.tfrecord import TFRecordWriter
 
 @dataclasses.dataclass(frozen=True)
 class ShardJob:
-    """What stays the same for all shards of a run; `threads` compute the windows of a shard."""
+    """What stays the same for all shards of a run; `threads` compute the windows of a shard.
+
+    Each process makes its own `cutter`, which remembers what windows of several shards need.
+    """
 
     input_root: str
     build_root: str
     formats: tuple[str, ...]
     transform: MelTransform
     threads: int = 1
+
+    @functools.cached_property
+    def cutter(self) -> WindowCutter:
+        return WindowCutter(self.transform, input_root=self.input_root, build_root=self.build_root)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,11 +109,8 @@ def _write_files(
                 ids = (plan.recording_ids[each.recording] for each in windows)
                 id_bytes = max((len(each.encode()) for each in ids), default=1)
                 writers[name] = HDF5Writer(file, specs, windows=len(windows), id_bytes=id_bytes)
-        cutter = WindowCutter(
-            plan, job.transform, input_root=job.input_root, build_root=job.build_root
-        )
         found: list[Reject] = []
-        for cut in cutter.cut(windows, threads=job.threads):
+        for cut in job.cutter.cut(plan, windows, threads=job.threads):
             if isinstance(cut, Reject):
                 found.append(cut)
             elif not found:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import functools
 import threading
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -12,18 +14,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.ahead import map_ahead
-from pipelines.audio import AudioReader, resampled_range, to_int16
+from pipelines.audio import resampled_range, to_int16
 from pipelines.errors import RefusedInputError
 from pipelines.labels import NOTE_COLUMNS, NoteFrames
 from pipelines.mel import MelTransform, decibels
 from pipelines.plan import Plan, PlannedWindow
-from schemas import FeatureConfig, Storage, Window
-from schemas.checksums import sha256
+from pipelines.wav import WavFile, WavReader, read_header
+from schemas import Storage, Window
 from schemas.shards import Reject
 from schemas.tables import LABELS, labels_file, table_from_bytes
 
-_REMEMBERED_BYTES = 32 << 20
-"""Of notes, in this process; those of all MusicNet are fewer."""
+_REMEMBERED_HEADERS = 4_096
+_REMEMBERED_NOTES = 32 << 20
+"""Bytes; the notes of all MusicNet take fewer."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -35,56 +38,62 @@ class CutWindow:
 
 
 class _RejectedWindowError(Exception):
-    """A window cannot be made; `reject` says why."""
+    """A window cannot be made; `reason` is a code for why."""
 
-    def __init__(self, reject: Reject) -> None:
-        super().__init__(reject.message)
-        self.reject = reject
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
 
 
 class WindowCutter:
-    """Cuts windows of a plan. Holds a few of them at a time."""
+    """Cuts windows out of the recordings of one run.
 
-    def __init__(
-        self, plan: Plan, transform: MelTransform, *, input_root: str, build_root: str
-    ) -> None:
+    It holds a few windows at a time, and remembers what many of them need: headers and notes.
+    """
+
+    def __init__(self, transform: MelTransform, *, input_root: str, build_root: str) -> None:
         self._transform = transform
-        self._config = plan.config
-        self._ids = plan.recording_ids
-        self._paths = plan.recordings["path"]
+        self._config = transform.config
         self._input = Storage(input_root)
         self._build = Storage(build_root)
+        self._header_of = functools.lru_cache(_REMEMBERED_HEADERS)(self._read_header)
+        notes: cachetools.LRUCache[str, NoteFrames] = cachetools.LRUCache(
+            _REMEMBERED_NOTES, getsizeof=lambda notes: notes.nbytes
+        )
+        self._notes_of = cachetools.cached(notes, lock=threading.Lock())(self._read_notes)
 
     def cut(
-        self, windows: Iterable[PlannedWindow], *, threads: int = 1
+        self, plan: Plan, windows: Iterable[PlannedWindow], *, threads: int = 1
     ) -> Iterator[CutWindow | Reject]:
-        """The windows, in their order; a reject where the audio cannot be read or is not finite.
+        """Windows of a plan, in their order; a reject where one cannot be made.
 
         They are computed on so many threads, ahead of whoever takes them.
         """
-        return map_ahead(self._cut_or_reject, windows, threads=threads)
+        paths, ids = plan.recordings["path"], plan.recording_ids
 
-    def _cut_or_reject(self, planned: PlannedWindow) -> CutWindow | Reject:
-        try:
-            return self._cut(planned)
-        except _RejectedWindowError as error:
-            return error.reject
+        def cut_or_reject(planned: PlannedWindow) -> CutWindow | Reject:
+            recording_id, path = ids[planned.recording], paths[planned.recording].as_py()
+            try:
+                return self._cut(recording_id, path, planned)
+            except _RejectedWindowError as error:
+                return Reject(recording_id, "window", error.reason, planned.first_frame, str(error))
 
-    def _cut(self, planned: PlannedWindow) -> CutWindow:
+        return map_ahead(cut_or_reject, windows, threads=threads)
+
+    def _cut(self, recording_id: str, path: str, planned: PlannedWindow) -> CutWindow:
         config = self._config
-        recording_id = self._ids[planned.recording]
         features: dict[str, NDArray[Any]] = {}
         clipped = 0
         if "log_mel" in config.features or "waveform" in config.features:
-            samples = self._samples(planned, recording_id)
+            samples = self._samples(path, planned)
             centre = config.n_fft // 2
             if "log_mel" in config.features:
-                features["log_mel"] = self._log_mel(samples, planned, recording_id)
+                features["log_mel"] = self._log_mel(samples, path, planned)
             if "waveform" in config.features:
                 length = config.window_frames * config.hop_length
                 features["waveform"], clipped = to_int16(samples[centre : centre + length])
         if config.has_notes:
-            notes, onsets = self._notes(planned.recording).rolls(
+            notes, onsets = self._notes_of(recording_id).rolls(
                 planned.first_frame, config.window_frames, planned.valid_frames
             )
             rolls = {"notes": notes, "onsets": onsets}
@@ -92,28 +101,25 @@ class WindowCutter:
         window = Window(recording_id, planned.first_frame, planned.valid_frames, features)
         return CutWindow(window, clipped)
 
-    def _samples(self, planned: PlannedWindow, recording_id: str) -> NDArray[np.float32]:
+    def _samples(self, path: str, planned: PlannedWindow) -> NDArray[np.float32]:
         """What the frames and the waveform need, from n_fft / 2 samples before the window."""
         config = self._config
         centre = config.n_fft // 2
         start = planned.first_frame * config.hop_length - centre
         last_frame = planned.first_frame + config.window_frames - 1
         stop = last_frame * config.hop_length + max(centre, config.hop_length)
-        path = self._paths[planned.recording].as_py()
         try:
-            with self._input.open(path) as file:
-                reader = AudioReader(file, where=path)
-                samples = resampled_range(reader, start, stop, config)
-                reader.close()
+            wav = self._header_of(path)
+            with contextlib.closing(self._input.open_ranges(path)) as file:
+                samples = resampled_range(WavReader(file, wav, where=path), start, stop, config)
         except RefusedInputError as error:
-            reason = f"audio_{error.reason}"
-            raise self._rejected(planned, recording_id, reason, str(error)) from None
+            raise _RejectedWindowError(f"audio_{error.reason}", str(error)) from None
         if not np.isfinite(samples).all():
-            raise self._not_finite(planned, recording_id)
+            raise _not_finite(path, planned)
         return samples
 
     def _log_mel(
-        self, samples: NDArray[np.float32], planned: PlannedWindow, recording_id: str
+        self, samples: NDArray[np.float32], path: str, planned: PlannedWindow
     ) -> NDArray[Any]:
         config = self._config
         spec = config.specs()["log_mel"]
@@ -121,32 +127,21 @@ class WindowCutter:
         needed = config.n_fft + (planned.valid_frames - 1) * config.hop_length
         power = self._transform.mel_power(samples[:needed])
         if not np.isfinite(power).all():
-            raise self._not_finite(planned, recording_id)
+            raise _not_finite(path, planned)
         log_mel[: planned.valid_frames] = decibels(power, amin=config.amin)
         return log_mel
 
-    def _notes(self, recording: int) -> NoteFrames:
-        name = labels_file(self._ids[recording])
-        return _note_frames(self._build.read_bytes(name), self._config, self._build.path(name))
+    def _read_header(self, path: str) -> WavFile:
+        with self._input.open(path) as file:
+            return read_header(file, where=path)
 
-    def _not_finite(self, planned: PlannedWindow, recording_id: str) -> _RejectedWindowError:
-        message = f"{self._paths[planned.recording].as_py()}: holds samples that are not finite "
-        message += f"numbers, or too large, in the window at frame {planned.first_frame}"
-        return self._rejected(planned, recording_id, "not_finite", message)
-
-    def _rejected(
-        self, planned: PlannedWindow, recording_id: str, reason: str, message: str
-    ) -> _RejectedWindowError:
-        reject = Reject(recording_id, "window", reason, planned.first_frame, message)
-        return _RejectedWindowError(reject)
+    def _read_notes(self, recording_id: str) -> NoteFrames:
+        name = labels_file(recording_id)
+        data, where = self._build.read_bytes(name), self._build.path(name)
+        table = table_from_bytes(data, LABELS, where=where, columns=NOTE_COLUMNS)
+        return NoteFrames.from_labels(table, self._config)
 
 
-@cachetools.cached(
-    cachetools.LRUCache(_REMEMBERED_BYTES, getsizeof=lambda notes: notes.nbytes),
-    key=lambda labels, config, _: (sha256(labels), config),
-    lock=threading.Lock(),
-)
-def _note_frames(labels: bytes, config: FeatureConfig, where: str) -> NoteFrames:
-    """The notes of a file of `tables.LABELS`, which windows of many shards need."""
-    table = table_from_bytes(labels, LABELS, where=where, columns=NOTE_COLUMNS)
-    return NoteFrames.from_labels(table, config)
+def _not_finite(path: str, planned: PlannedWindow) -> _RejectedWindowError:
+    message = f"{path}: holds samples that are not finite numbers, or too large, in the window at "
+    return _RejectedWindowError("not_finite", f"{message}frame {planned.first_frame}")

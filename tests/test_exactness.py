@@ -124,7 +124,7 @@ def lengths(draw: st.DrawFn, rate: int, config: FeatureConfig) -> int:
     return max(1, resampled * rate // config.sample_rate)
 
 
-@pytest.mark.filterwarnings("ignore:n_fft=", "ignore:Empty filters")
+@pytest.mark.filterwarnings("ignore:n_fft=", "ignore:Empty filters", "ignore:.*mel bins")
 @pytest.mark.parametrize("rate", RATES)
 @pytest.mark.parametrize("base", [*PRESETS, "drawn"])
 def test_windows_are_slices_of_the_whole_recording(base: str, rate: int, root: Path) -> None:

@@ -1,10 +1,15 @@
+import io
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 
+from pipelines.errors import PipelineError
 from pipelines.inspection import inspect_recording
 from pipelines.sources import list_sources
 from schemas.tables import LABELS, labels_file, table_from_bytes
+from tests.audio_files import reader_of
 from tests.mutations import FORMS, make_mutant, make_sound, write_mutants
 from tests.tiny_musicnet import CONFIG
 
@@ -20,6 +25,23 @@ def test_a_number_makes_the_same_mutant_again() -> None:
     make_sound.cache_clear()
     assert make_mutant(0, 8) == again
     assert make_mutant(1, 8) != again
+
+
+def test_samples_of_damaged_files_are_where_libsndfile_finds_them() -> None:
+    taken = 0
+    for number in range(600):
+        mutant = make_mutant(2, number)
+        try:
+            reader = reader_of(mutant.audio)
+        except PipelineError:
+            continue
+        taken += 1
+        expected = soundfile.read(io.BytesIO(mutant.audio), dtype="float32", always_2d=True)[0]
+        with np.errstate(over="ignore", invalid="ignore"):
+            expected = expected.sum(axis=1) / np.float32(expected.shape[1])
+        found = reader.read(0, reader.wav.samples)
+        np.testing.assert_array_equal(found, expected, str(mutant))
+    assert taken > 100
 
 
 @pytest.mark.filterwarnings("error::pytest.PytestUnraisableExceptionWarning")

@@ -25,11 +25,11 @@ def plan_recordings(input_root: Path, build_root: Path, config: FeatureConfig) -
 def cut_windows(plan: Plan, input_root: Path, build_root: Path) -> list[Window]:
     """Every window of the plan, shard by shard."""
     transform = MelTransform.from_config(plan.config)
-    cutter = WindowCutter(plan, transform, input_root=str(input_root), build_root=str(build_root))
+    cutter = WindowCutter(transform, input_root=str(input_root), build_root=str(build_root))
     windows = []
     for split in SPLITS:
         for number in range(plan.shards[split]):
-            for cut in cutter.cut(plan.shard_windows(split, number)):
+            for cut in cutter.cut(plan, plan.shard_windows(split, number)):
                 assert isinstance(cut, CutWindow), cut
                 windows.append(cut.window)
     return windows
