@@ -20,14 +20,24 @@ def write_wav(path: Path, log_mel: np.ndarray) -> str:
     return str(path)
 
 
-def test_a_copy_is_found_out(small_dataset: Path, small_run: Path, tmp_path: Path) -> None:
-    reader = open_dataset(small_dataset)
+def whole_window(dataset: Path) -> np.ndarray:
+    """The levels of the first training window that is not padded."""
+    reader = open_dataset(dataset)
     windows = (reader[place] for place in range(len(reader)))
-    whole = next(window for window in windows if window.valid_frames == CONFIG.window_frames)
-    audio = write_wav(tmp_path / "copy.wav", whole.features["log_mel"])
+    whole = (window for window in windows if window.valid_frames == CONFIG.window_frames)
+    return next(whole).features["log_mel"]
+
+
+def test_a_copy_is_found_out(small_dataset: Path, small_run: Path, tmp_path: Path) -> None:
+    audio = write_wav(tmp_path / "copy.wav", whole_window(small_dataset))
     result = compare(str(small_run), str(small_dataset), audio)
     assert result.copy
     assert result.nearest[0] < result.test_nearest[0]
+
+
+def test_a_soft_copy_is_found_out(small_dataset: Path, small_run: Path, tmp_path: Path) -> None:
+    audio = write_wav(tmp_path / "soft.wav", whole_window(small_dataset) - 12)
+    assert compare(str(small_run), str(small_dataset), audio).copy
 
 
 def test_other_music_is_no_copy(small_dataset: Path, small_run: Path, tmp_path: Path) -> None:

@@ -11,11 +11,18 @@ MEAN = np.linspace(-10, -50, 5)
 CORPUS = [RNG.normal(-30, 20, (frames, 5)).astype(np.float32) for frames in (40, 25, 7, 3)]
 
 
+def without_envelope(levels: np.ndarray) -> np.ndarray:
+    """The deviations from the mean less those of the average of each bin and its neighbours."""
+    deviations = np.pad(levels.astype(np.float64) - MEAN, [(0, 0), (1, 1)], mode="edge")
+    neighbours = deviations[:, :-2], deviations[:, 1:-1], deviations[:, 2:]
+    return deviations[:, 1:-1] - sum(neighbours) / 3
+
+
 def brute_force(excerpt: np.ndarray) -> float:
     frames = len(excerpt)
-    mine = (excerpt - MEAN).ravel()
+    mine = without_envelope(excerpt).ravel()
     theirs = [
-        (window[first : first + frames].astype(np.float64) - MEAN).ravel()
+        without_envelope(window[first : first + frames]).ravel()
         for window in CORPUS
         for first in range(len(window) - frames + 1)
     ]
@@ -31,6 +38,22 @@ def test_distances_are_those_of_every_position() -> None:
 @pytest.mark.parametrize("first", [0, 11, 33])
 def test_a_copy_is_at_no_distance_wherever_it_is_from(first: int) -> None:
     assert nearest_distances(CORPUS[0][np.newaxis, first : first + 7], CORPUS, MEAN)[0] < 1e-6
+
+
+def test_a_copy_is_found_at_another_level_and_through_a_filter() -> None:
+    frames = np.arange(50)[:, np.newaxis]
+    notes = 40 * (RNG.random((50, 128)) < 0.1) + RNG.normal(0, 3, (50, 128))
+    softer = notes - 30 - 20 * np.linspace(0, 1, 128) - 10 * frames / 50
+    distances = nearest_distances(np.stack([softer, notes[::-1]]), [notes], np.zeros(128))
+    assert distances[0] < 0.02
+    assert distances[1] > 0.5
+
+
+def test_quiet_passages_are_not_copies_of_each_other() -> None:
+    """By deviations from the mean alone, whatever is as quiet would be."""
+    one, other = -40 + RNG.normal(0, 5, (2, 20, 128))
+    assert np.vdot(one, other) / (np.linalg.norm(one) * np.linalg.norm(other)) > 0.95
+    assert nearest_distances(one[np.newaxis], [other], np.zeros(128))[0] > 0.9
 
 
 def test_a_blur_of_the_corpus_is_no_copy_of_it() -> None:

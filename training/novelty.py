@@ -9,10 +9,13 @@ from typing import Any
 import librosa
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import uniform_filter1d
 
 from schemas import FeatureConfig
 
 _TINY = 1e-12
+
+_ENVELOPE_SHARE = 1 / 8  # of the mel bins: what the average is taken over
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,23 +59,24 @@ def nearest_distances(
 ) -> NDArray[np.float64]:
     """How near each excerpt comes to any position of the corpus: 1 - r, from 0 to 2.
 
-    r is the correlation of the levels' deviations from `mean_db` [n_mels]: 1 for the same music at
-    any loudness of its contrasts, about 0 for unrelated music. (By differences in dB, a blur would
-    be nearer to everything than music is.) `excerpts` [n, frames, n_mels] and the windows of
-    `corpus` [any, n_mels] are levels in dB; the result is float64 [n], infinite where every window
-    is shorter than an excerpt. One window's products with all excerpts are in memory at a time,
-    that is 4 * n * frames bytes for each of its frames.
+    r is the correlation of the fine structures (see `_fine_structure`) of an excerpt and of as many
+    frames of a window: 1 for the same notes at the same times, at whatever level and through
+    whatever filter, about 0 for unrelated music. (By differences in dB, or with the spectral
+    envelope left in, a blur or a quiet passage would be nearer to everything than music is.)
+    `excerpts` [n, frames, n_mels], the windows of `corpus` [any, n_mels] and `mean_db` [n_mels] are
+    levels in dB; the result is float64 [n], infinite where every window is shorter than an excerpt.
+    One window's products with all excerpts are in memory at a time, that is 4 * n * frames bytes
+    for each of its frames.
     """
     count, frames, n_mels = excerpts.shape
-    mean = np.asarray(mean_db, np.float32)
-    wanted = (excerpts.astype(np.float32) - mean).reshape(count * frames, n_mels)
+    wanted = _fine_structure(excerpts.reshape(count * frames, n_mels), mean_db)
     own = (wanted.astype(np.float64) ** 2).reshape(count, -1).sum(axis=1)
     nearest = np.full(count, np.inf)
     for log_mel in corpus:
         positions = len(log_mel) - frames + 1
         if positions < 1:
             continue
-        window = log_mel.astype(np.float32) - mean
+        window = _fine_structure(log_mel, mean_db)
         products = (window @ wanted.T).reshape(len(window), count, frames)
         shared = np.zeros((positions, count))
         for frame in range(frames):
@@ -82,3 +86,15 @@ def nearest_distances(
         norms = np.sqrt(np.maximum(own * theirs[:, np.newaxis], _TINY))
         np.minimum(nearest, (1 - shared / norms).min(axis=0), out=nearest)
     return nearest
+
+
+def _fine_structure(log_mel: NDArray[Any], mean_db: NDArray[Any]) -> NDArray[np.float32]:
+    """What notes add to levels [frames, n_mels]: float32, in dB.
+
+    The deviations from `mean_db`, less each frame's spectral envelope: their moving average over
+    an eighth of the mel bins, and three at least. Loudness, tone control and the decay of a room
+    are in the envelope; partials are narrower.
+    """
+    deviations = (log_mel - mean_db).astype(np.float32)
+    width = max(3, round(log_mel.shape[1] * _ENVELOPE_SHARE))
+    return deviations - uniform_filter1d(deviations, width, axis=1, mode="nearest")
