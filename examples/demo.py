@@ -55,7 +55,7 @@ def run_all(output: Path, recordings: Path | None, steps: int) -> dict[str, Any]
             results["demo-data"] = step("pipelines", "demo-data", recordings)
     results["preprocess"] = step(
         "pipelines", "preprocess", "--input", recordings, "--output", dataset,
-        "--format", "both", "--shard-mb", 16, "--workers", 2, "--overwrite",
+        "--format", "both", "--overwrite",
     )  # fmt: skip
     results["verify"] = step("pipelines", "verify", dataset)
     results["inspect"] = step("pipelines", "inspect", dataset, "--plot", output / "windows.png")
