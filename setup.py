@@ -11,8 +11,8 @@ CONTRACT = [
     "tqdm>=4.66",
 ]
 PIPELINES = [
-    "apache-beam>=2.77,<3",
-    "cachetools>=5.5",
+    "apache-beam>=2.77,<2.78",
+    "cachetools>=5.5,<7",
     "matplotlib>=3.8",
     "scipy>=1.13,<2",
     "soundfile>=0.12.1",

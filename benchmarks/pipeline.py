@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -10,10 +9,11 @@ from benchmarks.contenders import ALL, ALONE, TIMED_ROUNDS, Result, compete, lim
 from benchmarks.corpus import Corpora
 from benchmarks.measure import Target, measure
 from pipelines.summary import aligned
+from pipelines.worker_processes import available_cores
 from schemas import Dataset
 from schemas.shards import FORMATS
 
-CORES = os.cpu_count() or 1
+CORES = available_cores()
 WORKER_BYTES = 250 * 2**20
 """What each worker may take, and once more the process that they work for."""
 

@@ -19,7 +19,8 @@ def map_ahead(
 ) -> Iterator[Result]:
     """As `map(function, items)`, on so many threads, of which the caller's is one.
 
-    At most two results a thread are computed, or being computed, and not taken yet.
+    At most two results a thread are computed, or being computed, and not taken yet. What
+    `function` raises is raised where its result would have been, and ends the rest.
     """
     if threads == 1:
         yield from map(function, items)
@@ -30,7 +31,7 @@ def map_ahead(
     def do(future: Future[Result], item: Item) -> None:
         try:
             future.set_result(function(item))
-        except BaseException as error:
+        except Exception as error:  # Ctrl-C comes through, in the caller's thread.
             future.set_exception(error)
 
     def help_out() -> None:

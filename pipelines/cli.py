@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.splits import TEST_SPLITS
-from pipelines.worker_processes import available_cores, prepare_workers
+from pipelines.worker_processes import LOCAL_RUNNER, available_cores, prepare_workers
 from schemas import PRESETS, DatasetError, FeatureConfig
 from schemas.features import FEATURE_NAMES
 from schemas.shards import FORMATS, SPLITS
@@ -140,7 +140,7 @@ def _add_preprocess_options(parser: argparse.ArgumentParser) -> None:
         type=int,
         default=cores,
         metavar="N",
-        help=f"processes on this machine (one a core: {cores})",
+        help=f"workers on this machine, each a process if several (one a core: {cores})",
     )
     parser.add_argument(
         "--max-rejects",
@@ -163,7 +163,7 @@ def _add_preprocess_options(parser: argparse.ArgumentParser) -> None:
     assigned.add_argument(
         "--splits", metavar="FILE.csv", help="the split of each recording: columns id and split"
     )
-    parser.add_argument("--runner", default="DirectRunner", help="Beam runner (DirectRunner)")
+    parser.add_argument("--runner", default=LOCAL_RUNNER, help=f"Beam runner ({LOCAL_RUNNER})")
     parser.add_argument("--dry-run", action="store_true", help="say what would be made, and stop")
     parser.add_argument(
         "--overwrite", action="store_true", help="replace what stands in OUT, beginning anew"
@@ -179,7 +179,7 @@ def _demo_data(options: argparse.Namespace) -> int:
 
 
 def _preprocess(options: argparse.Namespace) -> int:
-    if options.workers > 1 and not options.dry_run:
+    if options.runner == LOCAL_RUNNER and options.workers > 1 and not options.dry_run:
         prepare_workers()  # While what follows is imported.
     from pipelines.plan import PlanOptions
     from pipelines.preprocess import PreprocessOptions, dry_run, preprocess

@@ -191,4 +191,4 @@ def planned(dataset: Dataset) -> Plan:
     recordings = dataset.recordings()
     shards = {name: split.shards for name, split in dataset.manifest.splits.items()}
     manifest = dataset.manifest
-    return Plan(manifest.config, manifest.seed, recordings, shards, ())
+    return Plan(manifest.config, manifest.seed, recordings, shards, (), ())

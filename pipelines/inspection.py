@@ -9,7 +9,7 @@ from typing import Any
 from pipelines.errors import PipelineError
 from pipelines.labels import degenerate_count, odd_notes, parse_labels
 from pipelines.sources import Source
-from pipelines.wav import read_header
+from pipelines.wav import WavFile, read_header
 from pipelines.work import read_claim
 from schemas import FeatureConfig, Storage
 from schemas.checksums import sha256
@@ -23,12 +23,13 @@ from schemas.tables import labels_file, table_bytes
 class Inspected:
     """A recording's row for `tables.RECORDINGS`, without its split and what shards will count.
 
-    `version` changes when the audio file does; `labels` is the recording's label file in the
-    dataset, None where it has none.
+    `version` changes when the audio file does; `wav` says where its samples are, None where it is
+    refused; `labels` is the recording's label file in the dataset, None where it has none.
     """
 
     source: Source
     version: str
+    wav: WavFile | None
     row: Mapping[str, Any]
     labels: FileEntry | None
     rejects: tuple[Reject, ...]
@@ -55,11 +56,14 @@ def inspect_recording(
         # Where the input lies must not change a byte of the dataset.
         reject(stage, f"{stage}_{error.reason}", f"{path}: {error.cause}")
 
+    wav = None
     facts: dict[str, Any] = {}
     version = ""
     try:
         version = storage.version(source.audio_path)
-        facts = _audio_facts(storage, source, config)
+        with storage.open(source.audio_path) as file:
+            wav = read_header(file, where=source.audio_path)
+        facts = _audio_facts(wav, config)
     except UnreadableFileError as error:
         reject_file("audio", source.audio_path, error)
     table = None
@@ -90,7 +94,7 @@ def inspect_recording(
         **facts,
     }
     entry = FileEntry(sha256(labels), len(labels)) if labels else None
-    return Inspected(source, version, row, entry, tuple(rejects)), labels
+    return Inspected(source, version, wav, row, entry, tuple(rejects)), labels
 
 
 def inspect_and_keep(
@@ -117,9 +121,7 @@ def inspect_and_keep(
     return inspected
 
 
-def _audio_facts(storage: Storage, source: Source, config: FeatureConfig) -> dict[str, Any]:
-    with storage.open(source.audio_path) as file:
-        wav = read_header(file, where=source.audio_path)
+def _audio_facts(wav: WavFile, config: FeatureConfig) -> dict[str, Any]:
     frames = config.frame_count(config.resampled_length(wav.samples, wav.sample_rate))
     return {
         "samples": wav.samples,

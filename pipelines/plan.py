@@ -20,6 +20,7 @@ import pyarrow as pa
 from pipelines.errors import PipelineError, TooManyRejectsError
 from pipelines.inspection import Inspected
 from pipelines.splits import TEST_SPLITS, assigned_splits, split_recordings
+from pipelines.wav import WavFile
 from schemas import FeatureConfig, permutation_key, permute
 from schemas.checksums import canonical_json, sha256
 from schemas.shards import SPLITS, Reject, printable, shard_bounds
@@ -96,7 +97,8 @@ class Plan:
     """All that is known before the first shard is written; the same for every worker.
 
     `recordings` is a table of `tables.RECORDINGS`, sorted by id, without what shards will count;
-    `shards` holds their number for each split.
+    `shards` holds their number for each split. `wavs` says where each recording's samples are: None
+    where it is refused, and nothing at all in a plan that was read from a dataset.
     """
 
     config: FeatureConfig
@@ -104,6 +106,7 @@ class Plan:
     recordings: pa.Table
     shards: Mapping[str, int]
     rejects: tuple[Reject, ...]
+    wavs: tuple[WavFile | None, ...]
 
     @functools.cached_property
     def recording_ids(self) -> list[str]:
@@ -189,7 +192,8 @@ def make_plan(
         split: min(count, -(-count * config.window_bytes // shard_bytes))
         for split, count in windows.items()
     }
-    return Plan(config, options.seed, table, shards, tuple(rejects))
+    wavs = tuple(each.wav for each in inspected)
+    return Plan(config, options.seed, table, shards, tuple(rejects), wavs)
 
 
 def windows_by_split(recordings: pa.Table) -> dict[str, int]:

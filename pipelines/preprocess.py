@@ -16,11 +16,11 @@ from pipelines.inspection import inspect_recording
 from pipelines.mel import MelTransform
 from pipelines.plan import Plan, PlanOptions, make_plan
 from pipelines.progress import shard_progress
-from pipelines.runner import LOCAL_RUNNER, run_pipeline
+from pipelines.runner import run_pipeline
 from pipelines.sources import list_sources
 from pipelines.summary import reason_counts
 from pipelines.work import build_place
-from pipelines.worker_processes import available_cores
+from pipelines.worker_processes import LOCAL_RUNNER, available_cores
 from schemas import Dataset
 from schemas.shards import FORMATS, SPLITS
 

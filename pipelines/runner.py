@@ -15,9 +15,8 @@ from apache_beam.runners.runner import PipelineRunner, create_runner
 
 from pipelines.errors import PipelineError
 from pipelines.local_runner import local_runner
+from pipelines.worker_processes import LOCAL_RUNNER
 from schemas import DatasetError
-
-LOCAL_RUNNER = "DirectRunner"
 
 
 def run_pipeline(
@@ -29,8 +28,8 @@ def run_pipeline(
 ) -> dict[str, int]:
     """Builds a pipeline, runs it, waits for its end and returns its counters by name.
 
-    Beam's own `DirectRunner` would try to download another one first, so the name stands here for
-    the runner within this process, with `workers` workers. Raises `PipelineError`.
+    `LOCAL_RUNNER` has `workers` workers; what other runners have, `beam_arguments` say. Raises
+    `PipelineError`.
     """
     arguments = [f"--runner={runner}", *beam_arguments]
     if runner == LOCAL_RUNNER:

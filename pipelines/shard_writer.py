@@ -1,4 +1,4 @@
-"""Writing one shard: its windows, computed one at a time, in every file format asked for."""
+"""Writing one shard: its windows, in every file format asked for."""
 
 from __future__ import annotations
 

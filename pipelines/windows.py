@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import functools
 import threading
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -15,16 +14,15 @@ from numpy.typing import NDArray
 
 from pipelines.ahead import map_ahead
 from pipelines.audio import resampled_range, to_int16
-from pipelines.errors import RefusedInputError
 from pipelines.labels import NOTE_COLUMNS, NoteFrames
 from pipelines.mel import MelTransform, decibels
 from pipelines.plan import Plan, PlannedWindow
-from pipelines.wav import WavFile, WavReader, read_header
+from pipelines.wav import WavFile, WavReader
 from schemas import Storage, Window
+from schemas.errors import UnreadableFileError
 from schemas.shards import Reject
 from schemas.tables import LABELS, labels_file, table_from_bytes
 
-_REMEMBERED_HEADERS = 4_096
 _REMEMBERED_NOTES = 32 << 20
 """Bytes; the notes of all MusicNet take fewer."""
 
@@ -48,7 +46,7 @@ class _RejectedWindowError(Exception):
 class WindowCutter:
     """Cuts windows out of the recordings of one run.
 
-    It holds a few windows at a time, and remembers what many of them need: headers and notes.
+    It holds a few windows at a time, and remembers what many of them need: notes.
     """
 
     def __init__(self, transform: MelTransform, *, input_root: str, build_root: str) -> None:
@@ -56,7 +54,6 @@ class WindowCutter:
         self._config = transform.config
         self._input = Storage(input_root)
         self._build = Storage(build_root)
-        self._header_of = functools.lru_cache(_REMEMBERED_HEADERS)(self._read_header)
         notes: cachetools.LRUCache[str, NoteFrames] = cachetools.LRUCache(
             _REMEMBERED_NOTES, getsizeof=lambda notes: notes.nbytes
         )
@@ -67,25 +64,28 @@ class WindowCutter:
     ) -> Iterator[CutWindow | Reject]:
         """Windows of a plan, in their order; a reject where one cannot be made.
 
-        They are computed on so many threads, ahead of whoever takes them.
+        The plan is of this run, and has the transform's features. Windows are computed on so many
+        threads, ahead of whoever takes them.
         """
         paths, ids = plan.recordings["path"], plan.recording_ids
 
         def cut_or_reject(planned: PlannedWindow) -> CutWindow | Reject:
-            recording_id, path = ids[planned.recording], paths[planned.recording].as_py()
+            recording_id = ids[planned.recording]
+            path, wav = paths[planned.recording].as_py(), plan.wavs[planned.recording]
+            assert wav is not None, "a refused recording has no windows"
             try:
-                return self._cut(recording_id, path, planned)
+                return self._cut(recording_id, path, wav, planned)
             except _RejectedWindowError as error:
                 return Reject(recording_id, "window", error.reason, planned.first_frame, str(error))
 
         return map_ahead(cut_or_reject, windows, threads=threads)
 
-    def _cut(self, recording_id: str, path: str, planned: PlannedWindow) -> CutWindow:
+    def _cut(self, recording_id: str, path: str, wav: WavFile, planned: PlannedWindow) -> CutWindow:
         config = self._config
         features: dict[str, NDArray[Any]] = {}
         clipped = 0
         if "log_mel" in config.features or "waveform" in config.features:
-            samples = self._samples(path, planned)
+            samples = self._samples(path, wav, planned)
             centre = config.n_fft // 2
             if "log_mel" in config.features:
                 features["log_mel"] = self._log_mel(samples, path, planned)
@@ -101,7 +101,7 @@ class WindowCutter:
         window = Window(recording_id, planned.first_frame, planned.valid_frames, features)
         return CutWindow(window, clipped)
 
-    def _samples(self, path: str, planned: PlannedWindow) -> NDArray[np.float32]:
+    def _samples(self, path: str, wav: WavFile, planned: PlannedWindow) -> NDArray[np.float32]:
         """What the frames and the waveform need, from n_fft / 2 samples before the window."""
         config = self._config
         centre = config.n_fft // 2
@@ -109,11 +109,12 @@ class WindowCutter:
         last_frame = planned.first_frame + config.window_frames - 1
         stop = last_frame * config.hop_length + max(centre, config.hop_length)
         try:
-            wav = self._header_of(path)
             with contextlib.closing(self._input.open_ranges(path)) as file:
                 samples = resampled_range(WavReader(file, wav, where=path), start, stop, config)
-        except RefusedInputError as error:
-            raise _RejectedWindowError(f"audio_{error.reason}", str(error)) from None
+        except UnreadableFileError as error:
+            # Where the input lies must not change a byte of the dataset.
+            message = f"{path}: {error.cause}"
+            raise _RejectedWindowError(f"audio_{error.reason}", message) from None
         if not np.isfinite(samples).all():
             raise _not_finite(path, planned)
         return samples
@@ -130,10 +131,6 @@ class WindowCutter:
             raise _not_finite(path, planned)
         log_mel[: planned.valid_frames] = decibels(power, amin=config.amin)
         return log_mel
-
-    def _read_header(self, path: str) -> WavFile:
-        with self._input.open(path) as file:
-            return read_header(file, where=path)
 
     def _read_notes(self, recording_id: str) -> NoteFrames:
         name = labels_file(recording_id)

@@ -5,55 +5,105 @@ They are forked from a server that imports Beam once, while the run itself is st
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import multiprocessing
+import multiprocessing.connection
+import multiprocessing.util
 import os
 import signal
 import sys
 import threading
-from multiprocessing import forkserver
+from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import Connection
+from pathlib import Path
+
+from pipelines.errors import PipelineError
+
+LOCAL_RUNNER = "DirectRunner"
+"""Beam's own of this name would try to download another; here it is `local_runner`'s."""
 
 _CONTEXT = multiprocessing.get_context("forkserver")
+_QUOTA = Path("/sys/fs/cgroup/cpu.max")
 
 
 def available_cores() -> int:
-    """The cores that this process may use."""
+    """The cores that this process may use, by its affinity and its container's share of time."""
+    cores = os.cpu_count() or 1
     if hasattr(os, "sched_getaffinity"):  # not on macOS
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+        cores = len(os.sched_getaffinity(0))
+    with contextlib.suppress(OSError, ValueError):
+        quota, period = map(int, _QUOTA.read_text().split())  # "max" where there is no limit
+        cores = min(cores, max(1, quota // period))
+    return cores
 
 
 def prepare_workers() -> None:
-    """Starts, in the background, the server that workers are forked from."""
+    """Starts, in the background, the server that workers are forked from.
+
+    Raises `PipelineError` where the system does not let it.
+    """
     _CONTEXT.set_forkserver_preload(["pipelines.worker_imports"])
-    forkserver.ensure_running()
+    resource_tracker.ensure_running()  # Else the server starts it, which unblocks Ctrl-C again.
+    # Ctrl-C reaches every process of a terminal. It is for the run, which then ends these; they
+    # inherit that it is blocked.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        forkserver.ensure_running()
+    except OSError as error:
+        raise PipelineError(
+            f"worker processes cannot be started: {error}; use --workers 1, or let TMPDIR name a "
+            "folder that can be written to, by a short path"
+        ) from error
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def forget_workers() -> None:
+    """Removes what is left of the server: for a process that ends by `os._exit`."""
+    multiprocessing.util._exit_function()  # type: ignore[attr-defined]
 
 
 class WorkerProcess:
     """A process that serves a Beam runner once it is told where that is.
 
-    It ends when this process does, however that ends.
+    It ends when this process does, however that ends. Raises `PipelineError` where it cannot be
+    started.
     """
 
     def __init__(self) -> None:
         prepare_workers()
         self._pipe, theirs = _CONTEXT.Pipe()
-        self._process = _CONTEXT.Process(target=_wait_for_work, args=(theirs,), daemon=True)
+        self._process = _CONTEXT.Process(
+            target=_wait_for_work, args=(theirs, _quiet()), daemon=True
+        )
         self._process.start()
         theirs.close()
         self._status: int | None = None
-        self._stopped = False
+        self._stopped = threading.Event()
+        self._stopping = threading.Lock()
 
     def begin(self, address: str, worker_id: str) -> None:
         """Lets it serve the runner at a gRPC address."""
         self._pipe.send((address, worker_id))
 
     def stop(self) -> None:
-        if not self._stopped:
-            self._stopped = True
-            self._status = self._process.exitcode
-            self._process.kill()
-            self._process.join()
+        """Ends it at once, and returns when it has ended."""
+        with self._stopping:
+            if not self._stopped.is_set():
+                self._stopped.set()
+                self._status = self._process.exitcode
+                self._process.kill()
+                self._process.join()
+                self._pipe.close()
+
+    def wait(self) -> None:
+        """Returns when it has ended, for whatever reason."""
+        multiprocessing.connection.wait([self._process.sentinel])
+
+    def stopped_within(self, seconds: float) -> bool:
+        """Waits until it is stopped, but no longer than that; whether it is."""
+        return self._stopped.wait(seconds)
 
     def why_ended(self) -> str | None:
         """What happened to it, if it had failed before it was stopped."""
@@ -64,10 +114,14 @@ class WorkerProcess:
         return f"ended with status {self._status}"
 
 
-def _wait_for_work(pipe: Connection) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the run, which then ends this.
+def _quiet() -> bool:
+    return not logging.getLogger().isEnabledFor(logging.INFO)
+
+
+def _wait_for_work(pipe: Connection, quiet: bool) -> None:
     # Beam prints the traceback of whatever it hands on, and gRPC that the run has ended.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
+    if quiet:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
     try:
         address, worker_id = pipe.recv()
     except EOFError:

@@ -19,6 +19,8 @@ import psutil
 from benchmarks.memory import family_of
 
 ROOT = Path(__file__).parents[1]
+SECONDS = 300
+"""A run that takes longer hangs."""
 
 
 def preprocess_command(root: Path, out: Path, *options: object) -> list[str]:
@@ -57,9 +59,11 @@ def kill_after(cpu_seconds: float, process: subprocess.Popen[str]) -> None:
 
 
 def wait_for(condition: Callable[[], object], process: subprocess.Popen[str]) -> None:
-    """Waits until a condition holds, which it must before the process ends."""
+    """Waits until a condition holds, which it must before the process ends, and soon."""
+    deadline = time.monotonic() + SECONDS
     while not condition():
         assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
         time.sleep(0.005)
 
 
@@ -77,7 +81,7 @@ def refusal(command: list[str], **options: Any) -> str:
 
 
 def refused(process: subprocess.Popen[str]) -> str:
-    output, errors = process.communicate()
+    output, errors = process.communicate(timeout=SECONDS)
     assert (process.returncode, output) == (1, ""), errors
     progress = re.compile(r"(listing recordings|writing shards|inspecting): ")
     lines = [line for line in re.split(r"[\r\n]+", errors) if not progress.match(line)]

@@ -45,6 +45,25 @@ def test_an_error_is_raised_where_its_result_would_have_been() -> None:
         next(results)
 
 
+@pytest.mark.parametrize("threads", [1, 2])
+def test_an_interruption_comes_through_at_once(threads: int) -> None:
+    main = threading.current_thread()
+    helper_is_busy, done = threading.Event(), threading.Event()
+
+    def interrupted(number: int) -> int:
+        if threading.current_thread() is main:
+            if threads > 1:
+                helper_is_busy.wait(10)
+            raise KeyboardInterrupt
+        helper_is_busy.set()
+        done.wait(10)
+        return number
+
+    with pytest.raises(KeyboardInterrupt):
+        next(map_ahead(interrupted, range(9), threads=threads))
+    done.set()
+
+
 @pytest.mark.parametrize("closed", [False, True])
 def test_no_thread_is_left(closed: bool) -> None:
     before = threading.active_count()

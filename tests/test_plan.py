@@ -28,7 +28,7 @@ def inspected(number: int, samples: int, group: str = "train", ok: bool = True) 
         facts = {"samples": samples, "sample_rate": CONFIG.sample_rate, "channels": 1}
         row |= {**facts, "frames": frames, "windows": CONFIG.window_count(frames)}
     rejects = () if ok else (Reject(name, "audio", "audio_unreadable", None, f"{name}: bad"),)
-    return Inspected(source, "v", row, None, rejects)
+    return Inspected(source, "v", None, row, None, rejects)
 
 
 def plan_of(found: list[Inspected], config: FeatureConfig = CONFIG, **changed: Any) -> Plan:

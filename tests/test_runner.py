@@ -1,7 +1,57 @@
+import os
+import signal
+import threading
+
+import apache_beam as beam
 import pytest
 
 from pipelines.errors import PipelineError
-from pipelines.runner import checked_options, readable_failure
+from pipelines.runner import checked_options, readable_failure, run_pipeline
+from pipelines.worker_processes import LOCAL_RUNNER, WorkerProcess
+
+# Beam's threads end with errors of gRPC when their worker has gone.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+
+
+def fails_with(build: beam.PTransform) -> str:
+    """The message of a run of two workers, which must end within a minute."""
+    told = []
+
+    def run() -> None:
+        with pytest.raises(PipelineError) as caught:
+            run_pipeline(
+                lambda pipeline: pipeline | build, runner=LOCAL_RUNNER, workers=2, beam_arguments=()
+            )
+        told.append(str(caught.value))
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(60)
+    (message,) = told
+    return message
+
+
+def die(_: object) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@pytest.mark.parametrize("last", [False, True])
+def test_a_worker_that_dies_in_any_step_ends_the_run(last: bool) -> None:
+    """The runner itself would wait for ever for a step without output."""
+    step: beam.PTransform = beam.Create([1]) | beam.Map(die)
+    if not last:
+        step = step | beam.Reshuffle() | beam.Map(print)
+    assert "a worker process was killed (SIGKILL)" in fails_with(step)
+
+
+def test_a_worker_that_dies_before_it_works_ends_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(WorkerProcess, "begin", lambda self, *_: self._process.kill())
+    assert "a worker process was killed (SIGKILL)" in fails_with(beam.Create([1]) | beam.Map(str))
+
+
+def test_an_error_in_a_worker_is_told() -> None:
+    failing = beam.Create([0]) | beam.Map(lambda number: 1 // number)
+    assert fails_with(failing) == "ZeroDivisionError: integer division or modulo by zero"
 
 
 def test_beams_options_are_passed_on() -> None:

@@ -1,3 +1,4 @@
+import errno
 import io
 import struct
 import wave
@@ -43,6 +44,7 @@ def with_text(data: bytes, text: bytes, *, chunks: int = 1) -> bytes:
 
 
 WAV, RF64 = written(), written(format="RF64")
+SILENCE = WAV[: WAV.index(b"data") + 8] + bytes(4_000)
 
 REFUSED = {
     "no bytes": (b"", "empty"),
@@ -59,6 +61,10 @@ REFUSED = {
     "nothing but chunks": (WAV[:36] + 20_000 * b"abcd\0\0\0\0", "unreadable"),
     "two chunks of samples": (
         WAV.replace(b"data", b"data" + struct.pack("<I", 8) + bytes(8) + b"data"),
+        "unreadable",
+    ),
+    "two chunks of samples, both silent": (
+        SILENCE.replace(b"data", b"data" + struct.pack("<I", 8) + bytes(8) + b"data"),
         "unreadable",
     ),
     "claims 4 GiB": (with_size(WAV, b"data", 0, "<I", 2**32 - 1), "truncated"),
@@ -98,10 +104,12 @@ def test_text_in_a_header_is_no_part_of_it() -> None:
         assert read_header(io.BytesIO(data), where="x").samples == 1_000
 
 
-def test_big_endian_files_are_read() -> None:
-    data = written(endian="BIG")
+@pytest.mark.parametrize("subtype", sorted(SAMPLE_BYTES))
+def test_big_endian_files_are_read(subtype: str) -> None:
+    data = written(endian="BIG", subtype=subtype)
     assert data[:4] == b"RIFX"
-    assert read_header(io.BytesIO(data), where="x").samples == 1_000
+    expected = soundfile.read(io.BytesIO(data), dtype="float32")[0]
+    np.testing.assert_array_equal(reader_of(data).read(100, 900), expected[100:900])
     with pytest.raises(RefusedInputError) as caught:
         read_header(io.BytesIO(data[:-500]), where="x")
     assert caught.value.reason == "truncated"
@@ -128,6 +136,17 @@ def test_a_header_says_length_rate_and_channels(tmp_path: Path) -> None:
     with (tmp_path / "a.wav").open("rb") as file:
         header = read_header(file, where="a.wav")
     assert (header.samples, header.sample_rate, header.channels) == (123, 8_000, 2)
+
+
+def test_a_disk_that_fails_is_a_refusal() -> None:
+    class Failing(Ranges):
+        def read(self, offset: int, length: int) -> bytes:
+            raise OSError(errno.EIO, "Input/output error")
+
+    reader = WavReader(Failing(WAV), read_header(io.BytesIO(WAV), where="x"), where="x")
+    with pytest.raises(RefusedInputError, match=r"^x: cannot be read: Input/output") as caught:
+        reader.read(0, 100)
+    assert caught.value.reason == "unreadable"
 
 
 def test_a_file_that_has_become_shorter_is_refused() -> None:

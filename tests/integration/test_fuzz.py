@@ -159,7 +159,7 @@ def preprocess(root: Path, out: Path, file_format: str, workers: int) -> Ended:
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=errors)
         try:
             while process.poll() is None:
-                peak = max(peak, *map(peak_bytes, family_of(process.pid)))
+                peak = max([peak, *map(peak_bytes, family_of(process.pid))])
                 if time.monotonic() > started + SECONDS or peak > 2 * MEMORY_BYTES:
                     break
                 time.sleep(0.01)

@@ -18,7 +18,7 @@ from tests.processes import preprocess_command, start
 from tests.tiny_musicnet import Tiny, write_tiny_musicnet
 
 BOUND = 250 * 2**20
-"""Bytes a worker, and once more for the process that they work in."""
+"""Bytes a worker, and once more for the process that they work for."""
 
 SECONDS = 36_000
 NOTES = 40_000

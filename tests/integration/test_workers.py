@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -47,13 +49,13 @@ def writing(root: Path, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     kill(process)
 
 
-def family_of(process: subprocess.Popen[str]) -> list[psutil.Process]:
+def descendants_of(process: subprocess.Popen[str]) -> list[psutil.Process]:
     return psutil.Process(process.pid).children(recursive=True)
 
 
 def workers_of(process: subprocess.Popen[str]) -> list[psutil.Process]:
     """In the order in which they were started: all are children of one server."""
-    workers = max((each.children() for each in family_of(process)), key=len)
+    workers = max((each.children() for each in descendants_of(process)), key=len)
     assert len(workers) == WORKERS
     return sorted(workers, key=lambda worker: worker.pid)
 
@@ -71,7 +73,7 @@ def test_a_run_says_that_a_worker_was_killed_and_can_go_on(
     tmp_path: Path,
     expected: dict[str, str],
 ) -> None:
-    family = family_of(writing)
+    family = descendants_of(writing)
     workers_of(writing)[number].kill()
     assert "a worker process was killed (SIGKILL); if the machine" in refused(writing)
     wait_until_gone(family)
@@ -79,9 +81,41 @@ def test_a_run_says_that_a_worker_was_killed_and_can_go_on(
     assert digests(tmp_path / "out") == expected
 
 
-@pytest.mark.parametrize("sent", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("sent", [signal.SIGKILL, signal.SIGTERM])
 def test_workers_end_with_their_run(sent: int, writing: subprocess.Popen[str]) -> None:
-    family = family_of(writing)
+    family = descendants_of(writing)
     writing.send_signal(sent)
-    writing.communicate()
+    writing.communicate(timeout=60)
     wait_until_gone(family)
+
+
+@pytest.mark.parametrize("seconds", [0.05, 0.2, 0.4, 0.8, None])
+def test_ctrl_c_is_told_in_one_line(
+    seconds: float | None, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A terminal sends it to every process; before Python itself has started it may be silent."""
+    (tmp_path / "tmp").mkdir()
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
+    process = start(command_for(root, tmp_path / "out", workers=WORKERS))
+    wait_for(lambda: descendants_of(process), process)
+    if seconds is None:
+        wait_for(lambda: list(tmp_path.glob("out/*/*.index.parquet")), process)
+    else:
+        time.sleep(seconds)
+    family = descendants_of(process)
+    os.killpg(process.pid, signal.SIGINT)
+    output, errors = process.communicate(timeout=60)
+    assert (process.returncode, output) == (130, ""), errors
+    assert errors.splitlines()[-1] == "interrupted; the same command goes on where it stopped"
+    assert "Traceback" not in errors
+    wait_until_gone(family)
+    assert list((tmp_path / "tmp").iterdir()) == []
+
+
+def test_nothing_is_left_in_the_folder_of_temporary_files(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "tmp").mkdir()
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
+    finish(command_for(root, tmp_path / "out", workers=WORKERS))
+    assert list((tmp_path / "tmp").iterdir()) == []
