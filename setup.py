@@ -28,10 +28,13 @@ TRAINING = [
     "tensorflow>=2.19,<3",
 ]
 DEMO = ["music21>=9.9,<11"]
+GCP = ["apache-beam[gcp]>=2.77,<2.78", "gcsfs>=2024.6"]
+S3 = ["s3fs>=2024.6"]
 DEV = [
     "hypothesis>=6.100",
     "import-linter>=2.0",
     "librosa>=0.11,<0.12",
+    "moto[server]>=5",
     "mypy>=1.13",
     "psutil>=6",
     "pytest>=8",
@@ -49,5 +52,12 @@ setup(
     python_requires=">=3.11,<3.14",
     packages=["pipelines", "schemas", "training"],
     install_requires=CONTRACT,
-    extras_require={"pipelines": PIPELINES, "training": TRAINING, "demo": DEMO, "dev": DEV},
+    extras_require={
+        "pipelines": PIPELINES,
+        "training": TRAINING,
+        "gcp": GCP,
+        "s3": S3,
+        "demo": DEMO,
+        "dev": DEV,
+    },
 )

@@ -36,9 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return options.run(options)
     except KeyboardInterrupt:
-        resumes = options.command == "preprocess" and not options.overwrite
-        hint = "; the same command goes on where it stopped" if resumes else ""
-        print(f"\ninterrupted{hint}", file=sys.stderr)
+        print(f"\ninterrupted{_what_next(options)}", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:
         # Whoever read the output has seen enough, such as `head`.
@@ -57,6 +55,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         print(f"error: {error}", file=sys.stderr)
         return 1
+
+
+def _what_next(options: argparse.Namespace) -> str:
+    """What to do about a command that was interrupted."""
+    if options.command != "preprocess":
+        return ""
+    waited = "" if options.runner == LOCAL_RUNNER else "; cancel the job where it runs"
+    resumes = "" if options.overwrite else "; the same command goes on where it stopped"
+    return waited + resumes
 
 
 def split_at_dashes(arguments: Sequence[str]) -> tuple[list[str], list[str]]:

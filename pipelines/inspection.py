@@ -18,6 +18,9 @@ from schemas.manifest import FileEntry
 from schemas.shards import Reject
 from schemas.tables import labels_file, table_bytes
 
+_HEADER_BYTES = 1 << 15
+"""More than the headers of most WAV files."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Inspected:
@@ -61,7 +64,7 @@ def inspect_recording(
     version = ""
     try:
         version = storage.version(source.audio_path)
-        with storage.open(source.audio_path) as file:
+        with storage.open(source.audio_path, ahead=_HEADER_BYTES) as file:
             wav = read_header(file, where=source.audio_path)
         facts = _audio_facts(wav, config)
     except UnreadableFileError as error:

@@ -21,7 +21,7 @@ from pipelines.sources import list_sources
 from pipelines.summary import reason_counts
 from pipelines.work import build_place
 from pipelines.worker_processes import LOCAL_RUNNER, available_cores
-from schemas import Dataset
+from schemas import Dataset, Storage
 from schemas.shards import FORMATS, SPLITS
 
 NUMERIC_PACKAGES = ("h5py", "numpy", "pyarrow", "scipy", "soundfile", "soxr")
@@ -60,6 +60,8 @@ def preprocess(options: PreprocessOptions) -> dict[str, Any]:
     options = dataclasses.replace(
         options, input_root=_absolute(options.input_root), output=_absolute(options.output)
     )
+    for place in (options.input_root, options.output):
+        Storage(place).require_store()
     with build_place(options.output, overwrite=options.overwrite) as build_root:
         run = RunConfig(
             input_root=options.input_root,
@@ -107,6 +109,7 @@ def _absolute(path: str) -> str:
 
 def dry_run(options: PreprocessOptions) -> dict[str, Any]:
     """What `preprocess` would make, JSON-ready; reads headers and labels, writes nothing."""
+    Storage(options.input_root).require_store()
     sources, rejects = list_sources(options.input_root)
     inspected = [
         inspect_recording(source, options.input_root, options.plan.features)[0]

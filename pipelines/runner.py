@@ -78,7 +78,8 @@ def checked_options(arguments: Sequence[str]) -> PipelineOptions:
 def readable_failure(error: Exception) -> str:
     """The message of our own error where one lies within what a runner raised, else its last line.
 
-    Runners hand on a worker's error as the text of its traceback.
+    Runners hand on a worker's error as the text of its traceback. Those in Java end with what was
+    wrong first, after "Caused by:".
     """
     text = str(error)
     found = re.findall(
@@ -89,7 +90,10 @@ def readable_failure(error: Exception) -> str:
     )
     if isinstance(error, PipelineError) or not found:
         lines = re.sub(r" \[while running .*", "", text, flags=re.DOTALL).strip()
-        return lines if isinstance(error, PipelineError) else lines.splitlines()[-1]
+        if isinstance(error, PipelineError) or not lines:
+            return lines or type(error).__name__
+        causes = re.findall(r"^Caused by: (?:[\w.$]+: )?(.+)", lines, re.MULTILINE)
+        return causes[-1].strip() if causes else lines.splitlines()[-1]
     return found[-1].strip()
 
 

@@ -27,7 +27,7 @@ from pipelines.plan import Plan
 from pipelines.publish import finished_recordings, training_statistics
 from pipelines.shard_check import shard_defects
 from pipelines.worker_processes import available_cores
-from schemas import Dataset, DatasetError
+from schemas import Dataset, DatasetError, Storage
 from schemas.dataset import fingerprint
 from schemas.manifest import MANIFEST_FILE, Manifest, spelled
 from schemas.shards import ShardIndex, rejects_table
@@ -65,7 +65,11 @@ class Verification:
 
 
 def verify(root: str) -> Verification:
-    """Checks the dataset in `root`. Defects are in the result, never exceptions."""
+    """Checks the dataset in `root`. Defects are in the result, never exceptions.
+
+    Raises `DatasetError` where the store that `root` is in cannot be asked.
+    """
+    Storage(root).require_store()
     try:
         dataset = Dataset(root)
         present = frozenset(dataset.storage.list_files())

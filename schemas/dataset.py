@@ -32,6 +32,7 @@ class Dataset:
     def __init__(self, root: str | os.PathLike[str]) -> None:
         self.storage = Storage(root)
         where = self.storage.path(MANIFEST_FILE)
+        self.storage.require_store()
         if not self.storage.exists(MANIFEST_FILE):
             raise DatasetError(
                 f"{where}: no such file, so there is no whole dataset here; "

@@ -10,13 +10,15 @@ import secrets
 import shutil
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, BinaryIO, NoReturn, Protocol
 
 import fsspec
 
 from schemas.errors import DatasetError, UnreadableFileError
+from schemas.stores import asking, open_store, require_bucket
 
 TEMPORARY_PREFIX = ".tmp-"
 """Names of files that a killed process may leave behind; they are never part of a dataset."""
@@ -52,7 +54,7 @@ class Storage:
         self.root = os.fspath(root)
         self._filesystem: Any
         if "://" in self.root:
-            self._filesystem, path = fsspec.core.url_to_fs(self.root)
+            self._filesystem, path = open_store(self.root)
         else:
             # fsspec would take a part of some paths for instructions, such as `folder::name`.
             self._filesystem, path = fsspec.filesystem("file"), os.path.abspath(self.root)
@@ -70,7 +72,15 @@ class Storage:
         return Path(self._full(name))
 
     def exists(self, name: str = "") -> bool:
-        return bool(self._filesystem.exists(self._full(name)))
+        if self.is_local:
+            return os.path.exists(self._full(name))
+        with self._readable(name):
+            return bool(self._filesystem.exists(self._full(name)))
+
+    def require_store(self) -> None:
+        """Raises `DatasetError` where there is no such bucket, or no way to look into it."""
+        if not self.is_local:
+            require_bucket(self._filesystem, self._path, self.root)
 
     def version(self, name: str) -> str:
         """A text that changes when the file does: size and time of change, or a store's etag."""
@@ -105,11 +115,17 @@ class Storage:
         before = f"{folder}/" if folder else ""
         return sorted(before + name for name in files), sorted(before + name for name in folders)
 
-    def open(self, name: str) -> BinaryIO:
-        """Opens a file for sequential and seeking reads."""
+    def open(self, name: str, *, ahead: int = 4 << 20) -> BinaryIO:
+        """Opens a file for sequential and seeking reads.
+
+        From a store so many bytes are fetched at a time.
+        """
         with self._readable(name):
-            self._require_regular(name)
-            return self._filesystem.open(self._full(name), "rb")
+            if self.is_local:
+                self._require_regular(name)
+                return self._filesystem.open(self._full(name), "rb")
+            size = self._filesystem.info(self._full(name))["size"]
+        return io.BufferedReader(_RangeFile(self.open_ranges(name), size), ahead)
 
     def read_bytes(self, name: str) -> bytes:
         with self._readable(name):
@@ -120,7 +136,7 @@ class Storage:
         with self._readable(name):
             if self.is_local:
                 return _LocalRanges(self._full(name))
-            return _RemoteRanges(self._filesystem, self._full(name))
+            return _RemoteRanges(self._filesystem, self._full(name), self.path(name))
 
     def write_bytes(self, name: str, data: bytes) -> None:
         with self.create(name) as file:
@@ -175,28 +191,41 @@ class Storage:
 
     def remove(self, name: str) -> None:
         """Removes a file, or a folder with everything in it; nothing happens if it is missing."""
-        with contextlib.suppress(FileNotFoundError):
+        with self._readable(name), contextlib.suppress(FileNotFoundError):
             self._filesystem.rm(self._full(name), recursive=True)
 
     @contextlib.contextmanager
     def _upload(self, full: str, where: str) -> Iterator[BinaryIO]:
-        with writing(where):
+        with self._storing(full, where):
             file = self._filesystem.open(full, "wb", autocommit=False)
         try:
-            yield file
-            with writing(where):
+            yield _Upload(file, lambda: self._storing(full, where))  # type: ignore[misc]
+            with self._storing(full, where):
                 file.close()
         except BaseException:
-            file.discard()
+            with contextlib.suppress(Exception):  # What went wrong before is to be told.
+                file.discard()
             raise
-        with writing(where):
+        with self._storing(full, where):
             file.commit()
+
+    @contextlib.contextmanager
+    def _storing(self, full: str, where: str) -> Iterator[None]:
+        try:
+            with asking(self._filesystem, full, where):
+                yield
+        except UnreadableFileError as error:
+            raise DatasetError(f"{where}: cannot be written: {error.cause}") from None
 
     def _full(self, name: str) -> str:
         return f"{self._path}/{name}" if name else self._path
 
     @contextlib.contextmanager
     def _readable(self, name: str) -> Iterator[None]:
+        if not self.is_local:
+            with asking(self._filesystem, self._full(name), self.path(name)):
+                yield
+            return
         try:
             yield
         except FileNotFoundError:
@@ -240,6 +269,47 @@ class _NewFile(io.FileIO):
             return super().truncate(size)
 
 
+class _RangeFile(io.RawIOBase):
+    """A file of so many bytes, of which each read is a request."""
+
+    def __init__(self, ranges: RangeReader, size: int) -> None:
+        self._ranges, self._size, self._position = ranges, size, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        start = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._size}[whence]
+        self._position = max(0, start + offset)
+        return self._position
+
+    def readinto(self, buffer: Any) -> int:
+        length = min(len(buffer), self._size - self._position)
+        if length <= 0:
+            return 0
+        data = self._ranges.read(self._position, length)
+        buffer[: len(data)] = data
+        self._position += len(data)
+        return len(data)
+
+
+class _Upload(io.RawIOBase):
+    """What is sent to a store, in parts."""
+
+    def __init__(self, file: Any, sending: Callable[[], AbstractContextManager[None]]) -> None:
+        self._file, self._sending = file, sending
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        with self._sending():
+            return self._file.write(data)
+
+
 class _LocalRanges:
     """Positioned reads on a file descriptor; threads may share one."""
 
@@ -256,11 +326,12 @@ class _LocalRanges:
 class _RemoteRanges:
     """One request a read, of exactly the bytes asked for."""
 
-    def __init__(self, filesystem: Any, path: str) -> None:
-        self._filesystem, self._path = filesystem, path
+    def __init__(self, filesystem: Any, path: str, where: str) -> None:
+        self._filesystem, self._path, self._where = filesystem, path, where
 
     def read(self, offset: int, length: int) -> bytes:
-        return self._filesystem.cat_file(self._path, start=offset, end=offset + length)
+        with asking(self._filesystem, self._path, self._where):
+            return self._filesystem.cat_file(self._path, start=offset, end=offset + length)
 
     def close(self) -> None:
         pass

@@ -79,6 +79,12 @@ def test_options_that_beam_lacks_are_errors(argument: str) -> None:
             "4 of 5 recordings:\n  a: b\nmend them",
         ),
         (
+            "[org.apache.X: Could not submit\n\tat a.b(C.java:1)\n"
+            "Caused by: java.io.IOException: Could not connect to localhost/127.0.0.1:43547\n"
+            "\tat d.e(F.java:2)\n\t... 11 more\n]",
+            "Could not connect to localhost/127.0.0.1:43547",
+        ),
+        (
             "Traceback:\n  x\nZeroDivisionError: division by zero",
             "ZeroDivisionError: division by zero",
         ),

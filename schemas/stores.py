@@ -1,0 +1,148 @@
+"""Object stores: how each is opened, and what its errors mean.
+
+The libraries of the stores (gcsfs, s3fs) try again by themselves, with growing pauses, what failed
+by a server's error, by too many requests or by time running out.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import fsspec
+
+from schemas.errors import DatasetError, UnreadableFileError
+
+_SECONDS_TO_CONNECT = 15
+_SECONDS_TO_ANSWER = 60
+_MOST_ATTEMPTS = 10
+_PERMISSION_STATUSES = (401, 403)
+_MOMENTARY_STATUSES = (408, 429, 500, 502, 503, 504)
+
+
+def open_store(url: str) -> tuple[Any, str]:
+    """An fsspec file system, and the path in it.
+
+    Raises `DatasetError` where the library for it is not installed.
+    """
+    protocol = url.partition("://")[0]
+    try:
+        if protocol not in _STORES:
+            return fsspec.core.url_to_fs(url)
+        filesystem = _store(protocol, os.getpid())
+        return filesystem, filesystem._strip_protocol(url)
+    except ImportError as error:
+        extra = {"gs": "gcp", "s3": "s3"}.get(protocol)
+        remedy = f"; in the project's folder, run: pip install '.[{extra}]'" if extra else ""
+        raise DatasetError(f"{url}: {error}{remedy}") from None
+    except ValueError as error:
+        raise DatasetError(f"{url}: {error}") from None
+
+
+# Other processes write to the same folders: listings must not be remembered.
+
+
+def _google_store() -> Any:
+    # Else it asks another API, which needs permissions of its own, for the kind of each bucket.
+    os.environ.setdefault("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false")
+    import aiohttp
+    from gcsfs.core import GCSFileSystem
+
+    timeout = aiohttp.ClientTimeout(
+        total=None, sock_connect=_SECONDS_TO_CONNECT, sock_read=_SECONDS_TO_ANSWER
+    )
+    return GCSFileSystem(use_listings_cache=False, requests_timeout=timeout)
+
+
+def _amazon_store() -> Any:
+    from s3fs.core import S3FileSystem, set_custom_error_handler
+
+    # One of both libraries must do it, or they multiply: half a minute passes in all.
+    S3FileSystem.retries = _MOST_ATTEMPTS
+    set_custom_error_handler(lambda error: _status(error) in _MOMENTARY_STATUSES)
+    config = {
+        "connect_timeout": _SECONDS_TO_CONNECT,
+        "read_timeout": _SECONDS_TO_ANSWER,
+        "retries": {"total_max_attempts": 1},
+    }
+    return S3FileSystem(use_listings_cache=False, config_kwargs=config)
+
+
+_STORES: Mapping[str, Callable[[], Any]] = {"gs": _google_store, "s3": _amazon_store}
+
+
+@functools.cache
+def _store(protocol: str, _process: int) -> Any:
+    """One for all threads of a process: fsspec would make one for each, which takes a second."""
+    return _STORES[protocol]()
+
+
+def require_bucket(filesystem: Any, path: str, where: str) -> None:
+    """Raises `DatasetError` where the bucket of a path is missing or cannot be looked into."""
+    with asking(filesystem, path, where):
+        try:
+            filesystem.ls(path)
+        except FileNotFoundError:
+            if not _has_bucket(filesystem, path):
+                raise
+
+
+@contextlib.contextmanager
+def asking(filesystem: Any, path: str, where: str) -> Iterator[None]:
+    """Turns what a store answers into errors that name `where`.
+
+    A file that is not there, or may not be read, is an `UnreadableFileError`. That the store cannot
+    be reached, does not let us in or goes on failing says nothing about the file: `DatasetError`.
+    """
+    try:
+        yield
+    except FileNotFoundError:
+        cause = "no such file" if _has_bucket(filesystem, path) else f"no bucket {_bucket(path)!r}"
+        raise UnreadableFileError.of(where, "missing", cause) from None
+    except IsADirectoryError:
+        raise UnreadableFileError.of(where, "is_folder", "is a folder, not a file") from None
+    except DatasetError:
+        raise
+    except Exception as error:
+        if _is_refusal(error):
+            cause = "no permission: the store does not let these credentials do it"
+            raise UnreadableFileError.of(where, "no_permission", cause) from None
+        raise DatasetError(
+            f"{where}: the store did not answer as it should ({_told(error)}); see to the "
+            "connection and the credentials, then run the same command again"
+        ) from error
+
+
+def _has_bucket(filesystem: Any, path: str) -> bool:
+    """Where that cannot be told, it is taken to be there."""
+    try:
+        return bool(filesystem.exists(_bucket(path)))
+    except Exception:
+        return True
+
+
+def _bucket(path: str) -> str:
+    return path.partition("/")[0]
+
+
+def _is_refusal(error: Exception) -> bool:
+    """gcsfs tells it by a code or by a text, s3fs by the kind of error."""
+    if isinstance(error, PermissionError) or str(error).startswith("Forbidden"):
+        return True
+    return _status(error) in _PERMISSION_STATUSES
+
+
+def _status(error: Exception) -> int | None:
+    """The status of HTTP, as botocore or gcsfs tells it."""
+    response = getattr(error, "response", None)
+    metadata = response.get("ResponseMetadata", {}) if isinstance(response, dict) else {}
+    status = metadata.get("HTTPStatusCode", getattr(error, "code", None))
+    return int(str(status)) if str(status).isdigit() else None
+
+
+def _told(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__

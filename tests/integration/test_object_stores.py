@@ -1,0 +1,213 @@
+"""Datasets in gs:// and s3://, against an emulator and a server of these protocols."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pipelines.verify import verify
+from schemas import Dataset, DatasetError, Storage, stores
+from schemas.errors import UnreadableFileError
+from tests.object_stores import (
+    HANG_UP,
+    SILENCE,
+    Fault,
+    Store,
+    forget_stores,
+    running,
+    stored_digests,
+)
+from tests.processes import ROOT, finish, preprocess_command
+from tests.reference import digests
+from tests.tiny_musicnet import CONFIG, Tiny, write_tiny_musicnet
+from training import open_dataset
+
+RECORDED = tuple(Tiny(str(number), seconds=6, work=str(number)) for number in range(100, 104))
+
+
+@pytest.fixture(scope="module", params=["gs", "s3"])
+def store(request: pytest.FixtureRequest) -> Iterator[Store]:
+    with running(request.param) as store:
+        yield store
+
+
+@pytest.fixture(autouse=True)
+def no_faults(store: Store) -> Iterator[None]:
+    yield
+    store.proxy.fault = lambda number, method: None
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_tiny_musicnet(tmp_path_factory.mktemp("stores") / "in", RECORDED)
+
+
+@pytest.fixture(scope="module")
+def options(root: Path) -> list[object]:
+    config = root.parent / "features.json"
+    config.write_text(json.dumps(CONFIG.to_dict()))
+    return ["--config", config, "--format", "both", "--shard-mb", 0.1, "--workers", 2]
+
+
+@pytest.fixture(scope="module")
+def expected(root: Path, options: list[object]) -> dict[str, str]:
+    """The digests of the dataset that a local run makes."""
+    finish(preprocess_command(root, root.parent / "out", *options))
+    return digests(root.parent / "out")
+
+
+@pytest.fixture(scope="module")
+def dataset(store: Store, root: Path, options: list[object]) -> str:
+    """The URL of a dataset that was made of recordings in the store."""
+    finish(preprocess_command(store.put(root, "in"), f"{store.url}/out", *options))
+    return f"{store.url}/out"
+
+
+def command(*arguments: object) -> subprocess.CompletedProcess[str]:
+    line = [sys.executable, "-m", "pipelines", *map(str, arguments)]
+    return subprocess.run(line, cwd=ROOT, capture_output=True, text=True, timeout=300)
+
+
+def test_a_store_holds_the_bytes_that_a_disk_does(dataset: str, expected: dict[str, str]) -> None:
+    assert stored_digests(dataset) == expected
+
+
+def test_every_command_takes_a_store(dataset: str, tmp_path: Path) -> None:
+    assert not verify(dataset).defects
+    for arguments in (
+        ["verify", dataset],
+        ["inspect", dataset, "--plot", tmp_path / "windows.png"],
+        ["rejects", dataset],
+        ["preprocess", "--input", dataset.replace("/out", "/in"), "--output", "x", "--dry-run"],
+    ):
+        run = command(*arguments)
+        assert run.returncode == 0, run.stderr
+    assert (tmp_path / "windows.png").stat().st_size > 10_000
+
+
+def test_training_reads_from_a_store(dataset: str, root: Path, expected: dict[str, str]) -> None:
+    from_store, from_disk = open_dataset(dataset), open_dataset(root.parent / "out")
+    for place in range(len(from_disk)):
+        one, other = from_store[place].features, from_disk[place].features
+        assert all((one[name] == other[name]).all() for name in other)
+
+
+def test_little_more_is_fetched_than_used(store: Store, tmp_path: Path) -> None:
+    """Of recordings that are cut into whole windows, each sample belongs to one."""
+    root = write_tiny_musicnet(tmp_path / "in", [Tiny("100", seconds=60), Tiny("101", seconds=60)])
+    url = store.put(root, "long")
+    store.proxy.requests.clear()
+    finish(preprocess_command(url, f"{store.url}/counted"))
+    audio = [each for each in store.proxy.requests if ".wav" in each.path and each.status == 206]
+    windows = sum(
+        split.windows for split in Dataset(f"{store.url}/counted").manifest.splits.values()
+    )
+    fetched = sum(each.nbytes for each in audio)
+    used = sum(path.stat().st_size for path in root.glob("*/*.wav"))
+    print(f"\n{store.url}: {len(audio)} requests for {windows} windows; "
+          f"{fetched:,} bytes fetched, {used:,} used")  # fmt: skip
+    assert len(audio) <= windows + 3 * 2
+    assert fetched <= 1.2 * used
+
+
+def every(number: int, *faults: int) -> Fault:
+    """One request in so many fails, in turns in each of these ways."""
+
+    def fault(request: int, method: str) -> int | None:
+        turn, rest = divmod(request, number)
+        return faults[turn % len(faults)] if rest == number - 1 else None
+
+    return fault
+
+
+def test_what_fails_for_a_moment_is_tried_again(
+    store: Store, dataset: str, options: list[object], expected: dict[str, str]
+) -> None:
+    before = store.proxy.faults
+    store.proxy.fault = every(19, 500, 503, 429, HANG_UP)
+    finish(preprocess_command(f"{store.url}/in", f"{store.url}/faulty", *options))
+    store.proxy.fault = lambda number, method: None
+    print(f"{store.url}: {store.proxy.faults - before} requests failed and were tried again")
+    assert store.proxy.faults - before > 10
+    assert stored_digests(f"{store.url}/faulty") == expected
+
+
+def test_an_answer_that_does_not_come_is_asked_for_again(
+    store: Store, dataset: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stores, "_SECONDS_TO_ANSWER", 1)
+    forget_stores()
+    storage = Storage(dataset)
+    data = storage.read_bytes("dataset.json")
+    faults = [SILENCE, SILENCE]
+    store.proxy.fault = lambda number, method: faults.pop() if faults else None
+    assert storage.open_ranges("dataset.json").read(0, len(data)) == data
+    assert faults == []
+    forget_stores()
+
+
+def test_a_store_that_goes_on_failing_is_told_in_one_line(
+    store: Store, root: Path, dataset: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ranges = Storage(dataset).open_ranges("dataset.json")
+    store.proxy.fault = lambda number, method: 500
+    with pytest.raises(DatasetError, match=r"out/dataset\.json: the store did not answer") as error:
+        ranges.read(0, 10)
+    assert not isinstance(error.value, UnreadableFileError), "it says nothing about the file"
+    assert "\n" not in str(error.value)
+
+
+def test_an_upload_appears_when_it_is_whole(store: Store) -> None:
+    storage = Storage(f"{store.url}/uploads")
+    for size in (100, 12 << 20):
+        data = os.urandom(size)
+        with storage.create("whole.bin") as file:
+            file.write(data)
+            assert not storage.exists("whole.bin")
+        assert storage.read_bytes("whole.bin") == data
+        storage.remove("whole.bin")
+        with contextlib.suppress(RuntimeError), storage.create("half.bin") as file:
+            file.write(data)
+            raise RuntimeError
+        assert storage.list_files() == []
+
+
+def test_missing_buckets_are_told_in_one_line(store: Store, dataset: str) -> None:
+    missing = store.url.replace("music", "silence")
+    for arguments in (
+        ["verify", f"{missing}/out"],
+        ["preprocess", "--input", f"{missing}/in", "--output", f"{store.url}/new"],
+        ["preprocess", "--input", f"{store.url}/in", "--output", f"{missing}/new"],
+    ):
+        run = command(*arguments)
+        (line,) = run.stderr.splitlines()
+        assert line.endswith(": no bucket 'silence'")
+        assert run.returncode == 1
+
+
+@pytest.mark.parametrize("writes", [False, True])
+def test_missing_permission_is_told_in_one_line(store: Store, dataset: str, writes: bool) -> None:
+    store.proxy.fault = lambda number, method: (
+        403 if method in ("PUT", "POST") or not writes else None
+    )
+    run = command("preprocess", "--input", f"{store.url}/in", "--output", f"{store.url}/new2")
+    (line,) = [line for line in run.stderr.splitlines() if "windows" not in line and line.strip()]
+    assert line.startswith(f"error: {store.url}/{'new2' if writes else 'in'}")
+    assert "no permission" in line
+    assert run.returncode == 1
+
+
+def test_no_credentials_are_written_or_told(store: Store, root: Path, dataset: str) -> None:
+    store.proxy.fault = lambda number, method: 403
+    told = command("verify", dataset, "--debug").stderr
+    store.proxy.fault = lambda number, method: None
+    storage = Storage(dataset)
+    kept = [name for name in storage.list_files() if b"a-secret" in storage.read_bytes(name)]
+    assert (kept, "a-secret" in told) == ([], False)
