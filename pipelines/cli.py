@@ -212,6 +212,8 @@ def _preprocess(options: argparse.Namespace) -> int:
         beam_arguments=options.beam_arguments,
     )
     result = dry_run(asked) if options.dry_run else preprocess(asked)
+    if "splits" not in result:
+        return _show(options, result, f"the job file is written; it makes {result['output']}")
     lines = [splits_table(result["splits"])]
     megabytes = result["bytes"] / 1e6
     lines.append(f"{megabytes:,.1f} MB as {' and '.join(result['formats'])} in {result['output']}")

@@ -54,7 +54,10 @@ class PreprocessOptions:
 
 
 def preprocess(options: PreprocessOptions) -> dict[str, Any]:
-    """Makes the dataset and returns what it came to, JSON-ready. Raises `PipelineError`."""
+    """Makes the dataset and returns what it came to, JSON-ready. Raises `PipelineError`.
+
+    Where Beam was asked for a job file alone, nothing has run: the result has only `output`.
+    """
     started = time.monotonic()
     # The folder may be replaced, and with it the one that a relative path begins in.
     options = dataclasses.replace(
@@ -80,6 +83,8 @@ def preprocess(options: PreprocessOptions) -> dict[str, Any]:
                 workers=options.workers,
                 beam_arguments=options.beam_arguments,
             )
+    if counters is None:
+        return {"output": options.output}
     dataset = Dataset(options.output)
     splits = {name: dataclasses.asdict(split) for name, split in dataset.manifest.splits.items()}
     return {

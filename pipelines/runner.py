@@ -10,7 +10,11 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 
 import apache_beam as beam
-from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.options.pipeline_options import (
+    GoogleCloudOptions,
+    PipelineOptions,
+    SetupOptions,
+)
 from apache_beam.runners.runner import PipelineRunner, create_runner
 
 from pipelines.errors import PipelineError
@@ -25,8 +29,10 @@ def run_pipeline(
     runner: str,
     workers: int,
     beam_arguments: Sequence[str],
-) -> dict[str, int]:
+) -> dict[str, int] | None:
     """Builds a pipeline, runs it, waits for its end and returns its counters by name.
+
+    None where Beam was asked for a job file alone (`--template_location`), and nothing has run.
 
     `LOCAL_RUNNER` has `workers` workers; what other runners have, `beam_arguments` say. Raises
     `PipelineError`.
@@ -35,6 +41,8 @@ def run_pipeline(
     if runner == LOCAL_RUNNER:
         arguments = [f"--direct_num_workers={workers}", *beam_arguments]
     options = checked_options(arguments)
+    # What workers call is in modules that they have: there is nothing to pickle and send.
+    options.view_as(SetupOptions).save_main_session = False
     try:
         with _runner(runner, workers) as chosen:
             pipeline = beam.Pipeline(runner=chosen, options=options)
@@ -42,6 +50,8 @@ def run_pipeline(
             # Beam's workers also print the traceback of what they raise and log.
             with open(os.devnull, "w") as nothing, contextlib.redirect_stderr(nothing):
                 result = pipeline.run()
+                if options.view_as(GoogleCloudOptions).template_location:
+                    return None
                 result.wait_until_finish()
             counters = result.metrics().query()["counters"]
     except Exception as error:
