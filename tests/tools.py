@@ -17,8 +17,7 @@ def go_tool(module: str) -> Path:
     """
     path, _, version = module.partition("@")
     name = path.rpartition("/")[2]
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    folder = cache / "musicnet-duet" / f"{name}-{version}"
+    folder = _cache() / f"{path.replace('/', '-')}-{version}"
     if not (folder / name).exists():
         if shutil.which("go") is None:
             pytest.skip(f"{name}: needs Go to be built (https://go.dev/dl)")
@@ -28,3 +27,27 @@ def go_tool(module: str) -> Path:
         )
         assert run.returncode == 0, run.stderr
     return folder / name
+
+
+def maven_jar(artifact: str) -> Path:
+    """An artifact, such as org.example:name:1.2.3, fetched once and kept.
+
+    Skips the test where there is no Maven.
+    """
+    _, name, version = artifact.split(":")
+    path = _cache() / f"{name}-{version}.jar"
+    if not path.exists():
+        if shutil.which("mvn") is None:
+            pytest.skip(f"{name}: needs Maven to be fetched (https://maven.apache.org)")
+        command = ["mvn", "-q", "-B", "dependency:copy", f"-Dartifact={artifact}"]
+        run = subprocess.run(
+            [*command, f"-DoutputDirectory={_cache()}"], capture_output=True, text=True
+        )
+        assert run.returncode == 0, run.stdout
+    return path
+
+
+def _cache() -> Path:
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "musicnet-duet"
+    cache.mkdir(parents=True, exist_ok=True)
+    return cache
