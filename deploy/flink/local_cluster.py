@@ -34,10 +34,10 @@ MANAGER = "duet-manager"
 WORKERS = ("duet-worker-1", "duet-worker-2")
 ADDRESSES = {MANAGER: "10.77.0.2", WORKERS[0]: "10.77.0.3", WORKERS[1]: "10.77.0.4"}
 
-FLINK_URL = f"http://{ADDRESSES[MANAGER]}:8081"
-JOB_ENDPOINT = f"{ADDRESSES[MANAGER]}:8099"
+_REST_PORT, _JOB_PORT = 8081, 8099
+FLINK_URL = f"http://{ADDRESSES[MANAGER]}:{_REST_PORT}"
 BEAM_ARGUMENTS = (
-    f"--job_endpoint={JOB_ENDPOINT}",
+    f"--job_endpoint={ADDRESSES[MANAGER]}:{_JOB_PORT}",
     "--environment_type=EXTERNAL",
     "--environment_config=localhost:50000",
     f"--parallelism={len(WORKERS)}",
@@ -51,7 +51,6 @@ WORKER_POOL = "apache_beam.runners.worker.worker_pool_main"
 
 _POM = Path(__file__).with_name("pom.xml")
 _SECONDS_TO_START = 120
-_REST_PORT = 8081
 
 _CONF = f"""\
 jobmanager.rpc.address: {ADDRESSES[MANAGER]}
@@ -97,16 +96,16 @@ class ClusterError(Exception):
 
 
 @contextlib.contextmanager
-def running(folder: Path, environment: Mapping[str, str] | None = None) -> Iterator[None]:
-    """A cluster with its logs in `folder`; Python workers see `environment` as well."""
+def running(folder: Path) -> Iterator[None]:
+    """A cluster with its logs in `folder`."""
     try:
-        start(folder, environment)
+        start(folder)
         yield
     finally:
         stop()
 
 
-def start(folder: Path, environment: Mapping[str, str] | None = None) -> None:
+def start(folder: Path) -> None:
     """Starts all processes and waits until jobs are taken. Raises `ClusterError`."""
     if os.geteuid() != 0:
         raise ClusterError("network namespaces are made by root only: use sudo")
@@ -124,15 +123,15 @@ def start(folder: Path, environment: Mapping[str, str] | None = None) -> None:
         folder,
         MANAGER,
         JOB_SERVER,
-        *("--job-host", ADDRESSES[MANAGER], "--job-port", 8099),
+        *("--job-host", ADDRESSES[MANAGER], "--job-port", _JOB_PORT),
         *("--artifact-port", 8098, "--expansion-port", 8097),
         *("--flink-master", f"{ADDRESSES[MANAGER]}:{_REST_PORT}"),
         *("--artifacts-dir", folder / "artifacts"),
     )
     for host in WORKERS:
-        start_worker_pool(host, folder, environment)
+        start_worker_pool(host, folder)
         start_task_manager(host, folder)
-    _wait_for(ADDRESSES[MANAGER], 8099, folder)
+    _wait_for(ADDRESSES[MANAGER], _JOB_PORT, folder)
 
 
 def start_task_manager(host: str, folder: Path) -> None:
@@ -144,7 +143,7 @@ def start_task_manager(host: str, folder: Path) -> None:
 def start_worker_pool(
     host: str, folder: Path, environment: Mapping[str, str] | None = None
 ) -> None:
-    """The pool starts a `python` for each worker: the one that runs this."""
+    """The pool starts a `python` for each worker: the one that runs this, with `environment`."""
     path = f"{Path(sys.executable).parent}:{os.environ.get('PATH', '')}"
     command = [sys.executable, "-m", WORKER_POOL, "--service_port=50000"]
     _start(folder, host, WORKER_POOL, command, {**(environment or {}), "PATH": path})

@@ -153,9 +153,7 @@ def test_an_answer_that_does_not_come_is_asked_for_again(
     forget_stores()
 
 
-def test_a_store_that_goes_on_failing_is_told_in_one_line(
-    store: Store, root: Path, dataset: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_store_that_goes_on_failing_is_told_in_one_line(store: Store, dataset: str) -> None:
     ranges = Storage(dataset).open_ranges("dataset.json")
     store.proxy.fault = lambda number, method: 500
     with pytest.raises(DatasetError, match=r"out/dataset\.json: the store did not answer") as error:
