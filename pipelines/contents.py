@@ -13,7 +13,7 @@ from typing import Any
 
 from pipelines.accounting import refused_windows
 from pipelines.defects import Defect, Windows
-from pipelines.plan import Plan
+from pipelines.plan import Plan, plan_digest
 from pipelines.scan import Row, Scan, scan
 from schemas import Dataset, DatasetError
 from schemas.manifest import MANIFEST_FILE, Manifest
@@ -191,4 +191,5 @@ def planned(dataset: Dataset) -> Plan:
     recordings = dataset.recordings()
     shards = {name: split.shards for name, split in dataset.manifest.splits.items()}
     manifest = dataset.manifest
-    return Plan(manifest.config, manifest.seed, recordings, shards, (), ())
+    digest = plan_digest(manifest.config, manifest.seed, shards, recordings)
+    return Plan(manifest.config, manifest.seed, recordings, shards, digest, ())

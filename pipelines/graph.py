@@ -9,24 +9,23 @@ from __future__ import annotations
 
 import dataclasses
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 
 import apache_beam as beam
-from apache_beam.metrics import Metrics
 
 from pipelines.errors import PipelineError, TooManyRejectsError
 from pipelines.inspection import Inspected, inspect_and_keep
 from pipelines.mel import MelTransform
-from pipelines.plan import Plan, PlanOptions, make_plan
-from pipelines.publish import publish
+from pipelines.metrics import count_recordings, count_rejects, count_shard, timed
+from pipelines.plan import PlanOptions, make_plan
+from pipelines.plan_file import PlanFile, read_plan, write_plan, writers_plan
+from pipelines.publish import publish, require_unchanged
 from pipelines.shard_writer import ShardJob, WrittenShard, write_shard
 from pipelines.sources import Source, list_sources
 from pipelines.work import claim_plan, read_claim, remember_run
-from schemas import Storage
+from schemas import FeatureConfig, Storage
 from schemas.checksums import canonical_json, sha256
-from schemas.manifest import FileEntry
 from schemas.shards import SPLITS, Reject
-from schemas.tables import labels_file
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,15 +45,6 @@ class RunConfig:
     threads: int
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class PlannedRun:
-    """The plan, the label files that were written for it, and the versions of the audio files."""
-
-    plan: Plan
-    labels: Mapping[str, FileEntry]
-    versions: Mapping[str, str]
-
-
 def build_graph(pipeline: beam.Pipeline, run: RunConfig, transform: MelTransform) -> None:
     """Adds the whole run to `pipeline`; its result is the dataset in `run.build_root`."""
     job = ShardJob(run.input_root, run.build_root, run.formats, transform, run.threads)
@@ -66,22 +56,21 @@ def build_graph(pipeline: beam.Pipeline, run: RunConfig, transform: MelTransform
     inspected = (
         listed.sources
         | "Spread recordings" >> beam.Reshuffle()
-        | "Inspect" >> beam.Map(inspect_and_keep, run.input_root, run.build_root, run.plan.features)
-        | "All recordings" >> beam.combiners.ToList()
+        | "Inspect" >> beam.Map(inspect_source, run.input_root, run.build_root, run.plan.features)
     )
-    rejects = listed.rejects | "All rejects" >> beam.combiners.ToList()
+    start = pipeline | "Start" >> beam.Create([run])
     planned = beam.pvalue.AsSingleton(
-        inspected | "Plan" >> beam.Map(plan_run, beam.pvalue.AsSingleton(rejects), run)
+        start
+        | "Plan"
+        >> beam.Map(plan_run, beam.pvalue.AsIter(inspected), beam.pvalue.AsIter(listed.rejects))
     )
-    _ = (
-        pipeline
-        | "Start" >> beam.Create([None])
+    written = (
+        start
         | "Shards" >> beam.FlatMap(shard_numbers, planned)
         | "Spread shards" >> beam.Reshuffle()
         | "Write" >> beam.FlatMap(write_planned_shard, planned, job)
-        | "All shards" >> beam.combiners.ToList()
-        | "Publish" >> beam.Map(publish_run, planned, run)
     )
+    _ = start | "Publish" >> beam.Map(publish_run, beam.pvalue.AsIter(written), planned)
 
 
 def list_input(root: str) -> Iterator[Source | beam.pvalue.TaggedOutput]:
@@ -91,22 +80,28 @@ def list_input(root: str) -> Iterator[Source | beam.pvalue.TaggedOutput]:
         yield beam.pvalue.TaggedOutput("rejects", reject)
 
 
-def plan_run(
-    inspected: Sequence[Inspected], rejects: Sequence[Reject], run: RunConfig
-) -> PlannedRun:
-    """Makes the plan, and claims the output for it."""
+def inspect_source(
+    source: Source, input_root: str, build_root: str, features: FeatureConfig
+) -> Inspected:
+    with timed("inspect"):
+        return inspect_and_keep(source, input_root, build_root, features)
+
+
+def plan_run(run: RunConfig, inspected: Iterable[Inspected], rejects: Iterable[Reject]) -> PlanFile:
+    """Makes the plan, claims the output for it, and writes it down."""
+    inspected, rejects = list(inspected), list(rejects)
     storage = Storage(run.build_root)
     found = [*rejects, *(reject for each in inspected for reject in each.rejects)]
-    for reject in found:
-        Metrics.counter("rejects", reject.reason).inc()
+    count_recordings(inspected)
+    count_rejects(found)
     try:
-        plan = make_plan(inspected, rejects, run.plan)
+        with timed("plan"):
+            plan = make_plan(inspected, rejects, run.plan)
     except TooManyRejectsError as error:
         if read_claim(storage) is not None:
             raise  # What is remembered there is another run's.
         remember_run(storage, run.input_root, run.plan.features, found)
         raise _with_listing(error, run) from None
-    labels = {labels_file(each.source.recording_id): each.labels for each in inspected}
     versions = sorted(
         (each.source.audio_path, each.version, each.labels and each.labels.sha256)
         for each in inspected
@@ -124,50 +119,37 @@ def plan_run(
     )
     # Not before: what another run remembers here stays, if this one is refused.
     remember_run(storage, run.input_root, run.plan.features, found)
-    return PlannedRun(
-        plan,
-        {name: entry for name, entry in labels.items() if entry},
-        {each.source.audio_path: each.version for each in inspected if each.accepted},
-    )
+    return write_plan(storage, plan)
 
 
-def shard_numbers(_: None, planned: PlannedRun) -> Iterator[tuple[str, int]]:
+def shard_numbers(_: RunConfig, planned: PlanFile) -> Iterator[tuple[str, int]]:
     for split in SPLITS:
-        for number in range(planned.plan.shards[split]):
+        for number in range(planned.shards[split]):
             yield split, number
 
 
 def write_planned_shard(
-    shard: tuple[str, int], planned: PlannedRun, job: ShardJob
+    shard: tuple[str, int], planned: PlanFile, job: ShardJob
 ) -> list[WrittenShard]:
     split, number = shard
-    written = write_shard(split, number, planned.plan, job)
-    for each in written:
-        Metrics.counter("shards", "reused" if each.reused else "written").inc()
-    # Each file format tells the same of its windows.
-    for reject in written[0].report.rejects:
-        Metrics.counter("rejects", reject.reason).inc()
+    written, effort = write_shard(split, number, writers_plan(job.build_root, planned), job)
+    count_shard(written, effort)
     return written
 
 
-def publish_run(written: Sequence[WrittenShard], planned: PlannedRun, run: RunConfig) -> str:
-    source = Storage(run.input_root)
-    for path, version in planned.versions.items():
-        if source.version(path) != version:
-            raise PipelineError(
-                f"{source.path(path)}: was changed while it was being read; run it again, with "
-                "--overwrite"
-            )
+def publish_run(run: RunConfig, written: Iterable[WrittenShard], planned: PlanFile) -> str:
+    plan = read_plan(Storage(run.build_root), planned)
+    require_unchanged(plan, run.input_root)
     try:
-        manifest = publish(
-            written,
-            planned.plan,
-            planned.labels,
-            run.formats,
-            run.build_root,
-            packages=run.packages,
-            options=run.plan,
-        )
+        with timed("publish"):
+            manifest = publish(
+                list(written),
+                plan,
+                run.formats,
+                run.build_root,
+                packages=run.packages,
+                options=run.plan,
+            )
     except TooManyRejectsError as error:
         raise _with_listing(error, run) from None
     return manifest.fingerprint

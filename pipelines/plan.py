@@ -16,6 +16,8 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from pipelines.errors import PipelineError, TooManyRejectsError
 from pipelines.inspection import Inspected
@@ -29,6 +31,21 @@ from schemas.tables import RECORDINGS
 DEFAULT_MAX_REJECTS = 0.01
 ALWAYS_ALLOWED_REJECTS = 3
 """Recordings that may be refused where no share was asked for, though they be more than it."""
+
+PLANNED = pa.schema(
+    [
+        *RECORDINGS,
+        ("encoding", pa.string()),  # of `WavFile`, as the next two; null where it is refused
+        ("big_endian", pa.bool_()),
+        ("offset", pa.int64()),
+        ("version", pa.string()),  # changes when the audio file does
+        ("labels_sha256", pa.string()),  # of its label file in the dataset; null where it has none
+        ("labels_nbytes", pa.int64()),
+    ]
+)
+"""A row per recording of a run: what the dataset will say of it, and what the run must know."""
+
+WAV_COLUMNS = tuple(field.name for field in dataclasses.fields(WavFile))
 
 _LARGEST_SHARD = 64_000_000
 """Bytes of a shard of a large dataset; smaller ones are divided into some `_SHARDS` shards."""
@@ -96,17 +113,18 @@ class PlannedWindow:
 class Plan:
     """All that is known before the first shard is written; the same for every worker.
 
-    `recordings` is a table of `tables.RECORDINGS`, sorted by id, without what shards will count;
-    `shards` holds their number for each split. `wavs` says where each recording's samples are: None
-    where it is refused, and nothing at all in a plan that was read from a dataset.
+    `recordings` is a table of `PLANNED`, sorted by id, without what shards will count; in a plan
+    that was read from a dataset, of `tables.RECORDINGS`. `shards` holds their number for each
+    split. `digest` says what is to be made: of two runs with one digest, either can finish the
+    other.
     """
 
     config: FeatureConfig
     seed: int
     recordings: pa.Table
     shards: Mapping[str, int]
+    digest: str
     rejects: tuple[Reject, ...]
-    wavs: tuple[WavFile | None, ...]
 
     @functools.cached_property
     def recording_ids(self) -> list[str]:
@@ -118,13 +136,10 @@ class Plan:
         """How many windows each split has, those included that will turn out to be bad."""
         return windows_by_split(self.recordings)
 
-    @functools.cached_property
-    def digest(self) -> str:
-        """Says what is to be made: of two runs with one digest, either can finish the other."""
-        columns = ["recording_id", "split", "path", "samples", "sample_rate", "channels", "windows"]
-        rows = self.recordings.select(columns).to_pylist()
-        shards = [self.shards[split] for split in SPLITS]
-        return sha256(canonical_json([self.config.to_dict(), self.seed, shards, rows]))
+    def wav(self, recording: int) -> WavFile:
+        """Where the samples of a recording that has windows are, in the plan of a run."""
+        (row,) = self.recordings.slice(recording, 1).select(WAV_COLUMNS).to_pylist()
+        return WavFile(**row)
 
     def shard_windows(
         self, split: str, number: int, *, refused: Collection[tuple[str, int | None]] = ()
@@ -133,7 +148,7 @@ class Plan:
 
         These are told by recording_id and first frame.
         """
-        rows, first_windows = self._numbering(split)
+        rows, first_windows = self._numbering[split]
         start, stop = shard_bounds(number, self.shards[split], self.windows[split])
         key = permutation_key("place", split, self.seed)
         windows = permute(np.arange(start, stop), self.windows[split], key)
@@ -142,19 +157,23 @@ class Plan:
         first = windows - first_windows[np.searchsorted(rows, recordings)]
         first = first * self.config.stride_frames
         valid = np.minimum(self.config.window_frames, frames[recordings] - first)
-        ids = self.recording_ids
+        ids = self.recordings["recording_id"]
         return [
             PlannedWindow(int(recording), int(first_frame), int(valid_frames))
             for recording, first_frame, valid_frames in zip(recordings, first, valid, strict=True)
-            if (ids[recording], first_frame) not in refused
+            if not refused or (ids[recording].as_py(), first_frame) not in refused
         ]
 
-    def _numbering(self, split: str) -> tuple[Any, Any]:
-        """Row numbers of a split's recordings, and the number of each one's first window."""
-        rows = np.flatnonzero(self.recordings["split"].to_numpy(zero_copy_only=False) == split)
-        counts = self.recordings["windows"].to_numpy(zero_copy_only=False)[rows].astype(np.int64)
-        rows, counts = rows[counts > 0], counts[counts > 0]
-        return rows, np.cumsum(counts) - counts
+    @functools.cached_property
+    def _numbering(self) -> dict[str, tuple[NDArray[np.int64], NDArray[np.int64]]]:
+        """For each split, its recordings' row numbers and the number of each one's first window."""
+        counts = self.recordings["windows"].fill_null(0).to_numpy()
+        numbering = {}
+        for split in SPLITS:
+            own = pc.equal(self.recordings["split"], split).fill_null(False).to_numpy()
+            rows = np.flatnonzero(own & (counts > 0))
+            numbering[split] = rows, np.cumsum(counts[rows]) - counts[rows]
+        return numbering
 
 
 def make_plan(
@@ -179,8 +198,8 @@ def make_plan(
     else:
         ids = [each.source.recording_id for each in accepted]
         splits = assigned_splits(ids, options.splits)
-    rows = [{**each.row, "split": splits.get(each.source.recording_id)} for each in inspected]
-    table = pa.Table.from_pylist([_with_drops(row, config) for row in rows], RECORDINGS)
+    rows = [_planned_row(each, splits, config) for each in inspected]
+    table = pa.Table.from_pylist(rows, PLANNED)
     windows = windows_by_split(table)
     if not any(windows.values()):
         raise PipelineError(
@@ -192,17 +211,25 @@ def make_plan(
         split: min(count, -(-count * config.window_bytes // shard_bytes))
         for split, count in windows.items()
     }
-    wavs = tuple(each.wav for each in inspected)
-    return Plan(config, options.seed, table, shards, tuple(rejects), wavs)
+    digest = plan_digest(config, options.seed, shards, table)
+    return Plan(config, options.seed, table, shards, digest, tuple(rejects))
 
 
 def windows_by_split(recordings: pa.Table) -> dict[str, int]:
     """The sum of `windows` of a table of `tables.RECORDINGS`, for each split."""
-    windows = dict.fromkeys(SPLITS, 0)
-    for row in recordings.select(["split", "windows"]).to_pylist():
-        if row["split"]:
-            windows[row["split"]] += row["windows"]
-    return windows
+    split, windows = recordings["split"], recordings["windows"]
+    own = {name: windows.filter(pc.equal(split, name)) for name in SPLITS}
+    return {name: pc.sum(counts).as_py() or 0 for name, counts in own.items()}
+
+
+def plan_digest(
+    config: FeatureConfig, seed: int, shards: Mapping[str, int], recordings: pa.Table
+) -> str:
+    """The digest of a plan, whose parts these are."""
+    columns = ["recording_id", "split", "path", "samples", "sample_rate", "channels", "windows"]
+    rows = recordings.select(columns).to_pylist()
+    numbers = [shards[split] for split in SPLITS]
+    return sha256(canonical_json([config.to_dict(), seed, numbers, rows]))
 
 
 def check_rejects(
@@ -246,11 +273,29 @@ def _why(recording_id: str, rejects: Sequence[Reject]) -> str:
     return f"{own[0].reason}: {own[0].message}"
 
 
-def _with_drops(row: Mapping[str, Any], config: FeatureConfig) -> dict[str, Any]:
-    """Adds the samples, at the feature rate, that lie in no window."""
-    if row["status"] != "ok":
-        return dict(row)
+def _planned_row(
+    inspected: Inspected, splits: Mapping[str, str], config: FeatureConfig
+) -> dict[str, Any]:
+    """A row of `PLANNED`."""
+    row = {
+        **inspected.row,
+        "split": splits.get(inspected.source.recording_id),
+        "version": inspected.version,
+    }
+    if inspected.labels:
+        row |= {
+            "labels_sha256": inspected.labels.sha256,
+            "labels_nbytes": inspected.labels.nbytes,
+        }
+    if inspected.wav and inspected.accepted:
+        row |= dataclasses.asdict(inspected.wav)
+        row["dropped_samples"] = _dropped_samples(row, config)
+    return row
+
+
+def _dropped_samples(row: Mapping[str, Any], config: FeatureConfig) -> int:
+    """How many samples, at the feature rate, lie in no window."""
     length = config.resampled_length(row["samples"], row["sample_rate"])
     windows = row["windows"]
     end_frame = (windows - 1) * config.stride_frames + config.window_frames if windows else 0
-    return {**row, "dropped_samples": max(0, length - end_frame * config.hop_length)}
+    return max(0, length - end_frame * config.hop_length)

@@ -77,13 +77,13 @@ def preprocess(options: PreprocessOptions) -> dict[str, Any]:
         )
         transform = MelTransform.from_config(options.plan.features)
         with shard_progress(build_root):
-            counters = run_pipeline(
+            metrics = run_pipeline(
                 lambda pipeline: build_graph(pipeline, run, transform),
                 runner=options.runner,
                 workers=options.workers,
                 beam_arguments=options.beam_arguments,
             )
-    if counters is None:
+    if metrics is None:
         return {"output": options.output}
     dataset = Dataset(options.output)
     splits = {name: dataclasses.asdict(split) for name, split in dataset.manifest.splits.items()}
@@ -94,10 +94,11 @@ def preprocess(options: PreprocessOptions) -> dict[str, Any]:
         "formats": list(dataset.manifest.formats),
         "bytes": sum(entry.nbytes for entry in dataset.manifest.files.values()),
         "rejects": reason_counts(dataset.rejects()["reason"].to_pylist()),
-        "shards_written": counters.get("shards_written", 0),
-        "shards_reused": counters.get("shards_reused", 0),
+        "shards_written": metrics.get("shards_written", 0),
+        "shards_reused": metrics.get("shards_reused", 0),
         "audio_seconds": audio_seconds(dataset.recordings().to_pylist()),
         "wall_seconds": round(time.monotonic() - started, 2),
+        "metrics": metrics,
     }
 
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from tqdm import tqdm
 
 from pipelines.work import read_claim
-from schemas import Storage
+from schemas import DatasetError, Storage
 from schemas.shards import SPLITS, index_file, shard_bounds, shard_file
 
 _SECONDS_BETWEEN_LOOKS = 0.5
+_SECONDS_BETWEEN_REQUESTS = 5.0
 
 
 @contextlib.contextmanager
@@ -20,19 +21,21 @@ def shard_progress(build_root: str) -> Iterator[None]:
     """Shows, on standard error, how many windows are in finished shards until the block ends."""
     storage = Storage(build_root)
     stop = threading.Event()
+    pause = _SECONDS_BETWEEN_LOOKS if storage.is_local else _SECONDS_BETWEEN_REQUESTS
     bar = tqdm(desc="listing recordings", unit=" windows", dynamic_ncols=True)
 
     def watch() -> None:
         waiting: dict[str, int] | None = None
         while True:
-            ended = stop.wait(_SECONDS_BETWEEN_LOOKS)
-            if waiting is None:
-                waiting = expected_windows(storage)
-                if waiting is not None:
-                    bar.set_description("writing shards")
-                    bar.total = sum(waiting.values())
-            for name in [name for name in waiting or {} if storage.exists(index_file(name))]:
-                bar.update((waiting or {}).pop(name))
+            ended = stop.wait(pause)
+            with contextlib.suppress(DatasetError):  # The run itself will say what is wrong.
+                if waiting is None:
+                    waiting = expected_windows(storage)
+                    if waiting is not None:
+                        bar.set_description("writing shards")
+                        bar.total = sum(waiting.values())
+                for name in finished_shards(storage, waiting or ()):
+                    bar.update((waiting or {}).pop(name))
             if ended:
                 return
             bar.refresh()
@@ -46,6 +49,13 @@ def shard_progress(build_root: str) -> Iterator[None]:
         thread.join()
         bar.leave = bool(bar.total)
         bar.close()
+
+
+def finished_shards(storage: Storage, names: Collection[str]) -> list[str]:
+    """Those of some shards that are finished."""
+    splits = {name.partition("/")[0] for name in names}
+    there = {name for split in splits for name in storage.list_folder(split)[0]}
+    return [name for name in names if index_file(name) in there]
 
 
 def expected_windows(storage: Storage) -> dict[str, int] | None:

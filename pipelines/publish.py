@@ -6,7 +6,10 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from pipelines.ahead import map_ahead
+from pipelines.errors import PipelineError
 from pipelines.plan import Plan, PlanOptions, check_rejects
 from pipelines.shard_writer import WrittenShard
 from pipelines.work import remember_rejects
@@ -28,25 +31,29 @@ from schemas.tables import (
     RECORDINGS_FILE,
     REJECTS_FILE,
     labelled_recording,
+    labels_file,
     table_bytes,
 )
+
+_READING_THREADS = 8
+"""A store answers each with a delay, whatever it is asked for."""
 
 
 def publish(
     written: Sequence[WrittenShard],
     plan: Plan,
-    labels: Mapping[str, FileEntry],
     formats: Sequence[str],
     build_root: str,
     *,
     packages: Mapping[str, str],
     options: PlanOptions,
 ) -> Manifest:
-    """Writes the tables and, last, `dataset.json`. `labels` are the label files by name.
+    """Writes the tables and, last, `dataset.json`, for the plan of a run.
 
     Raises `PipelineError`, and publishes nothing, when too many recordings lost all their windows.
     """
     storage = Storage(build_root)
+    labels = _label_files(plan)
     by_name = {shard.name: shard for shard in written}
     # What shards report is the same in each format, but for the bytes of the file itself.
     names = [
@@ -89,6 +96,31 @@ def publish(
     return manifest
 
 
+def require_unchanged(plan: Plan, input_root: str) -> None:
+    """Raises `PipelineError` where an audio file is no longer the one that the plan was made of."""
+    storage = Storage(input_root)
+    used = plan.recordings.filter(pc.equal(plan.recordings["status"], "ok"))
+    paths, planned = used["path"].to_pylist(), used["version"].to_pylist()
+    for path, version, now in zip(paths, planned, storage.versions(paths), strict=True):
+        if now != version:
+            raise PipelineError(
+                f"{storage.path(path)}: was changed while it was being read; run it again, with "
+                "--overwrite"
+            )
+
+
+def _label_files(plan: Plan) -> dict[str, FileEntry]:
+    """The label files that were written for a run, by their names."""
+    labelled = plan.recordings.filter(pc.is_valid(plan.recordings["labels_sha256"]))
+    columns = [
+        labelled[name].to_pylist() for name in ("recording_id", "labels_sha256", "labels_nbytes")
+    ]
+    return {
+        labels_file(recording_id): FileEntry(sha256, nbytes)
+        for recording_id, sha256, nbytes in zip(*columns, strict=True)
+    }
+
+
 def finished_recordings(plan: Plan, reports: Sequence[ShardReport]) -> pa.Table:
     """`plan.recordings` with what the shards counted; reports of one format, in any order."""
     clipped: Counter[str] = Counter()
@@ -122,6 +154,7 @@ def _indexes(
     storage: Storage, plan: Plan, reports: Mapping[str, ShardReport]
 ) -> Iterator[pa.Table]:
     specs = plan.config.specs()
-    for name in reports:
-        data = storage.read_bytes(index_file(name))
+    files = map(index_file, reports)
+    read = map_ahead(storage.read_bytes, files, threads=_READING_THREADS)
+    for name, data in zip(reports, read, strict=True):
         yield ShardIndex.from_bytes(data, specs, where=storage.path(name)).table

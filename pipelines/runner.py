@@ -8,6 +8,7 @@ import os
 import re
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from typing import Any
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import (
@@ -19,6 +20,7 @@ from apache_beam.runners.runner import PipelineRunner, create_runner
 
 from pipelines.errors import PipelineError
 from pipelines.local_runner import local_runner
+from pipelines.metrics import metrics_of
 from pipelines.worker_processes import LOCAL_RUNNER
 from schemas import DatasetError
 
@@ -29,8 +31,8 @@ def run_pipeline(
     runner: str,
     workers: int,
     beam_arguments: Sequence[str],
-) -> dict[str, int] | None:
-    """Builds a pipeline, runs it, waits for its end and returns its counters by name.
+) -> dict[str, Any] | None:
+    """Builds a pipeline, runs it, waits for its end and returns its `metrics_of`.
 
     None where Beam was asked for a job file alone (`--template_location`), and nothing has run.
 
@@ -53,10 +55,9 @@ def run_pipeline(
                 if options.view_as(GoogleCloudOptions).template_location:
                     return None
                 result.wait_until_finish()
-            counters = result.metrics().query()["counters"]
+            return metrics_of(result)
     except Exception as error:
         raise PipelineError(readable_failure(error)) from error
-    return {f"{each.key.metric.namespace}_{each.key.metric.name}": each.result for each in counters}
 
 
 def _runner(name: str, workers: int) -> AbstractContextManager[PipelineRunner]:

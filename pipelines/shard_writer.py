@@ -5,14 +5,15 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
+import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from pipelines.mel import MelTransform
 from pipelines.memory import keep_freed_memory
 from pipelines.plan import Plan
-from pipelines.windows import WindowCutter
-from schemas import DamagedDataError, FeatureConfig, Storage
+from pipelines.windows import CutWindow, WindowCutter
+from schemas import DamagedDataError, Storage
 from schemas.checksums import sha256, sha256_of_file
 from schemas.hdf5 import HDF5Writer
 from schemas.manifest import FileEntry
@@ -49,6 +50,30 @@ class WrittenShard:
     reused: bool
 
 
+@dataclasses.dataclass
+class Effort:
+    """What making a shard took, as far as it was made: seconds of all threads together, and bytes.
+
+    What was begun again is counted again.
+    """
+
+    read_bytes: int = 0
+    read_seconds: float = 0.0
+    compute_seconds: float = 0.0
+    write_seconds: float = 0.0
+
+    def add_window(self, cut: CutWindow) -> None:
+        self.read_bytes += cut.read_bytes
+        self.read_seconds += cut.read_seconds
+        self.compute_seconds += cut.compute_seconds
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[None]:
+        started = time.perf_counter()
+        yield
+        self.write_seconds += time.perf_counter() - started
+
+
 class _RejectedWindowsError(Exception):
     """Windows of a shard cannot be made; `rejects` are all of them."""
 
@@ -57,31 +82,32 @@ class _RejectedWindowsError(Exception):
         self.rejects = rejects
 
 
-def write_shard(split: str, number: int, plan: Plan, job: ShardJob) -> list[WrittenShard]:
+def write_shard(
+    split: str, number: int, plan: Plan, job: ShardJob
+) -> tuple[list[WrittenShard], Effort]:
     """Writes a shard, and its index, in each format; keeps it where an earlier run had done so.
 
     Written again, it has the same bytes. Where windows turn out to be bad it is begun again without
     them, once: before, all of them are found.
     """
     keep_freed_memory()
+    effort = Effort()
     storage = Storage(job.build_root)
     names = {
         file_format: shard_file(split, number, plan.shards[split], file_format)
         for file_format in job.formats
     }
-    digest = plan.digest
-    finished = {
-        name: _finished_shard(storage, name, plan.config, digest) for name in names.values()
-    }
+    finished = {name: _finished_shard(storage, name, plan) for name in names.values()}
     kept = [shard for shard in finished.values() if shard]
     missing = {file_format: name for file_format, name in names.items() if finished[name] is None}
     rejects: list[Reject] = []
     while missing:
         try:
-            return kept + _write_files(storage, missing, plan, job, split, number, digest, rejects)
+            kept += _write_files(storage, missing, plan, job, split, number, rejects, effort)
+            break
         except _RejectedWindowsError as error:
             rejects += error.rejects
-    return kept
+    return kept, effort
 
 
 def _write_files(
@@ -91,8 +117,8 @@ def _write_files(
     job: ShardJob,
     split: str,
     number: int,
-    digest: str,
     rejects: list[Reject],
+    effort: Effort,
 ) -> list[WrittenShard]:
     refused = {(reject.recording_id, reject.position) for reject in rejects}
     windows = plan.shard_windows(split, number, refused=refused)
@@ -106,28 +132,34 @@ def _write_files(
                 writers[name] = TFRecordWriter(stack.enter_context(storage.create(name)), specs)
             else:
                 file = stack.enter_context(storage.create_seekable(name))
-                ids = (plan.recording_ids[each.recording] for each in windows)
-                id_bytes = max((len(each.encode()) for each in ids), default=1)
+                ids = plan.recordings["recording_id"]
+                used = {ids[each.recording].as_py() for each in windows}
+                id_bytes = max((len(each.encode()) for each in used), default=1)
                 writers[name] = HDF5Writer(file, specs, windows=len(windows), id_bytes=id_bytes)
         found: list[Reject] = []
         for cut in job.cutter.cut(plan, windows, threads=job.threads):
             if isinstance(cut, Reject):
                 found.append(cut)
-            elif not found:
+                continue
+            effort.add_window(cut)
+            if not found:
                 window = cut.window
                 if "log_mel" in specs:
                     valid = window.features["log_mel"][: window.valid_frames]
                     statistics += Statistics.of(valid)
                 clipped[window.recording_id] += cut.clipped_samples
-                for writer in writers.values():
-                    writer.write(window)
+                with effort.writing():
+                    for writer in writers.values():
+                        writer.write(window)
         if found:
             raise _RejectedWindowsError(found)
-        results = {name: writer.finish() for name, writer in writers.items()}
+        with effort.writing():
+            results = {name: writer.finish() for name, writer in writers.items()}
+            stack.close()
     written = []
     for name, (table, file_digest, nbytes) in results.items():
         report = ShardReport(
-            digest,
+            plan.digest,
             file_digest,
             nbytes,
             len(windows),
@@ -136,22 +168,21 @@ def _write_files(
             {recording_id: count for recording_id, count in sorted(clipped.items()) if count},
         )
         index = ShardIndex(table, report).to_bytes()
-        storage.write_bytes(index_file(name), index)
+        with effort.writing():
+            storage.write_bytes(index_file(name), index)
         written.append(WrittenShard(name, report, FileEntry(sha256(index), len(index)), False))
     return written
 
 
-def _finished_shard(
-    storage: Storage, name: str, config: FeatureConfig, digest: str
-) -> WrittenShard | None:
+def _finished_shard(storage: Storage, name: str, plan: Plan) -> WrittenShard | None:
     """The shard as an earlier run of the same plan left it, if it is whole."""
     if not storage.exists(index_file(name)) or not storage.exists(name):
         return None
     data = storage.read_bytes(index_file(name))
     try:
-        report = ShardIndex.from_bytes(data, config.specs(), where=name).report
+        report = ShardIndex.from_bytes(data, plan.config.specs(), where=name).report
     except DamagedDataError:
         return None
     with storage.open(name) as file:
-        whole = report.plan_digest == digest and sha256_of_file(file) == report.sha256
+        whole = report.plan_digest == plan.digest and sha256_of_file(file) == report.sha256
     return WrittenShard(name, report, FileEntry(sha256(data), len(data)), True) if whole else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import threading
+import time
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -21,6 +22,7 @@ from pipelines.wav import WavFile, WavReader
 from schemas import Storage, Window
 from schemas.errors import UnreadableFileError
 from schemas.shards import Reject
+from schemas.storage import RangeReader
 from schemas.tables import LABELS, labels_file, table_from_bytes
 
 _REMEMBERED_NOTES = 32 << 20
@@ -29,10 +31,16 @@ _REMEMBERED_NOTES = 32 << 20
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class CutWindow:
-    """A window, and how many of its waveform samples were clipped."""
+    """A window, and how many of its waveform samples were clipped.
+
+    Reading `read_bytes` of audio took `read_seconds`, and all the rest `compute_seconds`.
+    """
 
     window: Window
     clipped_samples: int
+    read_bytes: int
+    read_seconds: float
+    compute_seconds: float
 
 
 class _RejectedWindowError(Exception):
@@ -41,6 +49,28 @@ class _RejectedWindowError(Exception):
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)
         self.reason = reason
+
+
+class _WatchedFile:
+    """A file that is opened by its first read, how long its reads took, and their bytes."""
+
+    def __init__(self, storage: Storage, name: str) -> None:
+        self._storage, self._name = storage, name
+        self._file: RangeReader | None = None
+        self.seconds = 0.0
+        self.nbytes = 0
+
+    def read(self, offset: int, length: int) -> bytes:
+        started = time.perf_counter()
+        self._file = self._file or self._storage.open_ranges(self._name)
+        data = self._file.read(offset, length)
+        self.seconds += time.perf_counter() - started
+        self.nbytes += len(data)
+        return data
+
+    def close(self) -> None:
+        if self._file:
+            self._file.close()
 
 
 class WindowCutter:
@@ -67,25 +97,26 @@ class WindowCutter:
         The plan is of this run, and has the transform's features. Windows are computed on so many
         threads, ahead of whoever takes them.
         """
-        paths, ids = plan.recordings["path"], plan.recording_ids
+        paths, ids = plan.recordings["path"], plan.recordings["recording_id"]
 
         def cut_or_reject(planned: PlannedWindow) -> CutWindow | Reject:
-            recording_id = ids[planned.recording]
-            path, wav = paths[planned.recording].as_py(), plan.wavs[planned.recording]
-            assert wav is not None, "a refused recording has no windows"
+            number = planned.recording
+            recording_id, path = ids[number].as_py(), paths[number].as_py()
             try:
-                return self._cut(recording_id, path, wav, planned)
+                return self._cut(recording_id, path, plan.wav(number), planned)
             except _RejectedWindowError as error:
                 return Reject(recording_id, "window", error.reason, planned.first_frame, str(error))
 
         return map_ahead(cut_or_reject, windows, threads=threads)
 
     def _cut(self, recording_id: str, path: str, wav: WavFile, planned: PlannedWindow) -> CutWindow:
+        started = time.perf_counter()
         config = self._config
         features: dict[str, NDArray[Any]] = {}
         clipped = 0
+        audio = _WatchedFile(self._input, path)
         if "log_mel" in config.features or "waveform" in config.features:
-            samples = self._samples(path, wav, planned)
+            samples = self._samples(audio, path, wav, planned)
             centre = config.n_fft // 2
             if "log_mel" in config.features:
                 features["log_mel"] = self._log_mel(samples, path, planned)
@@ -99,9 +130,12 @@ class WindowCutter:
             rolls = {"notes": notes, "onsets": onsets}
             features |= {name: rolls[name] for name in rolls if name in config.features}
         window = Window(recording_id, planned.first_frame, planned.valid_frames, features)
-        return CutWindow(window, clipped)
+        compute_seconds = time.perf_counter() - started - audio.seconds
+        return CutWindow(window, clipped, audio.nbytes, audio.seconds, compute_seconds)
 
-    def _samples(self, path: str, wav: WavFile, planned: PlannedWindow) -> NDArray[np.float32]:
+    def _samples(
+        self, audio: _WatchedFile, path: str, wav: WavFile, planned: PlannedWindow
+    ) -> NDArray[np.float32]:
         """What the frames and the waveform need, from n_fft / 2 samples before the window."""
         config = self._config
         centre = config.n_fft // 2
@@ -109,8 +143,8 @@ class WindowCutter:
         last_frame = planned.first_frame + config.window_frames - 1
         stop = last_frame * config.hop_length + max(centre, config.hop_length)
         try:
-            with contextlib.closing(self._input.open_ranges(path)) as file:
-                samples = resampled_range(WavReader(file, wav, where=path), start, stop, config)
+            with contextlib.closing(audio):
+                samples = resampled_range(WavReader(audio, wav, where=path), start, stop, config)
         except UnreadableFileError as error:
             # Where the input lies must not change a byte of the dataset.
             message = f"{path}: {error.cause}"

@@ -35,13 +35,15 @@ from schemas.tables import (
 )
 
 WORK_FOLDER = "_work"
-_PLAN = f"{WORK_FOLDER}/plan.json"
+PLAN_TABLE = f"{WORK_FOLDER}/plan.parquet"
+_CLAIM = f"{WORK_FOLDER}/plan.json"
 _LOCK = f"{WORK_FOLDER}/lock"
 _RUN = f"{WORK_FOLDER}/run.json"
 _REJECTS = f"{WORK_FOLDER}/rejects.parquet"
+_WORK = (_CLAIM, PLAN_TABLE, _RUN, _REJECTS, _LOCK)
 _OWN = re.compile(
     rf"({'|'.join(SPLITS)})/\d+-of-\d+\.|labels/.*\.parquet$|(.*/)?{re.escape(TEMPORARY_PREFIX)}|"
-    rf"({'|'.join(map(re.escape, (_PLAN, _LOCK, _RUN, _REJECTS, RECORDINGS_FILE, REJECTS_FILE)))})$"
+    rf"({'|'.join(map(re.escape, (*_WORK, RECORDINGS_FILE, REJECTS_FILE)))})$"
 )
 """Names of what a run that has not finished may leave."""
 
@@ -207,7 +209,7 @@ def unfinished_rejects(storage: Storage) -> tuple[str, FeatureConfig, pa.Table] 
 
 def claim_plan(storage: Storage, plan: Mapping[str, Any]) -> None:
     """Makes `plan` the one that is worked on here. Raises `PipelineError` if it is another."""
-    if storage.exists(_PLAN):
+    if storage.exists(_CLAIM):
         if read_claim(storage) != plan:
             raise PipelineError(
                 f"{storage.root}: holds the unfinished work of another run, with another "
@@ -215,14 +217,14 @@ def claim_plan(storage: Storage, plan: Mapping[str, Any]) -> None:
                 "another --output"
             )
         return
-    storage.write_bytes(_PLAN, json.dumps(plan, sort_keys=True, indent=1).encode())
+    storage.write_bytes(_CLAIM, json.dumps(plan, sort_keys=True, indent=1).encode())
 
 
 def read_claim(storage: Storage) -> dict[str, Any] | None:
     """The plan that is worked on, as it was claimed; None before there is one."""
-    if not storage.exists(_PLAN):
+    if not storage.exists(_CLAIM):
         return None
-    return _read_json(storage, _PLAN)
+    return _read_json(storage, _CLAIM)
 
 
 def _read_json(storage: Storage, name: str) -> dict[str, Any]:
@@ -238,7 +240,7 @@ def remove_leftovers(storage: Storage) -> None:
     if not is_published(storage):
         return
     _remove_temporaries(storage)
-    for name in (_PLAN, _RUN, _REJECTS, _LOCK):
+    for name in _WORK:
         storage.remove(name)
     if storage.is_local:
         with contextlib.suppress(OSError):

@@ -10,7 +10,7 @@ import secrets
 import shutil
 import stat
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, BinaryIO, NoReturn, Protocol
@@ -85,9 +85,21 @@ class Storage:
     def version(self, name: str) -> str:
         """A text that changes when the file does: size and time of change, or a store's etag."""
         with self._readable(name):
-            info = self._filesystem.info(self._full(name))
-        known = [info.get(key) for key in ("size", "mtime", "etag", "ETag", "generation")]
-        return "-".join(str(each) for each in known if each is not None)
+            return _version(self._filesystem.info(self._full(name)))
+
+    def versions(self, names: Sequence[str]) -> list[str]:
+        """The `version` of each of some files; a store is asked once for each of their folders."""
+        if self.is_local:
+            return [self.version(name) for name in names]
+        found: dict[str, str] = {}
+        for folder in sorted({name.rpartition("/")[0] for name in names}):
+            full = self._full(folder)
+            with self._readable(folder):
+                listed = self._filesystem.ls(full, detail=True)
+            versions = {entry["name"].rpartition("/")[2]: _version(entry) for entry in listed}
+            found |= {f"{folder}/{name}": version for name, version in versions.items()}
+        # Asked for by itself, a file that is missing says so.
+        return [found.get(name) or self.version(name) for name in names]
 
     def list_files(self) -> list[str]:
         """The names of all files below the folder, sorted; none where there is no folder."""
@@ -335,6 +347,11 @@ class _RemoteRanges:
 
     def close(self) -> None:
         pass
+
+
+def _version(info: Mapping[str, Any]) -> str:
+    known = [info.get(key) for key in ("size", "mtime", "etag", "ETag", "generation")]
+    return "-".join(str(each) for each in known if each is not None)
 
 
 def _walk(root: str) -> Iterator[str]:

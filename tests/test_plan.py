@@ -9,6 +9,7 @@ from pipelines.errors import PipelineError
 from pipelines.inspection import Inspected
 from pipelines.plan import Plan, PlanOptions, make_plan
 from pipelines.sources import Source
+from pipelines.wav import WavFile
 from schemas import FeatureConfig
 from schemas.shards import SPLITS, Reject
 
@@ -24,11 +25,12 @@ def inspected(number: int, samples: int, group: str = "train", ok: bool = True) 
         "path": source.audio_path,
         "status": "ok" if ok else "rejected",
     }
-    if ok:
-        facts = {"samples": samples, "sample_rate": CONFIG.sample_rate, "channels": 1}
+    wav = WavFile(samples, CONFIG.sample_rate, 1, "FLOAT", False, 44) if ok else None
+    if wav:
+        facts = {"samples": samples, "sample_rate": wav.sample_rate, "channels": wav.channels}
         row |= {**facts, "frames": frames, "windows": CONFIG.window_count(frames)}
     rejects = () if ok else (Reject(name, "audio", "audio_unreadable", None, f"{name}: bad"),)
-    return Inspected(source, "v", None, row, None, rejects)
+    return Inspected(source, "v", wav, row, None, rejects)
 
 
 def plan_of(found: list[Inspected], config: FeatureConfig = CONFIG, **changed: Any) -> Plan:

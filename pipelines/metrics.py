@@ -1,0 +1,77 @@
+"""What a run counts and times, in Beam's metrics, which every engine keeps.
+
+Counters add up; distributions have a count, a sum and extremes. Work that an engine does twice may
+be counted twice.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from apache_beam.metrics import Metrics, MetricsFilter
+from apache_beam.runners.runner import PipelineResult
+
+from pipelines.inspection import Inspected
+from pipelines.shard_writer import Effort, WrittenShard
+from schemas.shards import Reject
+
+_NAMESPACES = ("recordings", "rejects", "shards", "windows", "bytes", "milliseconds")
+"""Engines have metrics of their own beside these."""
+
+
+@contextlib.contextmanager
+def timed(stage: str) -> Iterator[None]:
+    """Adds the milliseconds that the block takes to those of a stage."""
+    started = time.perf_counter()
+    yield
+    _milliseconds(stage, time.perf_counter() - started)
+
+
+def count_rejects(rejects: Iterable[Reject]) -> None:
+    for reject in rejects:
+        Metrics.counter("rejects", reject.reason).inc()
+
+
+def count_recordings(inspected: Iterable[Inspected]) -> None:
+    for each in inspected:
+        Metrics.counter("recordings", "accepted" if each.accepted else "rejected").inc()
+
+
+def count_shard(written: Sequence[WrittenShard], effort: Effort) -> None:
+    """`written` is one shard in each file format."""
+    for each in written:
+        outcome = "reused" if each.reused else "written"
+        Metrics.counter("shards", outcome).inc()
+        Metrics.counter("bytes", outcome).inc(each.report.nbytes)
+    # Each file format tells the same of its windows.
+    report = written[0].report
+    count_rejects(report.rejects)
+    if all(each.reused for each in written):
+        Metrics.counter("windows", "reused").inc(report.windows)
+        return
+    Metrics.counter("windows", "written").inc(report.windows)
+    Metrics.counter("bytes", "read").inc(effort.read_bytes)
+    _milliseconds("read", effort.read_seconds)
+    _milliseconds("compute", effort.compute_seconds)
+    _milliseconds("write", effort.write_seconds)
+
+
+def _milliseconds(stage: str, seconds: float) -> None:
+    Metrics.distribution("milliseconds", stage).update(round(1e3 * seconds))
+
+
+def metrics_of(result: PipelineResult) -> dict[str, Any]:
+    """What was counted and timed, by `NAMESPACE_NAME`: an integer, or a distribution's parts."""
+    found: dict[str, Any] = {}
+    queried = result.metrics().query(MetricsFilter().with_namespaces(_NAMESPACES))
+    for each in queried["counters"]:
+        name = f"{each.key.metric.namespace}_{each.key.metric.name}"
+        # Several steps may have one of a name.
+        found[name] = found.get(name, 0) + (each.result or 0)
+    for each in queried["distributions"]:
+        name = f"{each.key.metric.namespace}_{each.key.metric.name}"
+        found[name] = {part: getattr(each.result, part) for part in ("count", "sum", "min", "max")}
+    return dict(sorted(found.items()))

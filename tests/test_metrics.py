@@ -1,0 +1,46 @@
+from pathlib import Path
+
+import apache_beam as beam
+import pytest
+from apache_beam.metrics import Metrics
+
+from pipelines.preprocess import preprocess
+from pipelines.runner import run_pipeline
+from pipelines.worker_processes import LOCAL_RUNNER
+from tests.test_preprocess import options
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_run_counts_what_it_does(tiny_root: Path, tmp_path: Path, workers: int) -> None:
+    out = tmp_path / "out"
+    result = preprocess(options(tiny_root, out, workers=workers))
+    metrics = result["metrics"]
+    windows = sum(split["windows"] for split in result["splits"].values())
+    shards = sum(split["shards"] for split in result["splits"].values())
+    recordings = sum(split["recordings"] for split in result["splits"].values())
+    assert metrics["windows_written"] == windows
+    assert metrics["shards_written"] == result["shards_written"] == 2 * shards
+    assert metrics["recordings_accepted"] == recordings
+    files = [path for ending in ("*/*.tfrecord", "*/*.h5") for path in out.glob(ending)]
+    assert metrics["bytes_written"] == sum(path.stat().st_size for path in files)
+    assert metrics["bytes_read"] > 0
+    for stage in ("read", "compute", "write"):
+        times = metrics[f"milliseconds_{stage}"]
+        assert times["count"] == shards
+        assert 0 <= times["min"] <= times["max"] <= times["sum"]
+    assert metrics["milliseconds_compute"]["sum"] < 1e3 * workers * 2 * result["wall_seconds"]
+    assert metrics["milliseconds_inspect"]["count"] >= recordings
+
+
+def count(_: object, name: str) -> int:
+    Metrics.counter("rejects", name).inc()
+    return 1
+
+
+def test_what_several_steps_count_by_one_name_adds_up() -> None:
+    def build(pipeline: beam.Pipeline) -> None:
+        step = pipeline | beam.Create([1, 2, 3]) | "First" >> beam.Map(count, "odd")
+        _ = step | "Second" >> beam.Map(count, "odd")
+
+    told = run_pipeline(build, runner=LOCAL_RUNNER, workers=1, beam_arguments=())
+    assert told == {"rejects_odd": 6}
