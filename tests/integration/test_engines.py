@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import time
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -22,21 +24,66 @@ from tests.tools import go_tool
 
 PRISM = "github.com/apache/beam/sdks/v2/go/cmd/prism@v2.77.0"
 OPTIONS = ("--format", "both", "--shard-mb", "2")
+SOME_SHARDS = 8
 FLINK = ("--runner", "PortableRunner", "--", *local_cluster.BEAM_ARGUMENTS)
 
 
 @pytest.fixture(scope="module")
-def expected(demo_root: Path) -> dict[str, str]:
+def local(demo_root: Path) -> dict[str, Any]:
+    """What one local worker tells of its run."""
+    return finish(
+        preprocess_command(demo_root, demo_root.parent / "expected", *OPTIONS, "--workers", 1)
+    )
+
+
+@pytest.fixture(scope="module")
+def expected(local: dict[str, Any]) -> dict[str, str]:
     """The digests of the files that one local worker writes."""
-    out = demo_root.parent / "expected"
-    finish(preprocess_command(demo_root, out, *OPTIONS, "--workers", 1))
-    return digests(out)
+    return digests(Path(local["output"]))
 
 
 @pytest.fixture(scope="module")
 def found(expected: dict[str, str]) -> dict[str, dict[str, str]]:
     """The digests by engine, to which each test adds its own."""
     return {"direct, 1 worker": expected}
+
+
+@pytest.fixture(scope="module")
+def told(local: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The metrics by engine, to which each test adds its own."""
+    return {"direct, 1 worker": local["metrics"]}
+
+
+@pytest.fixture
+def run_on(
+    found: dict[str, dict[str, str]], told: dict[str, dict[str, Any]]
+) -> Callable[[str, list[str]], None]:
+    """Runs a command on an engine, and holds what it makes and tells against the local run."""
+
+    def run(engine: str, command: list[str]) -> None:
+        process = start(command)
+        output, errors = process.communicate(timeout=SECONDS)
+        assert process.returncode == 0, errors
+        assert re.search(r"writing shards: 100%.* windows/s", errors), errors
+        result = json.loads(output)
+        found[engine] = digests_of(result["output"])
+        told[engine] = result["metrics"]
+        assert found[engine] == found["direct, 1 worker"]
+        assert countable(told[engine]) == countable(told["direct, 1 worker"])
+
+    return run
+
+
+def digests_of(output: str) -> dict[str, str]:
+    return stored_digests(output) if "://" in output else digests(Path(output))
+
+
+def countable(metrics: Mapping[str, Any]) -> dict[str, int]:
+    """Metrics without the times themselves."""
+    return {
+        name: value["count"] if name.startswith("milliseconds_") else value
+        for name, value in metrics.items()
+    }
 
 
 @pytest.fixture(scope="module")
@@ -79,60 +126,44 @@ def cancel_jobs() -> None:
 
 
 def flink_run(demo_root: Path, out: Path) -> subprocess.Popen[str]:
-    """A run on the cluster that has written its first shard."""
+    """A run on the cluster that has written some of its shards."""
     process = start(preprocess_command(demo_root, out, *OPTIONS, *FLINK))
-    wait_for(lambda: list(out.glob("*/*.index.parquet")), process)
+    wait_for(lambda: len(finished_shards(out)) >= SOME_SHARDS, process)
     return process
 
 
-def test_direct_with_two_workers(
-    demo_root: Path, tmp_path: Path, found: dict[str, dict[str, str]]
-) -> None:
-    finish(preprocess_command(demo_root, tmp_path / "out", *OPTIONS, "--workers", 2))
-    found["direct, 2 workers"] = digests(tmp_path / "out")
-    assert found["direct, 2 workers"] == found["direct, 1 worker"]
+Runs = Callable[[str, list[str]], None]
 
 
-def test_prism(demo_root: Path, tmp_path: Path, found: dict[str, dict[str, str]]) -> None:
+def test_direct_with_two_workers(demo_root: Path, tmp_path: Path, run_on: Runs) -> None:
+    command = preprocess_command(demo_root, tmp_path / "out", *OPTIONS, "--workers", 2)
+    run_on("direct, 2 workers", command)
+
+
+def test_prism(demo_root: Path, tmp_path: Path, run_on: Runs) -> None:
     beam = ("--", f"--prism_location={go_tool(PRISM)}", "--environment_type=LOOPBACK")
     command = preprocess_command(demo_root, tmp_path / "out", *OPTIONS)
-    result = finish([*command, "--runner", "PrismRunner", *beam])
-    assert result["shards_written"] > 0
-    found["Prism"] = digests(tmp_path / "out")
-    assert found["Prism"] == found["direct, 1 worker"]
+    run_on("Prism", [*command, "--runner", "PrismRunner", *beam])
 
 
-def test_flink_on_two_hosts(
-    demo_root: Path, tmp_path: Path, cluster: Path, found: dict[str, dict[str, str]]
-) -> None:
-    result = finish(preprocess_command(demo_root, tmp_path / "out", *OPTIONS, *FLINK))
-    assert result["shards_written"] > 0
-    found["Flink, 2 hosts"] = digests(tmp_path / "out")
-    assert found["Flink, 2 hosts"] == found["direct, 1 worker"]
+def test_flink_on_two_hosts(demo_root: Path, tmp_path: Path, cluster: Path, run_on: Runs) -> None:
+    run_on("Flink, 2 hosts", preprocess_command(demo_root, tmp_path / "out", *OPTIONS, *FLINK))
 
 
 @pytest.mark.parametrize("kind", ["gs", "s3"])
-def test_direct_in_an_object_store(
-    kind: str, demo_root: Path, found: dict[str, dict[str, str]]
-) -> None:
+def test_direct_in_an_object_store(kind: str, demo_root: Path, run_on: Runs) -> None:
     with running(kind) as store:
-        out = f"{store.url}/out"
-        finish(preprocess_command(store.put(demo_root, "in"), out, *OPTIONS, "--workers", 2))
-        found[f"direct, {kind}://"] = stored_digests(out)
-    assert found[f"direct, {kind}://"] == found["direct, 1 worker"]
+        root, out = store.put(demo_root, "in"), f"{store.url}/out"
+        run_on(f"direct, {kind}://", preprocess_command(root, out, *OPTIONS, "--workers", 2))
 
 
-def test_flink_in_an_object_store(
-    demo_root: Path, cluster: Path, found: dict[str, dict[str, str]]
-) -> None:
+def test_flink_in_an_object_store(demo_root: Path, cluster: Path, run_on: Runs) -> None:
     with running("gs") as store:
         there = {"STORAGE_EMULATOR_HOST": f"http://{local_cluster.OUTSIDE}:{store.proxy.port}"}
         for host in local_cluster.WORKERS:
             replace_worker_pool(host, cluster, there)
-        out = f"{store.url}/out"
-        finish(preprocess_command(store.put(demo_root, "in"), out, *OPTIONS, *FLINK))
-        found["Flink, gs://"] = stored_digests(out)
-    assert found["Flink, gs://"] == found["direct, 1 worker"]
+        root, out = store.put(demo_root, "in"), f"{store.url}/out"
+        run_on("Flink, gs://", preprocess_command(root, out, *OPTIONS, *FLINK))
 
 
 def replace_task_manager(host: str, cluster: Path) -> list[int]:
@@ -163,16 +194,20 @@ def test_what_dies_is_replaced_and_its_work_done_again(
     before = finished_shards(out)
     killed = replace(local_cluster.WORKERS[0], cluster)
     assert killed
-    _, errors = process.communicate(timeout=SECONDS)
+    output, errors = process.communicate(timeout=SECONDS)
     assert process.returncode == 0, errors
     assert digests(out) == expected
     after = finished_shards(out)
     again = sum(after[name] != changed for name, changed in before.items())
+    result = json.loads(output)
     with capsys.disabled():
         print(
             f"\n{replace.__name__}: killed {len(killed)} processes when {len(before)} of "
-            f"{len(after)} shards were finished; {again} of these were written again"
+            f"{len(after)} shards were finished; the job that began again kept "
+            f"{result['shards_reused']} and wrote {result['shards_written']}; {again} of those "
+            "finished before were written again"
         )
+    assert again == 0
 
 
 def test_a_cancelled_job_goes_on_where_it_stopped(
@@ -198,6 +233,22 @@ def test_a_cancelled_job_goes_on_where_it_stopped(
     assert result["shards_reused"] == len(before) > 0
     assert before.items() <= finished_shards(out).items()
     assert digests(out) == expected
+
+
+def test_every_engine_tells_the_same_metrics(
+    told: dict[str, dict[str, Any]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = told["direct, 1 worker"]
+    with capsys.disabled():
+        print(f"\n{'metric':32}{' | '.join(told)}")
+        for name in first:
+            values = [made[name] for made in told.values()]
+            if name.startswith("milliseconds_"):
+                values = [f"{each['count']} x {each['sum'] / each['count']:.0f}" for each in values]
+            print(f"{name:32}{' | '.join(map(str, values))}")
+    assert first["windows_written"] > 0
+    assert first["bytes_written"] > 0
+    assert all(countable(made) == countable(first) for made in told.values())
 
 
 def test_every_engine_writes_the_same_files(

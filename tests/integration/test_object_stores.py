@@ -162,6 +162,17 @@ def test_a_store_that_goes_on_failing_is_told_in_one_line(store: Store, dataset:
     assert "\n" not in str(error.value)
 
 
+def test_versions_of_many_files_take_one_listing(store: Store, root: Path) -> None:
+    storage = Storage(store.put(root, "in"))
+    names = storage.list_folder("train_data")[0]
+    expected = [storage.version(name) for name in names]
+    before = len(store.proxy.requests)
+    assert storage.versions(names) == expected
+    assert len(store.proxy.requests) - before < len(names)
+    with pytest.raises(UnreadableFileError, match=r"train_data/none\.wav: no such file"):
+        storage.versions([*names, "train_data/none.wav"])
+
+
 def test_an_upload_appears_when_it_is_whole(store: Store) -> None:
     storage = Storage(f"{store.url}/uploads")
     for size in (100, 12 << 20):
