@@ -1,0 +1,74 @@
+"""Plans far larger than MusicNet's: what grows with the recordings, and what does not."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.processes import ROOT
+
+MANY = 1_000_000
+MB = 1e6
+
+
+def plan_of(recordings: int, folder: Path) -> dict[str, Any]:
+    command = [sys.executable, "-m", "tests.plan_many", str(recordings), str(folder)]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    return json.loads(run.stdout)
+
+
+@pytest.fixture(scope="module")
+def few(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    return plan_of(330, tmp_path_factory.mktemp("few"))
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    return plan_of(MANY, tmp_path_factory.mktemp("many"))
+
+
+def test_what_a_million_recordings_take(
+    few: dict[str, Any], many: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with capsys.disabled():
+        print(f"\n{'':34}{330:>12,}{MANY:>12,} recordings")
+        for name, (one, other) in rows(few, many).items():
+            print(f"{name:34}{one:12,.1f}{other:12,.1f}")
+
+
+def rows(*runs: dict[str, Any]) -> dict[str, tuple[float, ...]]:
+    told = {
+        "windows": [run["windows"] for run in runs],
+        "shards": [run["shards"] for run in runs],
+        "launcher, seconds": [run["launcher"]["seconds"] for run in runs],
+        "launcher, MB": [run["launcher"]["bytes"] / MB for run in runs],
+        "graph, kB": [run["launcher"]["graph_bytes"] / 1e3 for run in runs],
+        "listing, seconds": [run["planner"]["seconds"]["list"] for run in runs],
+        "planning, seconds": [run["planner"]["seconds"]["plan"] for run in runs],
+        "planning, MB": [run["planner"]["bytes"] / MB for run in runs],
+        "plan as a side input, bytes": [run["side_input_bytes"] for run in runs],
+        "plan as a file, kB": [run["plan_file_bytes"] / 1e3 for run in runs],
+        "plan in a writer, MB": [run["writer"]["bytes"] / MB for run in runs],
+        "first shard's windows, seconds": [run["writer"]["seconds"]["first"] for run in runs],
+        "shuffled for each window, bytes": [run["shuffled_bytes_a_window"] for run in runs],
+    }
+    return {name: tuple(values) for name, values in told.items()}
+
+
+def test_the_launcher_and_the_graph_do_not_grow(few: dict[str, Any], many: dict[str, Any]) -> None:
+    assert many["launcher"]["graph_bytes"] == few["launcher"]["graph_bytes"] < 100_000
+    assert many["launcher"]["bytes"] < 300 * MB
+    assert many["side_input_bytes"] < 2_000
+
+
+def test_what_writers_and_the_shuffle_hold_stays_small(many: dict[str, Any]) -> None:
+    assert many["windows"] > 30 * MANY
+    assert many["writer"]["bytes"] < 300 * MANY
+    assert many["shuffled_bytes_a_window"] < 100
+    assert many["planner"]["bytes"] < 6_000 * MANY
