@@ -30,6 +30,9 @@ NUMERIC_PACKAGES = ("h5py", "numpy", "pyarrow", "scipy", "soundfile", "soxr")
 _MOST_THREADS = 2
 """Of one worker: they share an interpreter, so that more of them gain little."""
 
+_WAITING_THREADS = 4
+"""Of one worker that reads from a store, which takes its time to answer."""
+
 
 @dataclasses.dataclass(frozen=True)
 class PreprocessOptions:
@@ -103,7 +106,9 @@ def preprocess(options: PreprocessOptions) -> dict[str, Any]:
 
 
 def _threads(options: PreprocessOptions) -> int:
-    """Threads for each worker: more than one where that leaves no worker without a core."""
+    """Threads for each worker: several where cores are free, or reading means waiting."""
+    if "://" in options.input_root:
+        return _WAITING_THREADS
     if options.runner != LOCAL_RUNNER:
         return 1
     return max(1, min(_MOST_THREADS, available_cores() // options.workers))

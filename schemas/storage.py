@@ -282,10 +282,11 @@ class _NewFile(io.FileIO):
 
 
 class _RangeFile(io.RawIOBase):
-    """A file of so many bytes, of which each read is a request."""
+    """A file of so many bytes, of which a read is a request, unless the last one had some of it."""
 
     def __init__(self, ranges: RangeReader, size: int) -> None:
         self._ranges, self._size, self._position = ranges, size, 0
+        self._start, self._held = 0, b""
 
     def readable(self) -> bool:
         return True
@@ -302,7 +303,10 @@ class _RangeFile(io.RawIOBase):
         length = min(len(buffer), self._size - self._position)
         if length <= 0:
             return 0
-        data = self._ranges.read(self._position, length)
+        if not 0 <= self._position - self._start < len(self._held):
+            self._start, self._held = self._position, self._ranges.read(self._position, length)
+        at = self._position - self._start
+        data = self._held[at : at + length]
         buffer[: len(data)] = data
         self._position += len(data)
         return len(data)
