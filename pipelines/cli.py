@@ -14,7 +14,7 @@ from typing import Any
 
 from pipelines.splits import TEST_SPLITS
 from pipelines.worker_processes import LOCAL_RUNNER, available_cores, prepare_workers
-from schemas import PRESETS, DatasetError, FeatureConfig
+from schemas import PRESETS, FeatureConfig, StoreError
 from schemas.features import FEATURE_NAMES
 from schemas.shards import FORMATS, SPLITS
 
@@ -50,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             file=sys.stderr,
         )
         return 1
-    except (DatasetError, ValueError, OSError) as error:
+    except (StoreError, ValueError, OSError) as error:
         if options.debug:
             raise
         print(f"error: {error}", file=sys.stderr)

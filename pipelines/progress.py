@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator
 from tqdm import tqdm
 
 from pipelines.work import read_claim
-from schemas import DatasetError, Storage
+from schemas import DatasetError, Storage, StoreError
 from schemas.shards import SPLITS, index_file, shard_bounds, shard_file
 
 _SECONDS_BETWEEN_LOOKS = 0.5
@@ -28,7 +28,9 @@ def shard_progress(build_root: str) -> Iterator[None]:
         waiting: dict[str, int] | None = None
         while True:
             ended = stop.wait(pause)
-            with contextlib.suppress(DatasetError):  # The run itself will say what is wrong.
+            with contextlib.suppress(
+                DatasetError, StoreError
+            ):  # The run itself will say what is wrong.
                 if waiting is None:
                     waiting = expected_windows(storage)
                     if waiting is not None:

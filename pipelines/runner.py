@@ -22,7 +22,7 @@ from pipelines.errors import PipelineError
 from pipelines.local_runner import local_runner
 from pipelines.metrics import metrics_of
 from pipelines.worker_processes import LOCAL_RUNNER
-from schemas import DatasetError
+from schemas import DatasetError, StoreError
 
 
 def run_pipeline(
@@ -94,7 +94,7 @@ def readable_failure(error: Exception) -> str:
     """
     text = str(error)
     found = re.findall(
-        rf"^(?:\w+\.)*(?:{'|'.join(_names_of(PipelineError, DatasetError))}): (.*?)"
+        rf"^(?:\w+\.)*(?:{'|'.join(_names_of(PipelineError, DatasetError, StoreError))}): (.*?)"
         r"(?=\n\nDuring handling|\nTraceback|\n\n|\Z| \[while running)",
         text,
         re.MULTILINE | re.DOTALL,

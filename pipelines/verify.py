@@ -67,7 +67,8 @@ class Verification:
 def verify(root: str) -> Verification:
     """Checks the dataset in `root`. Defects are in the result, never exceptions.
 
-    Raises `DatasetError` where the store that `root` is in cannot be asked.
+    Raises `StoreError` where the store that `root` is in fails, and `DatasetError` where it has no
+    such bucket.
     """
     Storage(root).require_store()
     try:

@@ -1,7 +1,7 @@
 """The contract between `pipelines` and `training`: what a dataset is, on disk and in memory."""
 
 from schemas.dataset import Dataset
-from schemas.errors import DamagedDataError, DatasetError
+from schemas.errors import DamagedDataError, DatasetError, StoreError
 from schemas.features import PRESETS, FeatureConfig, FeatureSpec
 from schemas.manifest import Manifest
 from schemas.permutation import invert, permutation_key, permute
@@ -17,6 +17,7 @@ __all__ = [
     "FeatureSpec",
     "Manifest",
     "Storage",
+    "StoreError",
     "Window",
     "invert",
     "permutation_key",

@@ -12,6 +12,14 @@ class DatasetError(ValueError):
     """
 
 
+class StoreError(RuntimeError):
+    """An object store cannot be reached, does not let us in, or goes on failing.
+
+    That says nothing about the file that was asked for, so it is no `DatasetError`: nothing is
+    refused or called damaged for it.
+    """
+
+
 class DamagedDataError(DatasetError):
     """Bytes on disk differ from the checksum that was written beside them."""
 

@@ -47,7 +47,8 @@ class Storage:
     """A folder. Names are relative to it, with `/` between their parts.
 
     A file that is written appears under its name only when it is whole. Reading something that
-    is not there, or that may not be read, raises `UnreadableFileError` with the path.
+    is not there, or that may not be read, raises `UnreadableFileError` with the path. An object
+    store that fails raises `StoreError`, whatever was to be done.
     """
 
     def __init__(self, root: str | os.PathLike[str]) -> None:

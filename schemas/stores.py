@@ -14,7 +14,7 @@ from typing import Any
 
 import fsspec
 
-from schemas.errors import DatasetError, UnreadableFileError
+from schemas.errors import DatasetError, StoreError, UnreadableFileError
 
 _SECONDS_TO_CONNECT = 15
 _SECONDS_TO_ANSWER = 60
@@ -95,7 +95,7 @@ def asking(filesystem: Any, path: str, where: str) -> Iterator[None]:
     """Turns what a store answers into errors that name `where`.
 
     A file that is not there, or may not be read, is an `UnreadableFileError`. That the store cannot
-    be reached, does not let us in or goes on failing says nothing about the file: `DatasetError`.
+    be reached, does not let us in or goes on failing says nothing about the file: `StoreError`.
     """
     try:
         yield
@@ -104,13 +104,13 @@ def asking(filesystem: Any, path: str, where: str) -> Iterator[None]:
         raise UnreadableFileError.of(where, "missing", cause) from None
     except IsADirectoryError:
         raise UnreadableFileError.of(where, "is_folder", "is a folder, not a file") from None
-    except DatasetError:
+    except (DatasetError, StoreError):
         raise
     except Exception as error:
         if _is_refusal(error):
             cause = "no permission: the store does not let these credentials do it"
             raise UnreadableFileError.of(where, "no_permission", cause) from None
-        raise DatasetError(
+        raise StoreError(
             f"{where}: the store did not answer as it should ({_told(error)}); see to the "
             "connection and the credentials, then run the same command again"
         ) from error

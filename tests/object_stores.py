@@ -31,7 +31,7 @@ BUCKET = "music"
 HANG_UP, SILENCE = -1, -2
 """Faults: to close the connection without an answer, and not to answer at all."""
 
-Fault = Callable[[int, str], int | None]
+Fault = Callable[[int, str, str], int | None]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,14 +47,14 @@ class Request:
 class StoreProxy:
     """Hands requests on to the server at `port`, and keeps a list of them.
 
-    `fault`, given a request's number and method, may say what to do instead: answer with a status
-    of HTTP, `HANG_UP` or `SILENCE`.
+    `fault`, given a request's number, method and path, may say what to do instead: answer with a
+    status of HTTP, `HANG_UP` or `SILENCE`.
     """
 
     def __init__(self, port: int) -> None:
         self.requests: list[Request] = []
         self.faults = 0
-        self.fault: Fault = lambda number, method: None
+        self.fault: Fault = lambda number, method, path: None
         self._numbers = itertools.count()
         self._target = port
         handler = type("Handler", (_Handler,), {"proxy": self})
@@ -66,7 +66,7 @@ class StoreProxy:
     def answer(
         self, method: str, path: str, headers: dict[str, str], body: bytes
     ) -> tuple[int, list[tuple[str, str]], bytes]:
-        fault = self.fault(next(self._numbers), method)
+        fault = self.fault(next(self._numbers), method, path)
         if fault is not None:
             self.faults += 1
             return fault, [], b""

@@ -83,7 +83,7 @@ def refusal(command: list[str], **options: Any) -> str:
 def refused(process: subprocess.Popen[str]) -> str:
     output, errors = process.communicate(timeout=SECONDS)
     assert (process.returncode, output) == (1, ""), errors
-    progress = re.compile(r"(listing recordings|writing shards|inspecting): ")
+    progress = re.compile(r"(listing recordings|writing shards|inspecting|verifying): ")
     lines = [line for line in re.split(r"[\r\n]+", errors) if not progress.match(line)]
     (line,) = [line.strip() for line in lines if line.strip()]
     assert line.startswith("error: ")

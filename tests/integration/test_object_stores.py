@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.verify import verify
-from schemas import Dataset, DatasetError, Storage, stores
+from schemas import Dataset, Storage, StoreError, stores
 from schemas.errors import UnreadableFileError
 from tests.object_stores import (
     HANG_UP,
@@ -24,7 +24,7 @@ from tests.object_stores import (
     running,
     stored_digests,
 )
-from tests.processes import ROOT, finish, preprocess_command
+from tests.processes import ROOT, finish, preprocess_command, refusal
 from tests.reference import digests
 from tests.tiny_musicnet import CONFIG, Tiny, write_tiny_musicnet
 from training import open_dataset
@@ -41,7 +41,7 @@ def store(request: pytest.FixtureRequest) -> Iterator[Store]:
 @pytest.fixture(autouse=True)
 def no_faults(store: Store) -> Iterator[None]:
     yield
-    store.proxy.fault = lambda number, method: None
+    store.proxy.fault = lambda number, method, path: None
 
 
 @pytest.fixture(scope="module")
@@ -120,7 +120,7 @@ def test_little_more_is_fetched_than_used(store: Store, tmp_path: Path) -> None:
 def every(number: int, *faults: int) -> Fault:
     """One request in so many fails, in turns in each of these ways."""
 
-    def fault(request: int, method: str) -> int | None:
+    def fault(request: int, method: str, path: str) -> int | None:
         turn, rest = divmod(request, number)
         return faults[turn % len(faults)] if rest == number - 1 else None
 
@@ -133,7 +133,7 @@ def test_what_fails_for_a_moment_is_tried_again(
     before = store.proxy.faults
     store.proxy.fault = every(19, 500, 503, 429, HANG_UP)
     finish(preprocess_command(f"{store.url}/in", f"{store.url}/faulty", *options))
-    store.proxy.fault = lambda number, method: None
+    store.proxy.fault = lambda number, method, path: None
     print(f"{store.url}: {store.proxy.faults - before} requests failed and were tried again")
     assert store.proxy.faults - before > 10
     assert stored_digests(f"{store.url}/faulty") == expected
@@ -147,7 +147,7 @@ def test_an_answer_that_does_not_come_is_asked_for_again(
     storage = Storage(dataset)
     data = storage.read_bytes("dataset.json")
     faults = [SILENCE, SILENCE]
-    store.proxy.fault = lambda number, method: faults.pop() if faults else None
+    store.proxy.fault = lambda number, method, path: faults.pop() if faults else None
     assert storage.open_ranges("dataset.json").read(0, len(data)) == data
     assert faults == []
     forget_stores()
@@ -155,11 +155,23 @@ def test_an_answer_that_does_not_come_is_asked_for_again(
 
 def test_a_store_that_goes_on_failing_is_told_in_one_line(store: Store, dataset: str) -> None:
     ranges = Storage(dataset).open_ranges("dataset.json")
-    store.proxy.fault = lambda number, method: 500
-    with pytest.raises(DatasetError, match=r"out/dataset\.json: the store did not answer") as error:
+    store.proxy.fault = lambda number, method, path: 500
+    with pytest.raises(StoreError, match=r"out/dataset\.json: the store did not answer") as error:
         ranges.read(0, 10)
-    assert not isinstance(error.value, UnreadableFileError), "it says nothing about the file"
     assert "\n" not in str(error.value)
+
+
+def test_a_store_that_fails_in_mid_run_spoils_nothing(
+    store: Store, root: Path, dataset: str, options: list[object]
+) -> None:
+    """Nothing is called damaged, and no recording is refused, because of it."""
+    store.proxy.fault = lambda number, method, path: 500 if "00000-of" in path else None
+    verifying = [sys.executable, "-m", "pipelines", "verify", dataset, "--json"]
+    assert "the store did not answer as it should" in refusal(verifying)
+    store.proxy.fault = lambda number, method, path: 500 if "101.wav" in path else None
+    making = preprocess_command(root, f"{store.url}/half", *options)
+    making[making.index("--input") + 1] = f"{store.url}/in"
+    assert "101.wav: the store did not answer as it should" in refusal(making)
 
 
 def test_versions_of_many_files_take_one_listing(store: Store, root: Path) -> None:
@@ -203,7 +215,7 @@ def test_missing_buckets_are_told_in_one_line(store: Store, dataset: str) -> Non
 
 @pytest.mark.parametrize("writes", [False, True])
 def test_missing_permission_is_told_in_one_line(store: Store, dataset: str, writes: bool) -> None:
-    store.proxy.fault = lambda number, method: (
+    store.proxy.fault = lambda number, method, path: (
         403 if method in ("PUT", "POST") or not writes else None
     )
     run = command("preprocess", "--input", f"{store.url}/in", "--output", f"{store.url}/new2")
@@ -214,9 +226,9 @@ def test_missing_permission_is_told_in_one_line(store: Store, dataset: str, writ
 
 
 def test_no_credentials_are_written_or_told(store: Store, root: Path, dataset: str) -> None:
-    store.proxy.fault = lambda number, method: 403
+    store.proxy.fault = lambda number, method, path: 403
     told = command("verify", dataset, "--debug").stderr
-    store.proxy.fault = lambda number, method: None
+    store.proxy.fault = lambda number, method, path: None
     storage = Storage(dataset)
     kept = [name for name in storage.list_files() if b"a-secret" in storage.read_bytes(name)]
     assert (kept, "a-secret" in told) == ([], False)
