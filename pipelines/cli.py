@@ -191,7 +191,7 @@ def _preprocess(options: argparse.Namespace) -> int:
     from pipelines.plan import PlanOptions
     from pipelines.preprocess import PreprocessOptions, dry_run, preprocess
     from pipelines.splits import read_splits
-    from pipelines.summary import reason_lines, splits_table
+    from pipelines.summary import effort_lines, reason_lines, splits_table
 
     plan = PlanOptions(
         features=_feature_config(options),
@@ -224,6 +224,7 @@ def _preprocess(options: argparse.Namespace) -> int:
             f"{result['audio_seconds']:,.0f} s of audio in {result['wall_seconds']:.1f} s, "
             f"{rate:,.0f} times real time; {result['shards_reused']} shards were ready"
         )
+        lines += effort_lines(result["metrics"])
     return _show(options, result, "\n".join(lines))
 
 

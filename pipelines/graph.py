@@ -22,6 +22,7 @@ from pipelines.plan_file import PlanFile, read_plan, write_plan, writers_plan
 from pipelines.publish import publish, require_unchanged
 from pipelines.shard_writer import ShardJob, WrittenShard, write_shard
 from pipelines.sources import Source, list_sources
+from pipelines.versions import require_versions
 from pipelines.work import claim_plan, read_claim, remember_run
 from schemas import FeatureConfig, Storage
 from schemas.checksums import canonical_json, sha256
@@ -68,7 +69,7 @@ def build_graph(pipeline: beam.Pipeline, run: RunConfig, transform: MelTransform
         start
         | "Shards" >> beam.FlatMap(shard_numbers, planned)
         | "Spread shards" >> beam.Reshuffle()
-        | "Write" >> beam.FlatMap(write_planned_shard, planned, job)
+        | "Write" >> beam.FlatMap(write_planned_shard, planned, job, run.packages)
     )
     _ = start | "Publish" >> beam.Map(publish_run, beam.pvalue.AsIter(written), planned)
 
@@ -89,6 +90,7 @@ def inspect_source(
 
 def plan_run(run: RunConfig, inspected: Iterable[Inspected], rejects: Iterable[Reject]) -> PlanFile:
     """Makes the plan, claims the output for it, and writes it down."""
+    require_versions(run.packages)
     inspected, rejects = list(inspected), list(rejects)
     storage = Storage(run.build_root)
     found = [*rejects, *(reject for each in inspected for reject in each.rejects)]
@@ -129,8 +131,9 @@ def shard_numbers(_: RunConfig, planned: PlanFile) -> Iterator[tuple[str, int]]:
 
 
 def write_planned_shard(
-    shard: tuple[str, int], planned: PlanFile, job: ShardJob
+    shard: tuple[str, int], planned: PlanFile, job: ShardJob, packages: Mapping[str, str]
 ) -> list[WrittenShard]:
+    require_versions(packages)
     split, number = shard
     written, effort = write_shard(split, number, writers_plan(job.build_root, planned), job)
     count_shard(written, effort)

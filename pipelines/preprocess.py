@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib.metadata
 import os
 import time
 from typing import Any
@@ -19,13 +18,11 @@ from pipelines.progress import shard_progress
 from pipelines.runner import run_pipeline
 from pipelines.sources import list_sources
 from pipelines.summary import reason_counts
+from pipelines.versions import numeric_versions
 from pipelines.work import build_place
 from pipelines.worker_processes import LOCAL_RUNNER, available_cores
 from schemas import Dataset, Storage
 from schemas.shards import FORMATS, SPLITS
-
-NUMERIC_PACKAGES = ("h5py", "numpy", "pyarrow", "scipy", "soundfile", "soxr")
-"""Whose versions the bytes of a dataset depend on."""
 
 _MOST_THREADS = 2
 """Of one worker: they share an interpreter, so that more of them gain little."""
@@ -75,7 +72,7 @@ def preprocess(options: PreprocessOptions) -> dict[str, Any]:
             build_root=build_root,
             plan=options.plan,
             formats=options.formats,
-            packages={name: importlib.metadata.version(name) for name in NUMERIC_PACKAGES},
+            packages=numeric_versions(),
             threads=_threads(options),
         )
         transform = MelTransform.from_config(options.plan.features)

@@ -72,6 +72,16 @@ def reason_lines(counts: Mapping[str, int]) -> list[str]:
     return [f"refused: {count} x {reason}" for reason, count in counts.items()]
 
 
+def effort_lines(metrics: Mapping[str, Any]) -> list[str]:
+    """Where the time of a run's workers went; nothing where no shard was written."""
+    stages = {"reading": "read", "computing": "compute", "writing": "write"}
+    if f"milliseconds_{stages['writing']}" not in metrics:
+        return []
+    spent = {doing: metrics[f"milliseconds_{name}"]["sum"] / 1e3 for doing, name in stages.items()}
+    told = ", ".join(f"{seconds:,.1f} s {doing}" for doing, seconds in spent.items())
+    return [f"all threads of all workers together: {told}"]
+
+
 def _leakage_lines(leakage: Mapping[str, Any]) -> Iterator[str]:
     """Says which works are in several splits, and of what this cannot be said."""
     works = leakage["works_in_several_splits"]

@@ -6,6 +6,7 @@ from apache_beam.metrics import Metrics
 
 from pipelines.preprocess import preprocess
 from pipelines.runner import run_pipeline
+from pipelines.summary import effort_lines
 from pipelines.worker_processes import LOCAL_RUNNER
 from tests.test_preprocess import options
 
@@ -30,6 +31,14 @@ def test_a_run_counts_what_it_does(tiny_root: Path, tmp_path: Path, workers: int
         assert 0 <= times["min"] <= times["max"] <= times["sum"]
     assert metrics["milliseconds_compute"]["sum"] < 1e3 * workers * 2 * result["wall_seconds"]
     assert metrics["milliseconds_inspect"]["count"] >= recordings
+
+
+def test_the_effort_of_a_run_is_told() -> None:
+    stages = {"read": 1_000, "compute": 2_500, "write": 40}
+    metrics = {f"milliseconds_{name}": {"sum": each} for name, each in stages.items()}
+    told = "all threads of all workers together: 1.0 s reading, 2.5 s computing, 0.0 s writing"
+    assert effort_lines(metrics) == [told]
+    assert effort_lines({"shards_reused": 3}) == []
 
 
 def count(_: object, name: str) -> int:

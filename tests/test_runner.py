@@ -7,6 +7,7 @@ import pytest
 
 from pipelines.errors import PipelineError
 from pipelines.runner import checked_options, readable_failure, run_pipeline
+from pipelines.versions import numeric_versions, require_versions
 from pipelines.worker_processes import LOCAL_RUNNER, WorkerProcess
 
 # Beam's threads end with errors of gRPC when their worker has gone.
@@ -98,3 +99,10 @@ def test_errors_of_every_kind_are_told_without_their_names() -> None:
     for kind in ("schemas.errors.UnreadableFileError", "pipelines.errors.RefusedInputError"):
         text = f"Traceback (most recent call last):\n  ...\n{kind}: a/b.wav: no such file\n"
         assert readable_failure(RuntimeError(text)) == "a/b.wav: no such file"
+
+
+def test_a_worker_with_other_versions_is_refused() -> None:
+    versions = numeric_versions()
+    require_versions(versions)
+    with pytest.raises(PipelineError, match=rf"a worker has numpy {versions['numpy']}, .* 1\.0: "):
+        require_versions({**versions, "numpy": "1.0"})
