@@ -138,8 +138,7 @@ class Plan:
 
     def wav(self, recording: int) -> WavFile:
         """Where the samples of a recording that has windows are, in the plan of a run."""
-        (row,) = self.recordings.slice(recording, 1).select(WAV_COLUMNS).to_pylist()
-        return WavFile(**row)
+        return WavFile(**{name: self.recordings[name][recording].as_py() for name in WAV_COLUMNS})
 
     def shard_windows(
         self, split: str, number: int, *, refused: Collection[tuple[str, int | None]] = ()
