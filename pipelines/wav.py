@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import io
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import BinaryIO
 
 import numpy as np
@@ -70,7 +71,11 @@ def read_header(file: BinaryIO, *, where: str) -> WavFile:
         file.seek(0)
         # By its descriptor libsndfile reads a file itself, without coming back to Python.
         descriptor = _descriptor(file)
-        with soundfile.SoundFile(file if descriptor is None else descriptor) as sound:
+        telling = _TellingFile(file)
+        with (
+            telling.reraising(),
+            soundfile.SoundFile(telling if descriptor is None else descriptor) as sound,
+        ):
             container, encoding = sound.format, sound.subtype
             if container not in CONTAINERS or encoding not in SAMPLE_BYTES:
                 held = f"{container} with {encoding} samples"
@@ -96,6 +101,36 @@ def read_header(file: BinaryIO, *, where: str) -> WavFile:
         told = getattr(error, "error_string", error)
         raise refused("unreadable", f"not audio that can be read: {told}") from None
     return wav
+
+
+class _TellingFile:
+    """A file for libsndfile, which takes any error of a file in Python for its end."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._error: Exception | None = None
+
+    def read(self, nbytes: int = -1) -> bytes:
+        try:
+            return self._file.read(nbytes)
+        except Exception as error:
+            self._error = self._error or error
+            return b""
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+    @contextlib.contextmanager
+    def reraising(self) -> Iterator[None]:
+        """Raises, whatever the block made of it, the first error of the file."""
+        try:
+            yield
+        finally:
+            if self._error:
+                raise self._error
 
 
 def _check_header(

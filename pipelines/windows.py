@@ -146,6 +146,8 @@ class WindowCutter:
             with contextlib.closing(audio):
                 samples = resampled_range(WavReader(audio, wav, where=path), start, stop, config)
         except UnreadableFileError as error:
+            if error.reason == "no_permission":
+                raise  # There was one when the recording was inspected.
             # Where the input lies must not change a byte of the dataset.
             message = f"{path}: {error.cause}"
             raise _RejectedWindowError(f"audio_{error.reason}", message) from None

@@ -13,7 +13,7 @@ class DatasetError(ValueError):
 
 
 class StoreError(RuntimeError):
-    """An object store cannot be reached, does not let us in, or goes on failing.
+    """A store cannot be reached, does not know us, or goes on failing; so may a shared disk.
 
     That says nothing about the file that was asked for, so it is no `DatasetError`: nothing is
     refused or called damaged for it.

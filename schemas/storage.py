@@ -17,13 +17,17 @@ from typing import Any, BinaryIO, NoReturn, Protocol
 
 import fsspec
 
-from schemas.errors import DatasetError, UnreadableFileError
-from schemas.stores import asking, open_store, require_bucket
+from schemas.errors import DatasetError, StoreError, UnreadableFileError
+from schemas.stores import asking, open_store, read_range, require_bucket
 
 TEMPORARY_PREFIX = ".tmp-"
 """Names of files that a killed process may leave behind; they are never part of a dataset."""
 
 _MAKE_ROOM = "make room, then run the same command again"
+_RUN_AGAIN = "see to it, then run the same command again"
+_PASSING = (errno.ESTALE, errno.ETIMEDOUT, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+"""Errors of a system or of a shared disk, which say nothing about the file that was to be read."""
+
 _REMEDIES = {
     errno.ENOSPC: _MAKE_ROOM,
     errno.EDQUOT: _MAKE_ROOM,
@@ -252,6 +256,8 @@ class Storage:
             raise UnreadableFileError.of(self.path(name), "is_folder", cause) from None
         except OSError as error:
             cause = error.strerror or str(error)
+            if error.errno in _PASSING:
+                raise StoreError(f"{self.path(name)}: {cause}; {_RUN_AGAIN}") from None
             raise UnreadableFileError.of(self.path(name), "unreadable", cause) from None
 
     def _require_regular(self, name: str) -> None:
@@ -331,10 +337,16 @@ class _LocalRanges:
     """Positioned reads on a file descriptor; threads may share one."""
 
     def __init__(self, path: str) -> None:
+        self._path = path
         self._descriptor = os.open(path, os.O_RDONLY)
 
     def read(self, offset: int, length: int) -> bytes:
-        return os.pread(self._descriptor, length, offset)
+        try:
+            return os.pread(self._descriptor, length, offset)
+        except OSError as error:
+            if error.errno in _PASSING:
+                raise StoreError(f"{self._path}: {error.strerror}; {_RUN_AGAIN}") from None
+            raise
 
     def close(self) -> None:
         os.close(self._descriptor)
@@ -347,8 +359,10 @@ class _RemoteRanges:
         self._filesystem, self._path, self._where = filesystem, path, where
 
     def read(self, offset: int, length: int) -> bytes:
+        if length <= 0:
+            return b""  # A store would be asked for everything.
         with asking(self._filesystem, self._path, self._where):
-            return self._filesystem.cat_file(self._path, start=offset, end=offset + length)
+            return read_range(self._filesystem, self._path, offset, length)
 
     def close(self) -> None:
         pass
@@ -382,7 +396,7 @@ def writing(where: str | os.PathLike[str]) -> Iterator[None]:
         yield
     except OSError as error:
         cause = error.strerror or str(error) or type(error).__name__
-        remedy = _REMEDIES.get(error.errno or 0, "see to it, then run the same command again")
+        remedy = _REMEDIES.get(error.errno or 0, _RUN_AGAIN)
         raise DatasetError(
             f"{os.fspath(where)}: cannot be written: {cause[0].lower()}{cause[1:]}; {remedy}"
         ) from error

@@ -1,7 +1,7 @@
 """Object stores: how each is opened, and what its errors mean.
 
-The libraries of the stores (gcsfs, s3fs) try again by themselves, with growing pauses, what failed
-by a server's error, by too many requests or by time running out.
+Their libraries (gcsfs, botocore) try again by themselves, with growing pauses of half a minute in
+all, what failed by a server's error, by too many requests or by time running out.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from schemas.errors import DatasetError, StoreError, UnreadableFileError
 
 _SECONDS_TO_CONNECT = 15
 _SECONDS_TO_ANSWER = 60
-_MOST_ATTEMPTS = 10
-_PERMISSION_STATUSES = (401, 403)
-_MOMENTARY_STATUSES = (408, 429, 500, 502, 503, 504)
+_MOST_ATTEMPTS = 7
+_FORBIDDEN, _NOT_SATISFIABLE = 403, 416
+_REFUSAL_CODES = ("AccessDenied", "403", "Forbidden")
 
 
 def open_store(url: str) -> tuple[Any, str]:
@@ -58,15 +58,14 @@ def _google_store() -> Any:
 
 
 def _amazon_store() -> Any:
-    from s3fs.core import S3FileSystem, set_custom_error_handler
+    from s3fs.core import S3FileSystem
 
-    # One of both libraries must do it, or they multiply: half a minute passes in all.
-    S3FileSystem.retries = _MOST_ATTEMPTS
-    set_custom_error_handler(lambda error: _status(error) in _MOMENTARY_STATUSES)
+    # s3fs would try a read again within another that is tried again: botocore does it instead.
+    S3FileSystem.retries = 1
     config = {
         "connect_timeout": _SECONDS_TO_CONNECT,
         "read_timeout": _SECONDS_TO_ANSWER,
-        "retries": {"total_max_attempts": 1},
+        "retries": {"mode": "legacy", "total_max_attempts": _MOST_ATTEMPTS},
     }
     return S3FileSystem(use_listings_cache=False, config_kwargs=config)
 
@@ -95,7 +94,7 @@ def asking(filesystem: Any, path: str, where: str) -> Iterator[None]:
     """Turns what a store answers into errors that name `where`.
 
     A file that is not there, or may not be read, is an `UnreadableFileError`. That the store cannot
-    be reached, does not let us in or goes on failing says nothing about the file: `StoreError`.
+    be reached, does not know us or goes on failing says nothing about the file: `StoreError`.
     """
     try:
         yield
@@ -129,10 +128,49 @@ def _bucket(path: str) -> str:
 
 
 def _is_refusal(error: Exception) -> bool:
-    """gcsfs tells it by a code or by a text, s3fs by the kind of error."""
-    if isinstance(error, PermissionError) or str(error).startswith("Forbidden"):
-        return True
-    return _status(error) in _PERMISSION_STATUSES
+    """Whether we are known, and may not. gcsfs says so by a code or a text, s3fs by the cause."""
+    cause = error.__cause__ if isinstance(error, PermissionError) else None
+    if cause is not None and _code(cause) not in _REFUSAL_CODES:
+        return False
+    return (
+        isinstance(error, PermissionError)
+        or str(error).startswith("Forbidden")
+        or _status(error) == _FORBIDDEN
+    )
+
+
+def read_range(filesystem: Any, path: str, offset: int, length: int) -> bytes:
+    """`length` bytes from `offset`; fewer only at the end of the file.
+
+    An answer that breaks off is asked for again: botocore leaves that to its caller.
+    """
+    for attempt in range(_MOST_ATTEMPTS):
+        try:
+            return filesystem.cat_file(path, start=offset, end=offset + length)
+        except Exception as error:
+            if _is_beyond_the_end(error):
+                return b""
+            if not _broke_off(error) or attempt + 1 == _MOST_ATTEMPTS:
+                raise
+    raise AssertionError("the last attempt returns or raises")
+
+
+def _broke_off(error: Exception) -> bool:
+    import aiohttp
+
+    return isinstance(error, aiohttp.ClientPayloadError)
+
+
+def _is_beyond_the_end(error: Exception) -> bool:
+    """Whether a range was asked for that begins where the file has ended."""
+    codes = {_code(each) for each in (error, error.__cause__) if each}
+    return _status(error) == _NOT_SATISFIABLE or "InvalidRange" in codes
+
+
+def _code(error: BaseException) -> str:
+    """The code of an error of S3; nothing of another one."""
+    response = getattr(error, "response", None)
+    return str(response.get("Error", {}).get("Code", "")) if isinstance(response, dict) else ""
 
 
 def _status(error: Exception) -> int | None:

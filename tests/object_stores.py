@@ -28,8 +28,8 @@ from tests.tools import go_tool
 
 FAKE_GCS = "github.com/fsouza/fake-gcs-server@v1.56.1"
 BUCKET = "music"
-HANG_UP, SILENCE = -1, -2
-"""Faults: to close the connection without an answer, and not to answer at all."""
+HANG_UP, SILENCE, BREAK_OFF = -1, -2, -3
+"""Faults: to close the connection without an answer, not to answer at all, to answer by half."""
 
 Fault = Callable[[int, str, str], int | None]
 
@@ -69,6 +69,7 @@ class StoreProxy:
         fault = self.fault(next(self._numbers), method, path)
         if fault is not None:
             self.faults += 1
+        if fault not in (None, BREAK_OFF):
             return fault, [], b""
         connection = http.client.HTTPConnection("127.0.0.1", self._target, timeout=60)
         with contextlib.closing(connection):
@@ -76,6 +77,9 @@ class StoreProxy:
             response = connection.getresponse()
             data = response.read()
         self.requests.append(Request(method, path, response.status, len(data)))
+        if fault == BREAK_OFF:
+            headers = [("X-Break-Off", "yes"), *response.getheaders()]
+            return response.status, headers, data
         return response.status, response.getheaders(), data
 
     def close(self) -> None:
@@ -122,6 +126,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
                 self.send_header(name, value)
         self.send_header("Content-Length", length)
         self.end_headers()
+        if headers[:1] == [("X-Break-Off", "yes")]:
+            data = data[: len(data) // 2]
+            self.close_connection = True
         if self.command != "HEAD":
             self.wfile.write(data)
 

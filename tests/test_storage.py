@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from schemas import DatasetError, Storage
+from schemas import DatasetError, Storage, StoreError
 
 
 @pytest.fixture
@@ -118,3 +118,24 @@ def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
     for read in (Storage(tmp_path).open, Storage(tmp_path).read_bytes):
         with pytest.raises(DatasetError, match="pipe: is a pipe or a device"):
             read("pipe")
+
+
+@pytest.mark.parametrize("code", [errno.ESTALE, errno.EMFILE])
+def test_what_a_system_fails_at_for_a_moment_is_not_the_files_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    def fail(*_: object, **options: object) -> None:
+        raise OSError(code, os.strerror(code))
+
+    storage = Storage(tmp_path)
+    storage.write_bytes("x", b"123")
+    ranges = storage.open_ranges("x")
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "pread", fail)
+        with pytest.raises(StoreError, match=r"/x: .*; see to it, then run the same command again"):
+            ranges.read(0, 3)
+        patch.setattr(os, "open", fail)
+        with pytest.raises(StoreError, match="/x: "):
+            storage.open_ranges("x")
+    assert ranges.read(0, 3) == b"123"
+    ranges.close()

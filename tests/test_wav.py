@@ -11,6 +11,7 @@ import soundfile
 
 from pipelines.errors import RefusedInputError
 from pipelines.wav import SAMPLE_BYTES, WavReader, read_header
+from schemas import StoreError
 from tests.audio_files import Ranges, reader_of
 
 
@@ -156,3 +157,29 @@ def test_a_file_that_has_become_shorter_is_refused() -> None:
     with pytest.raises(RefusedInputError, match=r"^x: holds .* was cut short") as caught:
         reader.read(400, 600)
     assert caught.value.reason == "truncated"
+
+
+class FailingFile(io.BytesIO):
+    """A file in a store that fails when its bytes from some place on are asked for."""
+
+    def __init__(self, data: bytes, fails_at: int) -> None:
+        super().__init__(data)
+        self._fails_at = fails_at
+
+    def read(self, nbytes: int | None = -1) -> bytes:
+        if self.tell() + (nbytes or 0) > self._fails_at:
+            raise StoreError("the store did not answer")
+        return super().read(nbytes)
+
+    def fileno(self) -> int:
+        raise OSError
+
+
+@pytest.mark.parametrize("fails_at", [2, 40, 50_000, 100_050])
+def test_a_store_that_fails_within_a_header_refuses_nothing(fails_at: int) -> None:
+    """libsndfile would take the failure for the end of the file."""
+    whole = written()
+    data = whole[:36] + b"LIST" + struct.pack("<I", 100_000) + bytes(100_000) + whole[36:]
+    assert read_header(FailingFile(data, len(data)), where="x").samples == 1_000
+    with pytest.raises(StoreError, match="the store did not answer"):
+        read_header(FailingFile(data, fails_at), where="x")
