@@ -2,7 +2,8 @@
 
     list the recordings -> inspect each -> plan -> one element a shard -> write it -> publish
 
-References travel between the steps, never audio.
+References travel between the steps, never audio. A step raises `PipelineError`, `DatasetError` or
+`StoreError`; an engine may then do it again, and finds what was finished.
 """
 
 from __future__ import annotations

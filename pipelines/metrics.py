@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from apache_beam.metrics import Metrics, MetricsFilter
+from apache_beam.metrics.execution import MetricResult
 from apache_beam.runners.runner import PipelineResult
 
 from pipelines.inspection import Inspected
@@ -20,6 +22,8 @@ from schemas.shards import Reject
 
 _NAMESPACES = ("recordings", "rejects", "shards", "windows", "bytes", "milliseconds")
 """Engines have metrics of their own beside these."""
+
+_PARTS = (("count", sum), ("sum", sum), ("min", min), ("max", max))
 
 
 @contextlib.contextmanager
@@ -64,14 +68,24 @@ def _milliseconds(stage: str, seconds: float) -> None:
 
 
 def metrics_of(result: PipelineResult) -> dict[str, Any]:
-    """What was counted and timed, by `NAMESPACE_NAME`: an integer, or a distribution's parts."""
-    found: dict[str, Any] = {}
+    """What was counted and timed, by `NAMESPACE_NAME`: an integer, or a distribution's parts.
+
+    What several steps have by one name is merged.
+    """
     queried = result.metrics().query(MetricsFilter().with_namespaces(_NAMESPACES))
-    for each in queried["counters"]:
-        name = f"{each.key.metric.namespace}_{each.key.metric.name}"
-        # Several steps may have one of a name.
-        found[name] = found.get(name, 0) + (each.result or 0)
-    for each in queried["distributions"]:
-        name = f"{each.key.metric.namespace}_{each.key.metric.name}"
-        found[name] = {part: getattr(each.result, part) for part in ("count", "sum", "min", "max")}
+    counts = _by_name(queried["counters"])
+    times = _by_name(queried["distributions"])
+    found = {name: sum(values) for name, values in counts.items()} | {
+        name: {part: merge(getattr(each, part) for each in values) for part, merge in _PARTS}
+        for name, values in times.items()
+    }
     return dict(sorted(found.items()))
+
+
+def _by_name(results: Iterable[MetricResult]) -> Mapping[str, list[Any]]:
+    """What each metric came to in each step that has it."""
+    values: defaultdict[str, list[Any]] = defaultdict(list)
+    for each in results:
+        if each.result is not None:
+            values[f"{each.key.metric.namespace}_{each.key.metric.name}"].append(each.result)
+    return values

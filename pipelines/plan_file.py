@@ -21,7 +21,7 @@ from schemas.tables import table_bytes, table_from_bytes
 
 _WRITERS_COLUMNS = ("recording_id", "split", "path", "frames", "windows", *WAV_COLUMNS)
 
-_writers_plan: cachetools.LRUCache[tuple[str, str], Plan] = cachetools.LRUCache(1)
+_writers_plan: cachetools.LRUCache[tuple[str, str, str], Plan] = cachetools.LRUCache(1)
 _loading = threading.Lock()
 
 
@@ -44,7 +44,10 @@ def write_plan(storage: Storage, plan: Plan) -> PlanFile:
 
 
 def read_plan(storage: Storage, file: PlanFile, columns: Sequence[str] | None = None) -> Plan:
-    """The plan, or one with some columns of its table. Raises `PipelineError` for another file."""
+    """The plan, or one with some columns of its table.
+
+    Raises `PipelineError` for another file, and `UnreadableFileError` where there is none.
+    """
     data, where = storage.read_bytes(PLAN_TABLE), storage.path(PLAN_TABLE)
     if sha256(data) != file.sha256:
         raise PipelineError(f"{where}: was changed during the run; start the run again")
@@ -54,7 +57,7 @@ def read_plan(storage: Storage, file: PlanFile, columns: Sequence[str] | None = 
 
 def writers_plan(build_root: str, file: PlanFile) -> Plan:
     """The plan with what writing shards needs, which a process reads once."""
-    key = build_root, file.sha256
+    key = build_root, file.sha256, file.digest  # Which is of what the table does not say, too.
     with _loading:
         if key not in _writers_plan:
             _writers_plan[key] = read_plan(Storage(build_root), file, _WRITERS_COLUMNS)

@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterator
 
 from tqdm import tqdm
 
+from pipelines.errors import PipelineError
 from pipelines.work import read_claim
 from schemas import DatasetError, Storage, StoreError
 from schemas.shards import SPLITS, index_file, shard_bounds, shard_file
@@ -28,9 +29,8 @@ def shard_progress(build_root: str) -> Iterator[None]:
         waiting: dict[str, int] | None = None
         while True:
             ended = stop.wait(pause)
-            with contextlib.suppress(
-                DatasetError, StoreError
-            ):  # The run itself will say what is wrong.
+            # The run itself will say what is wrong.
+            with contextlib.suppress(DatasetError, PipelineError, StoreError):
                 if waiting is None:
                     waiting = expected_windows(storage)
                     if waiting is not None:

@@ -97,7 +97,10 @@ def publish(
 
 
 def require_unchanged(plan: Plan, input_root: str) -> None:
-    """Raises `PipelineError` where an audio file is no longer the one that the plan was made of."""
+    """Raises `PipelineError` where an audio file is no longer the one that the plan was made of.
+
+    Where it is gone: `UnreadableFileError`.
+    """
     storage = Storage(input_root)
     used = plan.recordings.filter(pc.equal(plan.recordings["status"], "ok"))
     paths, planned = used["path"].to_pylist(), used["version"].to_pylist()

@@ -32,7 +32,8 @@ def run_pipeline(
     workers: int,
     beam_arguments: Sequence[str],
 ) -> dict[str, Any] | None:
-    """Builds a pipeline, runs it, waits for its end and returns its `metrics_of`.
+    """Builds a pipeline, runs it, waits for its end and returns its `metrics_of`,
+    or none where the engine does not tell them.
 
     None where Beam was asked for a job file alone (`--template_location`), and nothing has run.
 
@@ -55,7 +56,9 @@ def run_pipeline(
                 if options.view_as(GoogleCloudOptions).template_location:
                     return None
                 result.wait_until_finish()
-            return metrics_of(result)
+            with contextlib.suppress(Exception):  # What was made is there, counted or not.
+                return metrics_of(result)
+            return {}
     except Exception as error:
         raise PipelineError(readable_failure(error)) from error
 

@@ -26,7 +26,7 @@ from schemas.tfrecord import TFRecordWriter
 class ShardJob:
     """What stays the same for all shards of a run; `threads` compute the windows of a shard.
 
-    Each process makes its own `cutter`, which remembers what windows of several shards need.
+    Each copy of a step has its own `cutter`, which remembers what windows of several shards need.
     """
 
     input_root: str
@@ -88,7 +88,7 @@ def write_shard(
     """Writes a shard, and its index, in each format; keeps it where an earlier run had done so.
 
     Written again, it has the same bytes. Where windows turn out to be bad it is begun again without
-    them, once: before, all of them are found.
+    them, once: before, all of them are found. Raises `DatasetError` where it cannot be written.
     """
     keep_freed_memory()
     effort = Effort()

@@ -26,6 +26,7 @@ from pipelines.defects import Defect
 from pipelines.plan import Plan
 from pipelines.publish import finished_recordings, training_statistics
 from pipelines.shard_check import shard_defects
+from pipelines.work import WORK_FILES
 from pipelines.worker_processes import available_cores
 from schemas import Dataset, DatasetError, Storage
 from schemas.dataset import fingerprint
@@ -120,7 +121,9 @@ def _manifest_defects(dataset: Dataset) -> Iterator[Defect]:
 
 
 def _extra_defects(check: Check) -> Iterator[Defect]:
-    for name in sorted(check.present - set(check.dataset.manifest.files) - {MANIFEST_FILE}):
+    # What a run needed stays where its launcher was gone before its end.
+    known = {*check.dataset.manifest.files, MANIFEST_FILE, *WORK_FILES}
+    for name in sorted(check.present - known):
         yield Defect(name, "does not belong to the dataset; remove it", ())
 
 

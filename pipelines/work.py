@@ -40,10 +40,10 @@ _CLAIM = f"{WORK_FOLDER}/plan.json"
 _LOCK = f"{WORK_FOLDER}/lock"
 _RUN = f"{WORK_FOLDER}/run.json"
 _REJECTS = f"{WORK_FOLDER}/rejects.parquet"
-_WORK = (_CLAIM, PLAN_TABLE, _RUN, _REJECTS, _LOCK)
+WORK_FILES = (_CLAIM, PLAN_TABLE, _RUN, _REJECTS, _LOCK)
 _OWN = re.compile(
     rf"({'|'.join(SPLITS)})/\d+-of-\d+\.|labels/.*\.parquet$|(.*/)?{re.escape(TEMPORARY_PREFIX)}|"
-    rf"({'|'.join(map(re.escape, (*_WORK, RECORDINGS_FILE, REJECTS_FILE)))})$"
+    rf"({'|'.join(map(re.escape, (*WORK_FILES, RECORDINGS_FILE, REJECTS_FILE)))})$"
 )
 """Names of what a run that has not finished may leave."""
 
@@ -208,7 +208,10 @@ def unfinished_rejects(storage: Storage) -> tuple[str, FeatureConfig, pa.Table] 
 
 
 def claim_plan(storage: Storage, plan: Mapping[str, Any]) -> None:
-    """Makes `plan` the one that is worked on here. Raises `PipelineError` if it is another."""
+    """Makes `plan` the one that is worked on here.
+
+    Raises `PipelineError` if it is another, or if a dataset is here already.
+    """
     if storage.exists(_CLAIM):
         if read_claim(storage) != plan:
             raise PipelineError(
@@ -217,6 +220,8 @@ def claim_plan(storage: Storage, plan: Mapping[str, Any]) -> None:
                 "another --output"
             )
         return
+    # Another host's run, which no lock here keeps out, may have come to its end by now.
+    _refuse_published(storage)
     storage.write_bytes(_CLAIM, json.dumps(plan, sort_keys=True, indent=1).encode())
 
 
@@ -240,7 +245,7 @@ def remove_leftovers(storage: Storage) -> None:
     if not is_published(storage):
         return
     _remove_temporaries(storage)
-    for name in _WORK:
+    for name in WORK_FILES:
         storage.remove(name)
     if storage.is_local:
         with contextlib.suppress(OSError):

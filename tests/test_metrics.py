@@ -41,9 +41,10 @@ def test_the_effort_of_a_run_is_told() -> None:
     assert effort_lines({"shards_reused": 3}) == []
 
 
-def count(_: object, name: str) -> int:
+def count(number: int, name: str) -> int:
     Metrics.counter("rejects", name).inc()
-    return 1
+    Metrics.distribution("milliseconds", name).update(number)
+    return 10 * number
 
 
 def test_what_several_steps_count_by_one_name_adds_up() -> None:
@@ -52,4 +53,5 @@ def test_what_several_steps_count_by_one_name_adds_up() -> None:
         _ = step | "Second" >> beam.Map(count, "odd")
 
     told = run_pipeline(build, runner=LOCAL_RUNNER, workers=1, beam_arguments=())
-    assert told == {"rejects_odd": 6}
+    times = {"count": 6, "sum": 66, "min": 1, "max": 30}
+    assert told == {"milliseconds_odd": times, "rejects_odd": 6}

@@ -1,3 +1,4 @@
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,16 @@ def test_a_process_reads_a_plan_once(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert writers_plan(str(tmp_path), file) is first
     other = write_plan(Storage(tmp_path), plan_of([inspected(1, 20_000)]))
     assert writers_plan(str(tmp_path), other).recording_ids == ["0001"]
+
+
+def test_plans_that_differ_by_their_seed_alone_are_told_apart(tmp_path: Path) -> None:
+    found = [inspected(number, 20_000) for number in range(9)]
+    plans = [plan_of(found, seed=seed) for seed in (0, 1)]
+    plans[1] = dataclasses.replace(plans[1], recordings=plans[0].recordings)
+    files = [write_plan(Storage(tmp_path), plan) for plan in plans]
+    assert files[0].sha256 == files[1].sha256
+    read = [writers_plan(str(tmp_path), file) for file in files]
+    assert [plan.seed for plan in read] == [0, 1]
 
 
 def test_another_plan_in_its_place_is_refused(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ import pytest
 from pipelines.accounting import Account
 from pipelines.defects import Defect
 from pipelines.verify import verify
+from pipelines.work import WORK_FILES
 from schemas import Dataset, Storage
 from schemas.checksums import canonical_json, crc32c, sha256
 from schemas.manifest import MANIFEST_FILE, FileEntry, Manifest, spelled
@@ -290,6 +291,14 @@ def swap(root: Path, first: str, second: str) -> None:
     data = (root / first).read_bytes()
     (root / first).write_bytes((root / second).read_bytes())
     (root / second).write_bytes(data)
+
+
+def test_what_a_run_leaves_whose_launcher_was_gone_is_no_defect(copy: Path) -> None:
+    for name in WORK_FILES:
+        Storage(copy).write_bytes(name, b"")
+    assert verify(str(copy)).defects == ()
+    Storage(copy).write_bytes("_work/other", b"")
+    assert [defect.file for defect in verify(str(copy)).defects] == ["_work/other"]
 
 
 def test_extra_files_are_found(copy: Path) -> None:

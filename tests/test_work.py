@@ -201,3 +201,10 @@ def test_a_damaged_plan_is_named(tmp_path: Path) -> None:
     Storage(tmp_path).write_bytes("_work/plan.json", b"{")
     with pytest.raises(PipelineError, match=r"plan\.json: was damaged; use --overwrite"):
         read_claim(Storage(tmp_path))
+
+
+def test_what_another_host_published_meanwhile_is_not_claimed(tmp_path: Path) -> None:
+    publish(tmp_path)
+    with pytest.raises(PipelineError, match="holds a dataset already"):
+        claim_plan(Storage(tmp_path), {})
+    assert read_claim(Storage(tmp_path)) is None

@@ -72,7 +72,7 @@ taskmanager.memory.jvm-metaspace.size: 192m
 taskmanager.memory.jvm-overhead.min: 128m
 taskmanager.memory.jvm-overhead.max: 128m
 restart-strategy: fixed-delay
-restart-strategy.fixed-delay.attempts: 100
+restart-strategy.fixed-delay.attempts: 10
 restart-strategy.fixed-delay.delay: 2s
 heartbeat.interval: 1000
 heartbeat.timeout: 8000

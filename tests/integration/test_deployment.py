@@ -15,7 +15,12 @@ import jsonschema
 import kubernetes_validate
 import pytest
 import yaml
-from apache_beam.options.pipeline_options import DebugOptions, SetupOptions, WorkerOptions
+from apache_beam.options.pipeline_options import (
+    DebugOptions,
+    PortableOptions,
+    SetupOptions,
+    WorkerOptions,
+)
 
 from deploy.dataflow import launch
 from pipelines.cli import build_parser, split_at_dashes
@@ -118,6 +123,23 @@ def test_every_other_object_is_what_kubernetes_takes(number: int) -> None:
         wrong = MANIFEST[number] | {"spec": MANIFEST[number]["spec"] | {"replica": 1}}
         with pytest.raises(kubernetes_validate.ValidationError):
             kubernetes_validate.validate(wrong, KUBERNETES, strict=True)
+
+
+def test_a_job_server_that_listens_everywhere_is_told_of_by_its_name() -> None:
+    """Else it tells those that submit a job to bring its files to the address it listens at."""
+    (server,) = [each for each in MANIFEST if each["kind"] == "Deployment"]
+    (job,) = [each for each in MANIFEST if each["kind"] == "Job"]
+    (service,) = [each for each in MANIFEST if each["kind"] == "Service"]
+    (container,) = server["spec"]["template"]["spec"]["containers"]
+    assert "--job-host=0.0.0.0" in container["args"]
+    arguments = job["spec"]["template"]["spec"]["containers"][0]["args"]
+    own, beam = split_at_dashes(["preprocess", *arguments])
+    build_parser().parse_args(own)
+    options = checked_options(beam).view_as(PortableOptions)
+    name, ports = service["metadata"]["name"], {each["port"] for each in service["spec"]["ports"]}
+    for endpoint in (options.job_endpoint, options.artifact_endpoint):
+        host, _, port = endpoint.partition(":")
+        assert (host, int(port) in ports) == (name, True)
 
 
 def test_every_file_names_the_same_versions() -> None:

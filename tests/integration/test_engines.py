@@ -24,6 +24,8 @@ from tests.tools import go_tool
 
 PRISM = "github.com/apache/beam/sdks/v2/go/cmd/prism@v2.77.0"
 OPTIONS = ("--format", "both", "--shard-mb", "2")
+ENGINES = {"direct, 1 worker", "direct, 2 workers", "direct, gs://", "direct, s3://", "Prism",
+           "Flink, 2 hosts", "Flink, gs://"}  # fmt: skip
 SOME_SHARDS = 8
 FLINK = ("--runner", "PortableRunner", "--", *local_cluster.BEAM_ARGUMENTS)
 
@@ -208,6 +210,7 @@ def test_what_dies_is_replaced_and_its_work_done_again(
             "finished before were written again"
         )
     assert again == 0
+    assert result["shards_reused"] >= len(before)
 
 
 def test_a_cancelled_job_goes_on_where_it_stopped(
@@ -235,6 +238,28 @@ def test_a_cancelled_job_goes_on_where_it_stopped(
     assert digests(out) == expected
 
 
+def test_what_is_refused_on_flink_is_told_as_elsewhere(
+    demo_root: Path, tmp_path: Path, cluster: Path
+) -> None:
+    root = shutil.copytree(demo_root, tmp_path / "in")
+    recording = min(root.glob("train_data/*.wav"))
+    recording.write_bytes(b"")
+    options = (*OPTIONS, "--max-rejects", "0")
+    told = []
+    for runner in ((), FLINK):
+        process = start(preprocess_command(root, tmp_path / "out", *options, *runner))
+        _, errors = process.communicate(timeout=SECONDS)
+        assert process.returncode == 1
+        told.append(errors[errors.index("error: ") :])
+    assert told[0] == told[1]
+    assert f"{recording.stem}: audio_empty" in told[1]
+
+
+def skip_unless_all_ran(made: Mapping[str, object]) -> None:
+    if missing := ENGINES - set(made):
+        pytest.skip(f"nothing was made on {', '.join(sorted(missing))}")
+
+
 def test_every_engine_tells_the_same_metrics(
     told: dict[str, dict[str, Any]], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -248,6 +273,7 @@ def test_every_engine_tells_the_same_metrics(
             print(f"{name:32}{' | '.join(map(str, values))}")
     assert first["windows_written"] > 0
     assert first["bytes_written"] > 0
+    skip_unless_all_ran(told)
     assert all(countable(made) == countable(first) for made in told.values())
 
 
@@ -261,4 +287,5 @@ def test_every_engine_writes_the_same_files(
             shown = [made.get(name, "missing")[:12] for made in found.values()]
             same = f"same on all {len(shown)}" if len(set(shown)) == 1 else " ".join(shown)
             print(f"{shown[0]:14}{name:44}{same}")
+    skip_unless_all_ran(found)
     assert all(made == found["direct, 1 worker"] for made in found.values())

@@ -33,10 +33,10 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return plan_of(MANY, tmp_path_factory.mktemp("many"))
 
 
-def test_what_a_million_recordings_take(
-    few: dict[str, Any], many: dict[str, Any], capsys: pytest.CaptureFixture[str]
-) -> None:
-    with capsys.disabled():
+@pytest.fixture(autouse=True, scope="module")
+def shown(few: dict[str, Any], many: dict[str, Any], request: pytest.FixtureRequest) -> None:
+    """Shows what a million recordings take."""
+    with request.config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
         print(f"\n{'':34}{330:>12,}{MANY:>12,} recordings")
         for name, (one, other) in rows(few, many).items():
             print(f"{name:34}{one:12,.1f}{other:12,.1f}")
