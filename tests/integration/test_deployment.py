@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 import zipfile
@@ -32,7 +33,8 @@ COMPOSE = "github.com/compose-spec/compose-go/v2/cmd@v2.9.1"
 OPERATOR = "org.apache.flink:flink-kubernetes-operator-api:1.10.0"
 KUBERNETES = "1.30"
 DEPLOY = ROOT / "deploy"
-LAUNCH = DEPLOY / "dataflow/launch.sh"
+LAUNCHER = "deploy/dataflow/launch.sh"
+LAUNCH = ROOT / LAUNCHER
 MANIFEST = list(yaml.safe_load_all((DEPLOY / "flink/kubernetes.yaml").read_text()))
 
 
@@ -152,6 +154,46 @@ def test_every_file_names_the_same_versions() -> None:
     assert set(beam) == {pinned[1]}
     assert len(set(flink)) == 1
     assert f"v{flink[0].replace('.', '_')}" in text
+
+
+def commands_of(guide: Path) -> list[list[str]]:
+    """The commands of a guide, as a shell would split them, without what is said of each."""
+    blocks = re.findall(r"(?:^    .+\n)+", guide.read_text(), re.MULTILINE)
+    lines = "".join(blocks).replace("\\\n", " ").splitlines()
+    return [words for line in lines if (words := shlex.split(line, comments=True))]
+
+
+def test_the_guide_calls_the_pipeline_as_it_can_be_called() -> None:
+    told = [words for words in commands_of(DEPLOY / "README.md") if "preprocess" in words]
+    calls = [words[words.index("preprocess") :] for words in told]
+    for words in commands_of(DEPLOY / "README.md"):
+        if words[:4] == ["docker", "compose", "--file", "deploy/flink/compose.yaml"]:
+            services = yaml.safe_load((ROOT / words[3]).read_text())["services"]
+            if words[4] == "run":
+                assert services[words[5]]["entrypoint"].split()[-1] == "preprocess"
+                calls.append(["preprocess", *words[6:]])
+    assert len(calls) == 5
+    for call in calls:
+        own, beam = split_at_dashes(call)
+        build_parser().parse_args(own)
+        checked_options(beam)
+
+
+def test_the_guide_names_what_is_there() -> None:
+    names = {f"{each['kind'].lower()}/{each['metadata']['name']}" for each in MANIFEST}
+    words = [word for command in commands_of(DEPLOY / "README.md") for word in command]
+    files = [word for word in words if re.match(r"deploy/", word)]
+    assert len(files) > 5
+    assert all((ROOT / name).exists() for name in files)
+    assert {word for word in words if word.startswith("job/")} <= names
+    (launch_command,) = [
+        each for each in commands_of(DEPLOY / "README.md") if "PROJECT=..." in each
+    ]
+    given = [
+        word.partition("=")[0] for word in launch_command[launch_command.index(LAUNCHER) + 3 :]
+    ]
+    assert given
+    assert set(given) <= set(launch.parameter_names(launch.METADATA.read_bytes()))
 
 
 STAND_IN = """\
