@@ -18,7 +18,7 @@ from typing import Any, BinaryIO, NoReturn, Protocol
 import fsspec
 
 from schemas.errors import DatasetError, StoreError, UnreadableFileError
-from schemas.stores import asking, open_store, read_range, require_bucket
+from schemas.stores import asking, exists, open_store, read_range, require_bucket
 
 TEMPORARY_PREFIX = ".tmp-"
 """Names of files that a killed process may leave behind; they are never part of a dataset."""
@@ -80,7 +80,7 @@ class Storage:
         if self.is_local:
             return os.path.exists(self._full(name))
         with self._readable(name):
-            return bool(self._filesystem.exists(self._full(name)))
+            return exists(self._filesystem, self._full(name))
 
     def require_store(self) -> None:
         """Raises `DatasetError` where there is no such bucket, or no way to look into it."""

@@ -139,6 +139,15 @@ def _is_refusal(error: Exception) -> bool:
     )
 
 
+def exists(filesystem: Any, path: str) -> bool:
+    """Whether something is there; of a bucket s3fs would say no as well when it cannot be asked."""
+    if path == _bucket(path):
+        with contextlib.suppress(FileNotFoundError):
+            filesystem.ls(path)
+            return True
+    return bool(filesystem.exists(path))
+
+
 def read_range(filesystem: Any, path: str, offset: int, length: int) -> bytes:
     """`length` bytes from `offset`; fewer only at the end of the file.
 

@@ -171,6 +171,14 @@ def test_an_answer_that_breaks_off_is_asked_for_again(store: Store, dataset: str
     assert faults == []
 
 
+def test_a_bucket_that_cannot_be_asked_is_not_called_missing(store: Store) -> None:
+    assert Storage(store.url).exists()
+    assert not Storage(store.url.replace("music", "silence")).exists()
+    store.proxy.fault = lambda number, method, path: 500
+    with pytest.raises(StoreError, match="the store did not answer as it should"):
+        Storage(store.url).exists()
+
+
 def test_beyond_its_end_a_file_has_no_bytes(store: Store, dataset: str) -> None:
     ranges = Storage(dataset).open_ranges("dataset.json")
     size = len(Storage(dataset).read_bytes("dataset.json"))
