@@ -38,8 +38,10 @@ class PlanFile:
 
 
 def write_plan(storage: Storage, plan: Plan) -> PlanFile:
+    """Writes the table of a plan, unless an earlier attempt has done so."""
     data = table_bytes(plan.recordings)
-    storage.write_bytes(PLAN_TABLE, data)
+    if not storage.exists(PLAN_TABLE) or storage.read_bytes(PLAN_TABLE) != data:
+        storage.write_bytes(PLAN_TABLE, data)
     return PlanFile(sha256(data), plan.config, plan.seed, plan.shards, plan.digest, plan.rejects)
 
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from pipelines.errors import RefusedInputError
 from pipelines.riff import BIG_ENDIAN_START, WAV_STARTS, DataChunk, data_chunk
-from schemas.storage import RangeReader
+from schemas.ranges import RangeReader
 
 CONTAINERS = ("WAV", "WAVEX", "RF64")
 SAMPLE_BYTES = {"PCM_U8": 1, "PCM_16": 2, "PCM_24": 3, "PCM_32": 4, "FLOAT": 4, "DOUBLE": 8,

@@ -21,8 +21,8 @@ from pipelines.plan import Plan, PlannedWindow
 from pipelines.wav import WavFile, WavReader
 from schemas import Storage, Window
 from schemas.errors import UnreadableFileError
+from schemas.ranges import RangeReader
 from schemas.shards import Reject
-from schemas.storage import RangeReader
 from schemas.tables import LABELS, labels_file, table_from_bytes
 
 _REMEMBERED_NOTES = 32 << 20

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from schemas.checksums import canonical_json, crc32c
 from schemas.errors import DamagedDataError
 from schemas.features import FeatureSpec
+from schemas.ranges import RangeReader
 from schemas.statistics import Statistics
-from schemas.storage import RangeReader
 from schemas.tables import REJECTS, index_schema, table_bytes, table_from_bytes
 
 SPLITS = ("train", "validation", "test")

@@ -13,21 +13,25 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, BinaryIO, NoReturn, Protocol
+from typing import Any, BinaryIO, NoReturn
 
 import fsspec
 
 from schemas.errors import DatasetError, StoreError, UnreadableFileError
-from schemas.stores import asking, exists, open_store, read_range, require_bucket
+from schemas.ranges import (
+    PASSING_ERRORS,
+    RUN_AGAIN,
+    LocalRanges,
+    RangeFile,
+    RangeReader,
+    RemoteRanges,
+)
+from schemas.stores import asking, exists, open_store, require_bucket
 
 TEMPORARY_PREFIX = ".tmp-"
 """Names of files that a killed process may leave behind; they are never part of a dataset."""
 
 _MAKE_ROOM = "make room, then run the same command again"
-_RUN_AGAIN = "see to it, then run the same command again"
-_PASSING = (errno.ESTALE, errno.ETIMEDOUT, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
-"""Errors of a system or of a shared disk, which say nothing about the file that was to be read."""
-
 _REMEDIES = {
     errno.ENOSPC: _MAKE_ROOM,
     errno.EDQUOT: _MAKE_ROOM,
@@ -36,15 +40,6 @@ _REMEDIES = {
     errno.EROFS: "choose a folder that you may write to",
 }
 """What to do about an error of the system that made writing fail."""
-
-
-class RangeReader(Protocol):
-    """Random access to one file."""
-
-    def read(self, offset: int, length: int) -> bytes:
-        """`length` bytes from `offset`; fewer only at the end of the file."""
-
-    def close(self) -> None: ...
 
 
 class Storage:
@@ -142,7 +137,7 @@ class Storage:
                 self._require_regular(name)
                 return self._filesystem.open(self._full(name), "rb")
             size = self._filesystem.info(self._full(name))["size"]
-        return io.BufferedReader(_RangeFile(self.open_ranges(name), size), ahead)
+        return io.BufferedReader(RangeFile(self.open_ranges(name), size), ahead)
 
     def read_bytes(self, name: str) -> bytes:
         with self._readable(name):
@@ -152,8 +147,8 @@ class Storage:
     def open_ranges(self, name: str) -> RangeReader:
         with self._readable(name):
             if self.is_local:
-                return _LocalRanges(self._full(name))
-            return _RemoteRanges(self._filesystem, self._full(name), self.path(name))
+                return LocalRanges(self._full(name))
+            return RemoteRanges(self._filesystem, self._full(name), self.path(name))
 
     def write_bytes(self, name: str, data: bytes) -> None:
         with self.create(name) as file:
@@ -256,8 +251,8 @@ class Storage:
             raise UnreadableFileError.of(self.path(name), "is_folder", cause) from None
         except OSError as error:
             cause = error.strerror or str(error)
-            if error.errno in _PASSING:
-                raise StoreError(f"{self.path(name)}: {cause}; {_RUN_AGAIN}") from None
+            if error.errno in PASSING_ERRORS:
+                raise StoreError(f"{self.path(name)}: {cause}; {RUN_AGAIN}") from None
             raise UnreadableFileError.of(self.path(name), "unreadable", cause) from None
 
     def _require_regular(self, name: str) -> None:
@@ -288,37 +283,6 @@ class _NewFile(io.FileIO):
             return super().truncate(size)
 
 
-class _RangeFile(io.RawIOBase):
-    """A file of so many bytes, of which a read is a request, unless the last one had some of it."""
-
-    def __init__(self, ranges: RangeReader, size: int) -> None:
-        self._ranges, self._size, self._position = ranges, size, 0
-        self._start, self._held = 0, b""
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        start = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._size}[whence]
-        self._position = max(0, start + offset)
-        return self._position
-
-    def readinto(self, buffer: Any) -> int:
-        length = min(len(buffer), self._size - self._position)
-        if length <= 0:
-            return 0
-        if not 0 <= self._position - self._start < len(self._held):
-            self._start, self._held = self._position, self._ranges.read(self._position, length)
-        at = self._position - self._start
-        data = self._held[at : at + length]
-        buffer[: len(data)] = data
-        self._position += len(data)
-        return len(data)
-
-
 class _Upload(io.RawIOBase):
     """What is sent to a store, in parts."""
 
@@ -331,41 +295,6 @@ class _Upload(io.RawIOBase):
     def write(self, data: Any) -> int:
         with self._sending():
             return self._file.write(data)
-
-
-class _LocalRanges:
-    """Positioned reads on a file descriptor; threads may share one."""
-
-    def __init__(self, path: str) -> None:
-        self._path = path
-        self._descriptor = os.open(path, os.O_RDONLY)
-
-    def read(self, offset: int, length: int) -> bytes:
-        try:
-            return os.pread(self._descriptor, length, offset)
-        except OSError as error:
-            if error.errno in _PASSING:
-                raise StoreError(f"{self._path}: {error.strerror}; {_RUN_AGAIN}") from None
-            raise
-
-    def close(self) -> None:
-        os.close(self._descriptor)
-
-
-class _RemoteRanges:
-    """One request a read, of exactly the bytes asked for."""
-
-    def __init__(self, filesystem: Any, path: str, where: str) -> None:
-        self._filesystem, self._path, self._where = filesystem, path, where
-
-    def read(self, offset: int, length: int) -> bytes:
-        if length <= 0:
-            return b""  # A store would be asked for everything.
-        with asking(self._filesystem, self._path, self._where):
-            return read_range(self._filesystem, self._path, offset, length)
-
-    def close(self) -> None:
-        pass
 
 
 def _version(info: Mapping[str, Any]) -> str:
@@ -396,7 +325,7 @@ def writing(where: str | os.PathLike[str]) -> Iterator[None]:
         yield
     except OSError as error:
         cause = error.strerror or str(error) or type(error).__name__
-        remedy = _REMEDIES.get(error.errno or 0, _RUN_AGAIN)
+        remedy = _REMEDIES.get(error.errno or 0, RUN_AGAIN)
         raise DatasetError(
             f"{os.fspath(where)}: cannot be written: {cause[0].lower()}{cause[1:]}; {remedy}"
         ) from error

@@ -62,7 +62,9 @@ def rows(*runs: dict[str, Any]) -> dict[str, tuple[float, ...]]:
 
 
 def test_the_launcher_and_the_graph_do_not_grow(few: dict[str, Any], many: dict[str, Any]) -> None:
-    assert many["launcher"]["graph_bytes"] == few["launcher"]["graph_bytes"] < 100_000
+    # Names that Beam makes up have not always the same length.
+    graphs = [each["launcher"]["graph_bytes"] for each in (few, many)]
+    assert max(graphs) < 1.001 * min(graphs) < 100_000
     assert many["launcher"]["bytes"] < 300 * MB
     assert many["side_input_bytes"] < 2_000
 
