@@ -9,7 +9,6 @@ import contextlib
 import logging
 import multiprocessing
 import multiprocessing.connection
-import multiprocessing.util
 import os
 import signal
 import sys
@@ -57,11 +56,6 @@ def prepare_workers() -> None:
         ) from error
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def forget_workers() -> None:
-    """Removes what is left of the server: for a process that ends by `os._exit`."""
-    multiprocessing.util._exit_function()  # type: ignore[attr-defined]
 
 
 class WorkerProcess:

@@ -118,7 +118,7 @@ def asking(filesystem: Any, path: str, where: str) -> Iterator[None]:
 def _has_bucket(filesystem: Any, path: str) -> bool:
     """Where that cannot be told, it is taken to be there."""
     try:
-        return bool(filesystem.exists(_bucket(path)))
+        return exists(filesystem, _bucket(path))
     except Exception:
         return True
 

@@ -146,6 +146,8 @@ def test_prism(demo_root: Path, tmp_path: Path, run_on: Runs) -> None:
     beam = ("--", f"--prism_location={go_tool(PRISM)}", "--environment_type=LOOPBACK")
     command = preprocess_command(demo_root, tmp_path / "out", *OPTIONS)
     run_on("Prism", [*command, "--runner", "PrismRunner", *beam])
+    commands = [" ".join(each.info["cmdline"] or ()) for each in psutil.process_iter(["cmdline"])]
+    assert not [each for each in commands if each.startswith(str(go_tool(PRISM)))]
 
 
 def test_flink_on_two_hosts(demo_root: Path, tmp_path: Path, cluster: Path, run_on: Runs) -> None:
