@@ -52,7 +52,7 @@ WORKER_POOL = "apache_beam.runners.worker.worker_pool_main"
 _POM = Path(__file__).with_name("pom.xml")
 _SECONDS_TO_START = 120
 
-_CONF = f"""\
+CONF = f"""\
 jobmanager.rpc.address: {ADDRESSES[MANAGER]}
 jobmanager.bind-host: 0.0.0.0
 rest.address: {ADDRESSES[MANAGER]}
@@ -67,6 +67,7 @@ taskmanager.memory.task.heap.size: 384m
 taskmanager.memory.task.off-heap.size: 64m
 taskmanager.memory.network.min: 64m
 taskmanager.memory.network.max: 64m
+taskmanager.network.sort-shuffle.min-buffers: 64
 taskmanager.memory.managed.size: 128m
 taskmanager.memory.jvm-metaspace.size: 192m
 taskmanager.memory.jvm-overhead.min: 128m
@@ -76,6 +77,9 @@ restart-strategy.fixed-delay.attempts: 10
 restart-strategy.fixed-delay.delay: 2s
 heartbeat.interval: 1000
 heartbeat.timeout: 8000
+"""
+"""Flink's settings. Each shuffle would reserve 512 buffers, and all of a job that begins again want
+theirs at once; what this job shuffles fits in a few.
 """
 
 _OPENED = (
@@ -114,7 +118,7 @@ def start(folder: Path) -> None:
         raise ClusterError(f"{', '.join(missing)}: not found; install iproute2, Java 17 and Maven")
     stop()
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "flink-conf.yaml").write_text(_CONF)
+    (folder / "flink-conf.yaml").write_text(CONF)
     resolve_jars()
     _make_network()
     _run_java(folder, MANAGER, JOB_MANAGER, "--configDir", folder)

@@ -24,6 +24,7 @@ from apache_beam.options.pipeline_options import (
 )
 
 from deploy.dataflow import launch
+from deploy.flink import local_cluster
 from pipelines.cli import build_parser, split_at_dashes
 from pipelines.runner import checked_options
 from tests.processes import ROOT
@@ -154,6 +155,21 @@ def test_every_file_names_the_same_versions() -> None:
     assert set(beam) == {pinned[1]}
     assert len(set(flink)) == 1
     assert f"v{flink[0].replace('.', '_')}" in text
+
+
+def test_a_cluster_outlives_what_dies_as_the_one_that_was_tried_does() -> None:
+    """By default a job ends with its first TaskManager, and begun again finds too few buffers."""
+    composed = yaml.safe_load((DEPLOY / "flink/compose.yaml").read_text())
+    (deployment,) = [each for each in MANIFEST if each["kind"] == "FlinkDeployment"]
+    settings = {key: str(value) for key, value in deployment["spec"]["flinkConfiguration"].items()}
+    given = yaml.safe_load(composed["x-flink"]["environment"]["FLINK_PROPERTIES"])
+    for each in (settings, {key: str(value) for key, value in given.items()}):
+        tried = yaml.safe_load(local_cluster.CONF)
+        buffers = "taskmanager.network.sort-shuffle.min-buffers"
+        attempts = "restart-strategy.fixed-delay.attempts"
+        assert each["restart-strategy.type"] == tried["restart-strategy"]
+        assert each[attempts] == str(tried[attempts])
+        assert each[buffers] == str(tried[buffers])
 
 
 def commands_of(guide: Path) -> list[list[str]]:
