@@ -1,12 +1,18 @@
 """Inputs and datasets that many tests only read, made once a session."""
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
 
 from tests.dataset_factory import make_dataset
 from tests.tiny_musicnet import CONFIG, write_tiny_musicnet
+
+
+def pytest_configure() -> None:
+    """Shells let what they start in the background, and all that this starts, ignore Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -86,7 +86,7 @@ def test_ctrl_c_stops_a_run_and_the_same_command_goes_on(tmp_path: Path) -> None
         time.sleep(0.001)
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate()
-    assert process.returncode == 130
+    assert process.returncode == 130, errors
     assert b"interrupted; the same command goes on" in errors
     assert not (out / "dataset.json").exists()
     run = subprocess.run(command, capture_output=True)
