@@ -12,7 +12,7 @@ test: lint
 	$(BIN)/python -m pytest
 
 test-integration: $(INSTALLED)
-	$(BIN)/python -m pytest tests/integration --override-ini addopts="-ra --strict-markers"
+	$(BIN)/python -m pytest tests/integration --override-ini addopts="-ra --strict-markers --import-mode=importlib"
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

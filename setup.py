@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from setuptools import setup
+from setuptools import find_packages, setup
 
 CONTRACT = [
     "fsspec>=2024.6",
@@ -55,7 +55,7 @@ setup(
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     python_requires=">=3.11,<3.14",
-    packages=["pipelines", "schemas", "training"],
+    packages=find_packages(include=["pipelines*", "schemas*", "training*"]),
     install_requires=CONTRACT,
     extras_require={
         "pipelines": PIPELINES,

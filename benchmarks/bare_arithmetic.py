@@ -12,7 +12,7 @@ import scipy.fft
 import soundfile
 import soxr
 
-from pipelines.memory import keep_freed_memory
+from pipelines.writing.allocator import keep_freed_memory
 from schemas import FeatureConfig
 
 CONFIG = FeatureConfig()

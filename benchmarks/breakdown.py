@@ -13,19 +13,22 @@ from typing import Any
 import scipy.fft
 import soxr
 
-from pipelines import shard_writer, windows
-from pipelines.inspection import inspect_and_keep
-from pipelines.labels import NoteFrames
-from pipelines.mel import MelTransform
-from pipelines.plan import PlanOptions, make_plan
-from pipelines.shard_writer import ShardJob, write_shard
-from pipelines.sources import list_sources
-from pipelines.wav import WavReader
-from schemas import FeatureConfig, storage, tfrecord
+from pipelines.planning.plan import PlanOptions, make_plan
+from pipelines.recordings.labels import NoteFrames
+from pipelines.recordings.musicnet import list_sources
+from pipelines.recordings.wav import WavReader
+from pipelines.writing import shard_writer
+from pipelines.writing import window_cutter as windows
+from pipelines.writing.label_writer import inspect_and_keep
+from pipelines.writing.shard_writer import ShardJob, write_shard
+from schemas import FeatureConfig
+from schemas.codecs import tfrecord
+from schemas.codecs.tfrecord import TFRecordWriter
+from schemas.mel import MelTransform
 from schemas.shards import IndexBuilder, ShardIndex
 from schemas.statistics import Statistics
 from schemas.storage import Storage
-from schemas.tfrecord import TFRecordWriter
+from schemas.storage import base as storage
 
 STAGES: dict[str, list[tuple[Any, str]]] = {
     "read and decode": [(Storage, "open_ranges"), (WavReader, "read")],
@@ -34,7 +37,7 @@ STAGES: dict[str, list[tuple[Any, str]]] = {
     "mel": [(MelTransform, "_mel_sums")],
     "log": [(windows, "decibels")],
     "waveform": [(windows, "to_int16")],
-    "notes": [(windows.WindowCutter, "_read_notes"), (NoteFrames, "rolls")],
+    "notes": [(windows.WindowCutter, "_read_notes"), (NoteFrames, "piano_rolls")],
     "statistics": [(Statistics, "of")],
     "encode": [(tfrecord, "_example"), (IndexBuilder, "table"), (ShardIndex, "to_bytes")],
     "crc32c": [(tfrecord, "frame_record"), (IndexBuilder, "add")],

@@ -8,8 +8,8 @@ from pathlib import Path
 from benchmarks.contenders import ALL, ALONE, TIMED_ROUNDS, Result, compete, limit, ours, usual
 from benchmarks.corpus import Corpora
 from benchmarks.measure import Target, measure
-from pipelines.summary import aligned
-from pipelines.worker_processes import available_cores
+from pipelines.concurrency import available_cores
+from pipelines.text import aligned
 from schemas import Dataset
 from schemas.shards import FORMATS
 

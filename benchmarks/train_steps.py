@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from training.config import ModelConfig
-from training.model import SpectrogramModel, nats
+from training.model import SpectrogramModel, negative_log_likelihood
 
 BATCH, FRAMES, UNITS, MELS = 8, 430, 256, 128
 SECONDS = 10.0
@@ -38,7 +38,7 @@ def ours() -> Callable[[], object]:
     @tf.function
     def step() -> tf.Tensor:
         with tf.GradientTape() as tape:
-            loss = tf.reduce_mean(nats(model, levels, valid))
+            loss = tf.reduce_mean(negative_log_likelihood(model, levels, valid))
         gradients = tape.gradient(loss, model.trainable_variables)
         optimizer.apply_gradients(zip(gradients, model.trainable_variables, strict=True))
         return loss

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from benchmarks.corpus import Corpora
 from benchmarks.measure import Target, measure
-from pipelines.summary import aligned
+from pipelines.text import aligned
 
 WAYS = {
     "plain Keras: GRU, Dense, squared error": "plain",

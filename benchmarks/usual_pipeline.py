@@ -14,7 +14,7 @@ import numpy as np
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from schemas import FeatureConfig, Window
-from schemas.tfrecord import example_bytes
+from schemas.codecs.tfrecord import example_bytes
 
 CONFIG = FeatureConfig(features=("log_mel",))
 

@@ -12,8 +12,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from pipelines.splits import TEST_SPLITS
-from pipelines.worker_processes import LOCAL_RUNNER, available_cores, prepare_workers
+from pipelines.concurrency import available_cores
+from pipelines.engine import LOCAL_RUNNER
+from pipelines.engine.worker_processes import prepare_workers
+from pipelines.planning.splits import TEST_SPLITS
 from schemas import PRESETS, FeatureConfig, StoreError
 from schemas.features import FEATURE_NAMES
 from schemas.shards import FORMATS, SPLITS
@@ -109,7 +111,7 @@ def build_parser() -> argparse.ArgumentParser:
     verify = command("verify", _verify, "Check every digest, checksum, count and schema.")
     verify.add_argument("dataset", metavar="DATASET")
 
-    inspect = command("inspect", _inspect, "Summarise a dataset, and draw some of its windows.")
+    inspect = command("inspect", _inspect, "Summarize a dataset, and draw some of its windows.")
     inspect.add_argument("dataset", metavar="DATASET")
     inspect.add_argument("--plot", metavar="FILE.png", help="draw windows into this picture")
     inspect.add_argument("--split", choices=SPLITS, default="train", help="whose windows (train)")
@@ -178,7 +180,7 @@ def _add_preprocess_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _demo_data(options: argparse.Namespace) -> int:
-    from pipelines.demo_data import write_demo_data
+    from pipelines.demo.data import write_demo_data
 
     summary = dataclasses.asdict(write_demo_data(options.out))
     lines = [f"{name}: {value}" for name, value in summary.items()]
@@ -188,9 +190,9 @@ def _demo_data(options: argparse.Namespace) -> int:
 def _preprocess(options: argparse.Namespace) -> int:
     if options.runner == LOCAL_RUNNER and options.workers > 1 and not options.dry_run:
         prepare_workers()  # While what follows is imported.
-    from pipelines.plan import PlanOptions
+    from pipelines.planning.plan import PlanOptions
+    from pipelines.planning.splits import read_splits
     from pipelines.preprocess import PreprocessOptions, dry_run, preprocess
-    from pipelines.splits import read_splits
     from pipelines.summary import effort_lines, reason_lines, splits_table
 
     plan = PlanOptions(
@@ -242,7 +244,7 @@ def _feature_config(options: argparse.Namespace) -> FeatureConfig:
 
 
 def _rejects(options: argparse.Namespace) -> int:
-    from pipelines.rejects import read_refusals, refusals_text, replay, replay_text
+    from pipelines.writing.replay import read_refusals, refusals_text, replay, replay_text
 
     found = read_refusals(options.output)
     if options.replay is None:
@@ -258,7 +260,7 @@ def _rejects(options: argparse.Namespace) -> int:
 
 
 def _verify(options: argparse.Namespace) -> int:
-    from pipelines.verify import verify
+    from pipelines.verification.verify import verify
 
     result = verify(options.dataset)
     lines = [*map(str, result.defects), result.summary()]
@@ -267,14 +269,14 @@ def _verify(options: argparse.Namespace) -> int:
 
 
 def _inspect(options: argparse.Namespace) -> int:
-    from pipelines.summary import summarise, summary_text
+    from pipelines.summary import summarize, summary_text
     from schemas import Dataset
 
     dataset = Dataset(options.dataset)
-    result = summarise(dataset)
+    result = summarize(dataset)
     text = summary_text(result)
     if options.plot:
-        from pipelines.picture import draw_windows, parse_places
+        from pipelines.plots import draw_windows, parse_places
 
         places = parse_places(options.windows)
         draw_windows(dataset, split=options.split, places=places, path=options.plot)

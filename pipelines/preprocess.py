@@ -9,20 +9,21 @@ from typing import Any
 
 from tqdm import tqdm
 
+from pipelines.build_folder import open_build_folder
+from pipelines.concurrency import available_cores
+from pipelines.engine import LOCAL_RUNNER
+from pipelines.engine.graph import RunConfig, build_graph
+from pipelines.engine.progress import shard_progress
+from pipelines.engine.runner import run_pipeline
+from pipelines.engine.versions import numeric_versions
 from pipelines.errors import PipelineError
-from pipelines.graph import RunConfig, build_graph
-from pipelines.inspection import inspect_recording
-from pipelines.mel import MelTransform
-from pipelines.plan import Plan, PlanOptions, make_plan
-from pipelines.progress import shard_progress
-from pipelines.runner import run_pipeline
-from pipelines.sources import list_sources
-from pipelines.summary import reason_counts
-from pipelines.versions import numeric_versions
-from pipelines.work import build_place
-from pipelines.worker_processes import LOCAL_RUNNER, available_cores
+from pipelines.planning.plan import PlanOptions, make_plan, planned_splits
+from pipelines.recordings.inspection import inspect_recording
+from pipelines.recordings.musicnet import list_sources
+from pipelines.summary import audio_seconds, reason_counts
 from schemas import Dataset, Storage
-from schemas.shards import FORMATS, SPLITS
+from schemas.mel import MelTransform
+from schemas.shards import FORMATS
 
 _MOST_THREADS = 2
 """Of one worker: they share an interpreter, so that more of them gain little."""
@@ -65,7 +66,7 @@ def preprocess(options: PreprocessOptions) -> dict[str, Any]:
     )
     for place in (options.input_root, options.output):
         Storage(place).require_store()
-    with build_place(options.output, overwrite=options.overwrite) as build_root:
+    with open_build_folder(options.output, overwrite=options.overwrite) as build_root:
         run = RunConfig(
             input_root=options.input_root,
             output=options.output,
@@ -133,21 +134,3 @@ def dry_run(options: PreprocessOptions) -> dict[str, Any]:
         "rejects": reason_counts(reject.reason for reject in plan.rejects),
         "audio_seconds": audio_seconds(plan.recordings.to_pylist()),
     }
-
-
-def planned_splits(plan: Plan) -> dict[str, dict[str, int]]:
-    splits = plan.recordings["split"].to_pylist()
-    return {
-        split: {
-            "shards": plan.shards[split],
-            "windows": plan.windows[split],
-            "recordings": splits.count(split),
-        }
-        for split in SPLITS
-    }
-
-
-def audio_seconds(rows: list[dict[str, Any]]) -> float:
-    """The duration of all recordings that were not rejected."""
-    used = [row for row in rows if row["status"] != "rejected"]
-    return round(sum(row["samples"] / row["sample_rate"] for row in used), 3)

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from pipelines.splits import has_work, work_of, works_in_several_splits
+from pipelines.planning.splits import works_in_several_splits
+from pipelines.text import aligned
 from schemas import Dataset
 from schemas.shards import SPLITS
+from schemas.works import has_work, work_of
 
 
-def summarise(dataset: Dataset) -> dict[str, Any]:
+def summarize(dataset: Dataset) -> dict[str, Any]:
     """What a dataset holds, JSON-ready."""
     manifest = dataset.manifest
     config = manifest.config
@@ -103,13 +105,7 @@ def splits_table(splits: Mapping[str, Mapping[str, Any]]) -> str:
     return aligned(rows)
 
 
-def aligned(rows: Sequence[Sequence[str]]) -> str:
-    """Text columns: the first to the left, figures to the right."""
-    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
-    return "\n".join(
-        "  ".join(
-            cell.ljust(width) if place == 0 else cell.rjust(width)
-            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in rows
-    )
+def audio_seconds(rows: list[dict[str, Any]]) -> float:
+    """The duration of all recordings that were not rejected."""
+    used = [row for row in rows if row["status"] != "rejected"]
+    return round(sum(row["samples"] / row["sample_rate"] for row in used), 3)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 from collections.abc import Iterable
@@ -12,15 +13,9 @@ from schemas.checksums import canonical_json
 from schemas.errors import DatasetError
 from schemas.features import FeatureConfig
 from schemas.manifest import MANIFEST_FILE, Manifest
-from schemas.shards import FORMATS, ShardIndex, index_file, shard_file
+from schemas.shards import FORMATS, ShardIndex, Window, index_file, read_window, shard_file
 from schemas.storage import Storage
-from schemas.tables import (
-    RECORDINGS,
-    RECORDINGS_FILE,
-    REJECTS,
-    REJECTS_FILE,
-    table_from_bytes,
-)
+from schemas.tables import RECORDINGS, RECORDINGS_FILE, REJECTS, REJECTS_FILE, table_from_bytes
 
 
 class Dataset:
@@ -63,6 +58,25 @@ class Dataset:
         name = index_file(shard)
         data = self.storage.read_bytes(name)
         return ShardIndex.from_bytes(data, self.config.specs(), where=self.storage.path(name))
+
+    def window(self, split: str, position: int) -> Window:
+        """The window at a position of a split, from 0, read from the first of the formats.
+
+        Raises `DatasetError` where the split has no such window, and `DamagedDataError` where it
+        is damaged.
+        """
+        seen = 0
+        for shard in self.shards(split, self.manifest.formats[0]):
+            table = self.index(shard).table
+            if 0 <= position - seen < table.num_rows:
+                row = table.slice(position - seen, 1).to_pylist()[0]
+                with contextlib.closing(self.storage.open_ranges(shard)) as file:
+                    return read_window(file, row, self.config.specs(), where=shard)
+            seen += table.num_rows
+        raise DatasetError(
+            f"{self.storage.root}: no window {position} in {split}, which has {seen}, counted "
+            "from 0"
+        )
 
     def recordings(self) -> pa.Table:
         """A row per recording, of `tables.RECORDINGS`."""

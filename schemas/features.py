@@ -91,7 +91,7 @@ class FeatureConfig:
                 # So that 8000 and 8000.0, which are equal, are also written alike.
                 object.__setattr__(self, field.name, float(value))
         if self.n_fft % 2:
-            raise DatasetError(f"n_fft={self.n_fft} must be even: frames are centred")
+            raise DatasetError(f"n_fft={self.n_fft} must be even: frames are centered")
         if self.win_length > self.n_fft:
             raise DatasetError(f"win_length={self.win_length} must not exceed n_fft={self.n_fft}")
         if not 0 <= self.fmin < self.fmax <= self.sample_rate / 2:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -14,18 +14,16 @@ from numpy.typing import NDArray
 from schemas.checksums import canonical_json, crc32c
 from schemas.errors import DamagedDataError
 from schemas.features import FeatureSpec
-from schemas.ranges import RangeReader
+from schemas.rejects import Reject
 from schemas.statistics import Statistics
-from schemas.tables import REJECTS, index_schema, table_bytes, table_from_bytes
+from schemas.storage.ranges import RangeReader
+from schemas.tables import index_schema, table_bytes, table_from_bytes
 
 SPLITS = ("train", "validation", "test")
 FORMATS = ("tfrecord", "hdf5")
 
-STAGES = ("list", "audio", "labels", "window", "metadata")
-"""Where something is refused. Of the first three, what has no position is a whole recording."""
 
 _EXTENSIONS = {"tfrecord": "tfrecord", "hdf5": "h5"}
-_LONGEST_MESSAGE = 500
 _REPORT_KEY = b"shard_report"
 
 
@@ -52,49 +50,6 @@ class Window:
     first_frame: int
     valid_frames: int
     features: Mapping[str, NDArray[Any]]
-
-
-@dataclasses.dataclass(frozen=True)
-class Reject:
-    """One thing that was refused; `position` is a frame or a row, None for the whole.
-
-    `message` is kept on one line, and short.
-    """
-
-    recording_id: str
-    stage: str
-    reason: str
-    position: int | None
-    message: str
-
-    def __post_init__(self) -> None:
-        message = printable(self.message)
-        if len(message) > _LONGEST_MESSAGE:
-            message = message[: _LONGEST_MESSAGE - 3] + "..."
-        object.__setattr__(self, "message", message)
-
-
-def printable(text: str) -> str:
-    """`text` on one line: what cannot be printed is written as in a Python string."""
-    return "".join(
-        letter if letter.isprintable() else letter.encode("unicode_escape").decode()
-        for letter in text
-    )
-
-
-def rejects_table(rejects: Iterable[Reject]) -> pa.Table:
-    """A table of `tables.REJECTS`, sorted by recording, stage, position."""
-    ordered = sorted(
-        rejects,
-        key=lambda each: (
-            each.recording_id.encode(),
-            each.stage,
-            -1 if each.position is None else each.position,
-            each.reason,
-            each.message,
-        ),
-    )
-    return pa.Table.from_pylist([vars(reject) for reject in ordered], REJECTS)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

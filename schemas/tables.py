@@ -53,7 +53,7 @@ LABELS = pa.schema(
     [
         ("start_time", pa.int64()),  # samples at 44,100 Hz, as end_time
         ("end_time", pa.int64()),
-        ("instrument", pa.int32()),  # General MIDI programme, counted from 1
+        ("instrument", pa.int32()),  # General MIDI program, counted from 1
         ("note", pa.int32()),  # MIDI note number
         ("start_beat", pa.float64()),
         ("end_beat", pa.float64()),  # a duration, in beats
@@ -101,7 +101,7 @@ def labels_file(recording_id: str) -> str:
     return f"{_LABELS_FOLDER}{name}{_LABELS_ENDING}"
 
 
-def labelled_recording(name: str) -> str | None:
+def labeled_recording(name: str) -> str | None:
     """The id of the recording whose label table has this name; None for any other file."""
     if not name.startswith(_LABELS_FOLDER):
         return None

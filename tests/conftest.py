@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.dataset_factory import make_dataset
-from tests.tiny_musicnet import CONFIG, write_tiny_musicnet
+from tests.support.dataset_factory import make_dataset
+from tests.support.tiny_musicnet import CONFIG, write_tiny_musicnet
 
 
 def pytest_configure() -> None:
@@ -24,7 +24,7 @@ def tiny_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def tiny_dataset(tiny_root: Path) -> Path:
     """The dataset of `tiny_root` in both formats, several shards a split."""
-    from pipelines.plan import PlanOptions
+    from pipelines.planning.plan import PlanOptions
     from pipelines.preprocess import PreprocessOptions, preprocess
 
     out = tiny_root.parent / "out"
@@ -37,7 +37,7 @@ def tiny_dataset(tiny_root: Path) -> Path:
 @pytest.fixture(scope="session")
 def demo_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The demo recordings."""
-    from pipelines.demo_data import write_demo_data
+    from pipelines.demo.data import write_demo_data
 
     root = tmp_path_factory.mktemp("demo")
     write_demo_data(root)

@@ -6,12 +6,12 @@ import pytest
 import soundfile
 
 from pipelines.errors import PipelineError
-from pipelines.inspection import inspect_recording
-from pipelines.sources import list_sources
+from pipelines.recordings.inspection import inspect_recording
+from pipelines.recordings.musicnet import list_sources
 from schemas.tables import LABELS, labels_file, table_from_bytes
-from tests.audio_files import reader_of
-from tests.mutations import FORMS, make_mutant, make_sound, write_mutants
-from tests.tiny_musicnet import CONFIG
+from tests.support.audio_files import reader_of
+from tests.support.mutations import FORMS, make_mutant, make_sound, write_mutants
+from tests.support.tiny_musicnet import CONFIG
 
 
 @pytest.mark.parametrize(("file_format", "subtype"), sorted(set(FORMS)))

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import log_ndtr
 
-from training.grid import N_LEVELS, STEP_DB, dequantise
+from training.grid import N_LEVELS, STEP_DB, dequantize
 
 SCORED_FROM = 2
 """The first frame of a window that has the two frames before it that the autoregression needs."""
@@ -75,7 +75,7 @@ class AutoregressionFit:
     def add(self, levels: NDArray[Any]) -> None:
         if len(levels) <= SCORED_FROM:
             return
-        past, now = _regressors(levels), dequantise(levels[SCORED_FROM:]).astype(np.float64)
+        past, now = _regressors(levels), dequantize(levels[SCORED_FROM:]).astype(np.float64)
         self._frames += len(now)
         self._gram += np.einsum("tmi,tmj->mij", past, past)
         self._moment += np.einsum("tmi,tm->mi", past, now)
@@ -107,7 +107,7 @@ def gaussian_log_mass(
     log(Phi(b) - Phi(a)) = log Phi(b) + log(1 - exp(log Phi(a) - log Phi(b))), on the side of the
     mean where both are small: finite wherever the level is.
     """
-    distance = dequantise(levels) - mean_db
+    distance = dequantize(levels) - mean_db
     lower = np.where(levels == 0, -np.inf, (distance - STEP_DB / 2) / std_db)
     upper = np.where(levels == N_LEVELS - 1, np.inf, (distance + STEP_DB / 2) / std_db)
     above = lower > 0
@@ -118,5 +118,5 @@ def gaussian_log_mass(
 
 def _regressors(levels: NDArray[Any]) -> NDArray[np.float64]:
     """1, the last level and the one before, of every scored frame: [frames - 2, n_mels, 3]."""
-    db = dequantise(levels).astype(np.float64)
+    db = dequantize(levels).astype(np.float64)
     return np.stack([np.ones_like(db[2:]), db[1:-1], db[:-2]], axis=-1)

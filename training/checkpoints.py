@@ -3,7 +3,7 @@
     checkpoints/
       index.json           {"latest": NAME, "best": NAME or null}, replaced in one rename
       step-00000100/       NAME: written under another name, synced, renamed
-        arrays.npz         the weights of the model and the variables of the optimiser, in order
+        arrays.npz         the weights of the model and the variables of the optimizer, in order
         state.json         `Progress`
 
 A checkpoint exists once the index names it; what the index does not name is removed at the next
@@ -92,7 +92,7 @@ class Checkpoints:
         return index["best"] or index["latest"]
 
     def load(self, name: str) -> tuple[Progress, list[NDArray[Any]], list[NDArray[Any]]]:
-        """Progress, weights and optimiser variables; `TrainingError` where they are damaged."""
+        """Progress, weights and optimizer variables; `TrainingError` where they are damaged."""
         folder = self._folder / name
         try:
             values = json.loads((folder / _STATE).read_bytes())

@@ -108,11 +108,11 @@ def _add_train_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--learning-rate", type=float, help=f"({_TRAINING.learning_rate})")
     parser.add_argument(
-        "--drift-db",
+        "--input-noise-db",
         type=float,
         metavar="DB",
         help="errors in what is heard in training, from which the model learns to find back "
-        f"({_TRAINING.drift_db:g}; 0 for none)",
+        f"({_TRAINING.input_noise_db:g}; 0 for none)",
     )
     parser.add_argument("--seed", type=int, help=f"of weights, order and errors ({_TRAINING.seed})")
 
@@ -164,9 +164,9 @@ def _train(options: argparse.Namespace) -> int:
 
 
 def _generate(options: argparse.Namespace) -> int:
-    from training.generate import Request, generate
+    from training.generate import GenerationOptions, generate
 
-    request = Request(
+    request = GenerationOptions(
         seconds=options.seconds,
         output=options.output,
         seed=options.seed,

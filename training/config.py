@@ -41,7 +41,7 @@ class TrainingConfig:
     """How the weights come about: with the model and the data, all that they depend on.
 
     `learning_rate` is Adam's, constant; the gradient's global norm is clipped to `clip_norm`.
-    `drift_db` is the size of the errors in what most windows are heard as, see `drift.py`;
+    `input_noise_db` is the size of the errors in what most windows are heard as, see `input_noise.py`;
     with 0, a model scores a little better and its free-running samples wander off.
     Raises `TrainingError` when a value is impossible.
     """
@@ -49,15 +49,17 @@ class TrainingConfig:
     batch_size: int = 8
     learning_rate: float = 1e-3
     clip_norm: float = 1.0
-    drift_db: float = 20.0
+    input_noise_db: float = 20.0
     seed: int = 0
 
     def __post_init__(self) -> None:
         _require_count("batch_size", self.batch_size)
         _require_positive("learning_rate", self.learning_rate)
         _require_positive("clip_norm", self.clip_norm)
-        if type(self.drift_db) not in (int, float) or not 0 <= self.drift_db <= 100:
-            raise TrainingError(f"drift_db={self.drift_db!r} must be a number of dB from 0 to 100")
+        if type(self.input_noise_db) not in (int, float) or not 0 <= self.input_noise_db <= 100:
+            raise TrainingError(
+                f"input_noise_db={self.input_noise_db!r} must be a number of dB from 0 to 100"
+            )
         if type(self.seed) is not int or not 0 <= self.seed < 2**31:
             raise TrainingError(f"seed={self.seed!r} must be an integer from 0 to 2**31 - 1")
 

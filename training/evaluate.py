@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from schemas import Dataset
 from training.baselines import SCORED_FROM, fit_baselines
 from training.errors import TrainingError
-from training.grid import quantise
+from training.grid import quantize
 from training.likelihood import bits
-from training.model import nats
+from training.model import negative_log_likelihood
 from training.reader import Reader, open_splits
-from training.trained import load_trained
+from training.trained_model import load_trained
 
 SCORERS = ("model", "histogram", "autoregression")
 
@@ -73,12 +73,12 @@ def evaluate(
         (window for _, window in valid_levels(train_reader)), n_mels
     )
     score = tf.function(
-        lambda levels, valid: nats(trained.model, levels, valid, SCORED_FROM),
+        lambda levels, valid: negative_log_likelihood(trained.model, levels, valid, SCORED_FROM),
         reduce_retracing=True,
     )
     totals: dict[str, NDArray[np.float64]] = {}
     for batch in reader.in_order():
-        levels, valid = quantise(batch["log_mel"]), batch["valid_frames"]
+        levels, valid = quantize(batch["log_mel"]), batch["valid_frames"]
         model_bits = bits(score(tf.constant(levels), tf.constant(valid)).numpy())
         for row, name in enumerate(batch["recording_id"]):
             window = levels[row, : valid[row]]
@@ -114,7 +114,7 @@ def valid_levels(reader: Reader) -> Iterator[tuple[str, NDArray[np.int32]]]:
     for batch in reader.in_order():
         rows = zip(batch["recording_id"], batch["log_mel"], batch["valid_frames"], strict=True)
         for name, log_mel, valid in rows:
-            yield str(name), quantise(log_mel[:valid])
+            yield str(name), quantize(log_mel[:valid])
 
 
 def paired_differences(totals: list[Any]) -> dict[str, tuple[float, float | None]]:

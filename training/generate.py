@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 from schemas import Storage
 from schemas.shards import SPLITS
 from training.errors import TrainingError
-from training.grid import dequantise, quantise
-from training.inversion import log_mel_of, samples_of, wav_bytes
+from training.grid import dequantize, quantize
+from training.inversion import log_mel_of, mel_to_audio, wav_bytes
 from training.novelty import spectral_summary
-from training.pictures import save_picture
+from training.plots import save_picture
 from training.reader import open_dataset
 from training.sampling import sample_levels
-from training.trained import Trained, load_trained
+from training.trained_model import Trained, load_trained
 
 PACKAGES = ("keras", "librosa", "numpy", "scipy", "soundfile", "tensorflow")
 
@@ -31,7 +31,7 @@ _IDS_SHOWN = 10
 
 
 @dataclasses.dataclass(frozen=True)
-class Request:
+class GenerationOptions:
     """What to generate: `seconds` of sound into the WAV file `output`.
 
     `temperature` 1 samples from the model; less makes every level nearer to the likeliest.
@@ -60,7 +60,7 @@ class Request:
             raise TrainingError("--prime and --data belong together: give both or neither")
 
 
-def generate(run_dir: str, request: Request) -> dict[str, Any]:
+def generate(run_dir: str, request: GenerationOptions) -> dict[str, Any]:
     """Writes OUTPUT.wav, OUTPUT.png and OUTPUT.json, and returns what the last one says.
 
     The same run, request and machine make the same bytes.
@@ -78,7 +78,7 @@ def generate(run_dir: str, request: Request) -> dict[str, Any]:
         temperature=request.temperature,
         prime=prime,
     )[warm_up:]
-    samples = samples_of(dequantise(levels), config, length=length, seed=request.seed)
+    samples = mel_to_audio(dequantize(levels), config, length=length, seed=request.seed)
     wav, gain = wav_bytes(samples, config.sample_rate)
     heard = samples * gain
     provenance = _provenance(trained, request, heard, gain)
@@ -94,7 +94,7 @@ def generate(run_dir: str, request: Request) -> dict[str, Any]:
 
 
 def _provenance(
-    trained: Trained, request: Request, samples: NDArray[np.float32], gain: float
+    trained: Trained, request: GenerationOptions, samples: NDArray[np.float32], gain: float
 ) -> dict[str, Any]:
     run = trained.run
     return {
@@ -116,7 +116,7 @@ def _provenance(
     }
 
 
-def _prime(request: Request, trained: Trained) -> NDArray[np.int32] | None:
+def _prime(request: GenerationOptions, trained: Trained) -> NDArray[np.int32] | None:
     """The levels of the valid frames of the first window of the recording asked for."""
     if request.prime is None or request.data is None:
         return None
@@ -127,7 +127,7 @@ def _prime(request: Request, trained: Trained) -> NDArray[np.int32] | None:
         place = reader.find(request.prime)
         if place is not None:
             window = reader[place]
-            return quantise(window.features["log_mel"][: window.valid_frames])
+            return quantize(window.features["log_mel"][: window.valid_frames])
         ids.update(reader.recording_ids)
     raise TrainingError(
         f"{request.data}: holds no recording {request.prime!r}; some of those it holds: "

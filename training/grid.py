@@ -17,7 +17,7 @@ N_LEVELS = 321
 """Levels -100, -99.5, ..., 60 dB. A level stands for all that is nearer to it than to another."""
 
 
-def quantise(db: NDArray[Any]) -> NDArray[np.int32]:
+def quantize(db: NDArray[Any]) -> NDArray[np.int32]:
     """The numbers, 0 to 320, of the levels nearest to `db` (any shape, in dB).
 
     Halves go to the even number; what lies beyond the grid goes to its edges.
@@ -28,6 +28,6 @@ def quantise(db: NDArray[Any]) -> NDArray[np.int32]:
     return numbers.astype(np.int32)
 
 
-def dequantise(levels: NDArray[Any]) -> NDArray[np.float32]:
+def dequantize(levels: NDArray[Any]) -> NDArray[np.float32]:
     """The levels, in dB, that have the numbers `levels` (integers, any shape)."""
     return (LOWEST_DB + STEP_DB * levels).astype(np.float32)

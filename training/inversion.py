@@ -21,7 +21,7 @@ _MEL_ITERATIONS = 50
 _TINY = 1e-30
 
 
-def samples_of(
+def mel_to_audio(
     log_mel: NDArray[Any], config: FeatureConfig, *, length: int, seed: int
 ) -> NDArray[np.float32]:
     """A waveform [length] that has about the levels `log_mel` [frames, n_mels], in dB.
@@ -32,7 +32,7 @@ def samples_of(
     Perraudin et al. (2013), from random ones.
     """
     power = 10 ** (log_mel.T.astype(np.float64) / 10)
-    magnitude = np.sqrt(unmelled(power, _filters(config)))
+    magnitude = np.sqrt(mel_to_stft(power, _filters(config)))
     samples = librosa.griffinlim(
         magnitude,
         n_iter=GRIFFIN_LIM_ITERATIONS,
@@ -45,7 +45,7 @@ def samples_of(
     return samples.astype(np.float32)
 
 
-def unmelled(power: NDArray[np.float64], filters: NDArray[np.float64]) -> NDArray[np.float64]:
+def mel_to_stft(power: NDArray[np.float64], filters: NDArray[np.float64]) -> NDArray[np.float64]:
     """A power spectrum [n_fft // 2 + 1, frames] whose mel power is about `power` [n_mels, frames].
 
     The multiplicative updates of Lee and Seung (2001) for the Kullback-Leibler divergence: they

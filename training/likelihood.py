@@ -1,4 +1,4 @@
-"""A mixture of discretised logistics over the grid of levels.
+"""A mixture of discretized logistics over the grid of levels.
 
 Salimans, Karpathy, Chen and Kingma (2017), "PixelCNN++", equation 2: a level's probability is the
 mass that a mixture of logistic distributions has within half a step of it; the mass beyond the
@@ -97,6 +97,6 @@ def sample(mixture: Mixture, uniform: tf.Tensor, temperature: tf.Tensor | float)
     return tf.cast(tf.clip_by_value(numbers, 0.0, N_LEVELS - 1.0), tf.int32)
 
 
-def bits(nats: Any) -> Any:
+def bits(negative_log_likelihood: Any) -> Any:
     """Natural logarithms as bits."""
-    return nats / math.log(2)
+    return negative_log_likelihood / math.log(2)

@@ -1,9 +1,9 @@
 """Next-frame prediction p(frame t | frames before t), with simple, GRU or LSTM layers.
 
 At each frame the network sees the frame before it and how that one differed from its own
-predecessor, both normalised by the training split's statistics; what lies before a window is taken
+predecessor, both normalized by the training split's statistics; what lies before a window is taken
 to be the mean frame. The bins of a frame are independent given the past, each a mixture of
-discretised logistics whose means are relative to the bin's last level.
+discretized logistics whose means are relative to the bin's last level.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ import tensorflow as tf
 from numpy.typing import ArrayLike
 
 from training.config import ModelConfig
-from training.drift import returning
 from training.grid import LOWEST_DB, N_LEVELS, STEP_DB
+from training.input_noise import returning
 from training.likelihood import Mixture, log_prob, mixture_from
 
 MIN_STD_DB = 1.0
-"""A bin that hardly moves in the training split is normalised as if it moved by this much."""
+"""A bin that hardly moves in the training split is normalized as if it moved by this much."""
 
 _LAYERS = {"rnn": keras.layers.SimpleRNN, "gru": keras.layers.GRU, "lstm": keras.layers.LSTM}
 
@@ -29,7 +29,7 @@ _LAYERS = {"rnn": keras.layers.SimpleRNN, "gru": keras.layers.GRU, "lstm": keras
 class State(NamedTuple):
     """All that generation carries from a frame to the next one: float32 tensors [batch, ...].
 
-    `previous` is the normalised frame before the last, `layers` the states of each layer's cell.
+    `previous` is the normalized frame before the last, `layers` the states of each layer's cell.
     """
 
     previous: tf.Tensor
@@ -67,7 +67,7 @@ class SpectrogramModel(keras.Model):
 
         `drift` float32 of the same shape, in dB, is added to the levels as they are heard.
         """
-        heard = self.normalise(levels)
+        heard = self.normalize(levels)
         if drift is not None:
             heard += drift / self._std_db
         frames = tf.pad(heard[:, :-1], [[0, 0], [1, 0], [0, 0]])
@@ -84,7 +84,7 @@ class SpectrogramModel(keras.Model):
         return frame, State(frame, layers)
 
     def step(self, frame: tf.Tensor, state: State) -> tuple[Mixture, State]:
-        """The mixture for the frame after `frame` (normalised, float32 [batch, n_mels])."""
+        """The mixture for the frame after `frame` (normalized, float32 [batch, n_mels])."""
         hidden = tf.concat([frame, frame - state.previous], axis=-1)
         layers = []
         for layer, cell_state in zip(self._recurrent, state.layers, strict=True):
@@ -92,7 +92,7 @@ class SpectrogramModel(keras.Model):
             layers.append(tuple(after))
         return self._mixture(hidden, frame), State(frame, tuple(layers))
 
-    def normalise(self, levels: tf.Tensor) -> tf.Tensor:
+    def normalize(self, levels: tf.Tensor) -> tf.Tensor:
         """Numbers of levels as float32, with mean 0 and deviation 1 over the training split."""
         db = LOWEST_DB + STEP_DB * tf.cast(levels, tf.float32)
         return (db - self._mean_db) / self._std_db
@@ -104,7 +104,7 @@ class SpectrogramModel(keras.Model):
         return mixture_from(tf.reshape(raw, shape), reference_db, self._std_db)
 
 
-def nats(
+def negative_log_likelihood(
     model: SpectrogramModel, levels: tf.Tensor, valid_frames: tf.Tensor, first_frame: int = 0
 ) -> tf.Tensor:
     """-log p of each window per bin, summed over its frames from `first_frame` to the last valid.
@@ -114,10 +114,10 @@ def nats(
     return _summed(log_prob(model(levels), levels), valid_frames, first_frame)
 
 
-def nats_of_return(
+def negative_log_likelihood_of_return(
     model: SpectrogramModel, levels: tf.Tensor, valid_frames: tf.Tensor, drift: tf.Tensor
 ) -> tf.Tensor:
-    """As `nats`, of what is to be predicted when the levels are heard with an error `drift`."""
+    """The same, of what is to be predicted when the levels are heard with an error `drift`."""
     steps = tf.cast(tf.round(returning(drift) / STEP_DB), tf.int32)
     target = tf.clip_by_value(levels + steps, 0, N_LEVELS - 1)
     return _summed(log_prob(model(levels, drift), target), valid_frames, 0)

@@ -30,12 +30,12 @@ class SpectralSummary:
 def spectral_summary(log_mel: NDArray[Any], config: FeatureConfig) -> SpectralSummary:
     """Of levels [frames, n_mels] in dB. Centroid and spread are weighted by power."""
     edges = librosa.mel_frequencies(config.n_mels + 2, fmin=config.fmin, fmax=config.fmax)
-    centres, widths = edges[1:-1], edges[2:] - edges[:-2]
+    centers, widths = edges[1:-1], edges[2:] - edges[:-2]
     # Slaney's filters have equal areas: a bin's power is a density until its width is put back.
     power = (10 ** (log_mel.astype(np.float64) / 10)).mean(axis=0) * widths
     total = power.sum()
-    centroid = (power * centres).sum() / total
-    spread = np.sqrt((power * (centres - centroid) ** 2).sum() / total)
+    centroid = (power * centers).sum() / total
+    spread = np.sqrt((power * (centers - centroid) ** 2).sum() / total)
     return SpectralSummary(float(10 * np.log10(total)), float(centroid), float(spread))
 
 

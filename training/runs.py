@@ -26,7 +26,7 @@ TENSORBOARD = "tensorboard"
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """What a run was started with. `mean_db` and `std_db` [n_mels] normalise the levels."""
+    """What a run was started with. `mean_db` and `std_db` [n_mels] normalize the levels."""
 
     model: ModelConfig
     training: TrainingConfig

@@ -40,12 +40,12 @@ def _run(
     frame, state = model.start(1)
     for number in tf.range(tf.shape(heard)[0]):
         _, state = model.step(frame, state)
-        frame = model.normalise(heard[number][tf.newaxis])
+        frame = model.normalize(heard[number][tf.newaxis])
     count = tf.shape(uniform)[0]
     drawn = tf.TensorArray(tf.int32, count, element_shape=[1, model.config.n_mels])
     for number in tf.range(count):
         mixture, state = model.step(frame, state)
         levels = sample(mixture, uniform[number], temperature)
         drawn = drawn.write(number, levels)
-        frame = model.normalise(levels)
+        frame = model.normalize(levels)
     return drawn.concat()

@@ -22,16 +22,20 @@ from tqdm import tqdm
 from schemas import Dataset
 from training.checkpoints import Checkpoints, Progress
 from training.config import LoopConfig, ModelConfig, TrainingConfig
-from training.drift import draw_drift
 from training.errors import TrainingError
-from training.grid import dequantise, quantise
+from training.grid import dequantize, quantize
+from training.input_noise import draw_input_noise
 from training.likelihood import bits, mean_db
-from training.model import SpectrogramModel, nats, nats_of_return
-from training.pictures import colours
+from training.model import (
+    SpectrogramModel,
+    negative_log_likelihood,
+    negative_log_likelihood_of_return,
+)
+from training.plots import colorize
 from training.reader import Batch, Reader, open_splits
 from training.runs import CHECKPOINTS, RUN_FILE, TENSORBOARD, Run, is_run, read_run, write_run
 from training.sampling import sample_levels
-from training.trained import new_model
+from training.trained_model import new_model
 
 MAX_VALIDATION_WINDOWS = 256
 """Validation scores the split's windows in file order, which is shuffled, up to about this many."""
@@ -146,7 +150,7 @@ def train(
 
 
 class Trainer:
-    """A model with its optimiser: what a step of training and a checkpoint are made of."""
+    """A model with its optimizer: what a step of training and a checkpoint are made of."""
 
     def __init__(self, run: Run) -> None:
         self.model = new_model(run)
@@ -159,10 +163,11 @@ class Trainer:
             tf.TensorSpec([None, frames, n_mels], tf.int32),
             tf.TensorSpec([None], tf.int32),
         ]
-        self._seed, self._drift_db = run.training.seed, run.training.drift_db
+        self._seed, self._drift_db = run.training.seed, run.training.input_noise_db
         self._step = tf.function(self._step_on, input_signature=signature)
         self._nats = tf.function(
-            lambda levels, valid: nats(self.model, levels, valid), input_signature=signature
+            lambda levels, valid: negative_log_likelihood(self.model, levels, valid),
+            input_signature=signature,
         )
 
     def step(self, batch: Batch) -> float:
@@ -196,9 +201,11 @@ class Trainer:
 
     def _step_on(self, levels: tf.Tensor, valid_frames: tf.Tensor) -> tf.Tensor:
         seed = tf.stack([self._seed, tf.cast(self._optimizer.iterations, tf.int32)])
-        drift = draw_drift(tf.shape(levels), self._drift_db, seed)
+        drift = draw_input_noise(tf.shape(levels), self._drift_db, seed)
         with tf.GradientTape() as tape:
-            total = tf.reduce_sum(nats_of_return(self.model, levels, valid_frames, drift))
+            total = tf.reduce_sum(
+                negative_log_likelihood_of_return(self.model, levels, valid_frames, drift)
+            )
             loss = total / tf.cast(tf.reduce_sum(valid_frames), tf.float32)
         variables = self.model.trainable_variables
         self._optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
@@ -206,7 +213,7 @@ class Trainer:
 
 
 def _tensors(batch: Batch) -> tuple[tf.Tensor, tf.Tensor]:
-    return tf.constant(quantise(batch["log_mel"])), tf.constant(batch["valid_frames"])
+    return tf.constant(quantize(batch["log_mel"])), tf.constant(batch["valid_frames"])
 
 
 def _require_place(run_dir: str, run: Run, resume: bool) -> None:
@@ -265,16 +272,16 @@ def _write_scalars(step: int, values: dict[str, float]) -> None:
 def _write_expectation(step: int, model: SpectrogramModel, reader: Reader) -> None:
     """A validation window above what the model expected of each of its frames."""
     window = next(reader.in_order())["log_mel"][0]
-    expected = mean_db(model(quantise(window[np.newaxis]))).numpy()[0]
+    expected = mean_db(model(quantize(window[np.newaxis]))).numpy()[0]
     _write_picture("validation: target above one-step-ahead mean", step, window, expected)
 
 
 def _write_sample(step: int, model: SpectrogramModel, frames: int) -> None:
     levels = sample_levels(model, frames, seed=0, temperature=1.0)
-    _write_picture("free-running sample", step, dequantise(levels))
+    _write_picture("free-running sample", step, dequantize(levels))
 
 
 def _write_picture(name: str, step: int, *spectrograms: NDArray[Any]) -> None:
     top_db = float(spectrograms[0].max())
-    image = np.concatenate([colours(log_mel, top_db) for log_mel in spectrograms])
+    image = np.concatenate([colorize(log_mel, top_db) for log_mel in spectrograms])
     tf.summary.image(name, image[np.newaxis], step=step)

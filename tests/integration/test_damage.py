@@ -19,12 +19,12 @@ import numpy as np
 import pytest
 import soundfile
 
-from pipelines.verify import Verification, verify
+from pipelines.verification.verify import Verification, verify
 from schemas import Dataset
 from schemas.manifest import MANIFEST_FILE
 from schemas.shards import SPLITS, index_file
 from schemas.tables import RECORDINGS_FILE
-from tests.tiny_musicnet import Tiny, write_tiny_musicnet
+from tests.support.tiny_musicnet import Tiny, write_tiny_musicnet
 
 DAMAGES = int(os.environ.get("DAMAGES", "60"))
 

@@ -19,9 +19,9 @@ from deploy.dataflow import launch
 from pipelines.cli import build_parser
 from schemas import Storage
 from schemas.features import FEATURE_NAMES
-from tests.object_stores import Store, running
-from tests.processes import ROOT, finish, preprocess_command, refusal, start
-from tests.tiny_musicnet import Tiny, write_tiny_musicnet
+from tests.support.object_stores import Store, running
+from tests.support.processes import ROOT, finish, preprocess_command, refusal, start
+from tests.support.tiny_musicnet import Tiny, write_tiny_musicnet
 
 IMAGE = "europe-docker.pkg.dev/a-project/duet/pipelines:1"
 METADATA = json.loads(launch.METADATA.read_text())

@@ -26,9 +26,9 @@ from apache_beam.options.pipeline_options import (
 from deploy.dataflow import launch
 from deploy.flink import local_cluster
 from pipelines.cli import build_parser, split_at_dashes
-from pipelines.runner import checked_options
-from tests.processes import ROOT
-from tests.tools import go_tool, maven_jar
+from pipelines.engine.runner import checked_options
+from tests.support.processes import ROOT
+from tests.support.tools import go_tool, maven_jar
 
 COMPOSE = "github.com/compose-spec/compose-go/v2/cmd@v2.9.1"
 OPERATOR = "org.apache.flink:flink-kubernetes-operator-api:1.10.0"

@@ -17,10 +17,10 @@ import psutil
 import pytest
 
 from deploy.flink import local_cluster
-from tests.object_stores import running, stored_digests
-from tests.processes import SECONDS, finish, preprocess_command, start, wait_for
-from tests.reference import digests
-from tests.tools import go_tool
+from tests.support.object_stores import running, stored_digests
+from tests.support.processes import SECONDS, finish, preprocess_command, start, wait_for
+from tests.support.reference import digests
+from tests.support.tools import go_tool
 
 PRISM = "github.com/apache/beam/sdks/v2/go/cmd/prism@v2.77.0"
 OPTIONS = ("--format", "both", "--shard-mb", "2")
@@ -215,7 +215,7 @@ def test_what_dies_is_replaced_and_its_work_done_again(
     assert result["shards_reused"] >= len(before)
 
 
-def test_a_cancelled_job_goes_on_where_it_stopped(
+def test_a_canceled_job_goes_on_where_it_stopped(
     demo_root: Path,
     tmp_path: Path,
     cluster: Path,
@@ -232,7 +232,7 @@ def test_a_cancelled_job_goes_on_where_it_stopped(
     result = finish(preprocess_command(demo_root, out, *OPTIONS, *FLINK))
     with capsys.disabled():
         print(
-            f"\ncancelled when {len(before)} shards were finished; submitted again, "
+            f"\ncanceled when {len(before)} shards were finished; submitted again, "
             f"{result['shards_reused']} were kept, {result['shards_written']} written"
         )
     assert result["shards_reused"] == len(before) > 0

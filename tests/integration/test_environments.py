@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.tiny_musicnet import write_tiny_musicnet
+from tests.support.tiny_musicnet import write_tiny_musicnet
 
 ROOT = Path(__file__).parents[2]
 

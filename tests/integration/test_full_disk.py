@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from schemas.manifest import MANIFEST_FILE
-from tests.processes import finish, preprocess_command, refusal
-from tests.reference import digests
-from tests.tiny_musicnet import CONFIG, RECORDINGS, Tiny, write_tiny_musicnet
+from tests.support.processes import finish, preprocess_command, refusal
+from tests.support.reference import digests
+from tests.support.tiny_musicnet import CONFIG, RECORDINGS, Tiny, write_tiny_musicnet
 
 RECORDED = (*RECORDINGS, Tiny("106", work="E", seconds=20))
 

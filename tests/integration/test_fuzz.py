@@ -29,11 +29,11 @@ import psutil
 import pytest
 
 from benchmarks.memory import family_of
-from pipelines.verify import verify
+from pipelines.verification.verify import verify
 from schemas import Dataset
 from schemas.shards import SPLITS
-from tests.mutations import TABLE_KINDS, Mutant, make_mutant, mutate, write_mutants
-from tests.tiny_musicnet import CONFIG, Tiny, write_tiny_musicnet
+from tests.support.mutations import TABLE_KINDS, Mutant, make_mutant, mutate, write_mutants
+from tests.support.tiny_musicnet import CONFIG, Tiny, write_tiny_musicnet
 
 FILES = int(os.environ.get("FUZZ_FILES", "2000"))
 SEED = int(os.environ.get("FUZZ_SEED", "0"))

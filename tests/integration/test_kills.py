@@ -16,14 +16,15 @@ from pathlib import Path
 
 import pytest
 
+from pipelines.build_folder import open_build_folder
 from pipelines.errors import PipelineError
-from pipelines.verify import verify
-from pipelines.work import build_place, claim_plan
+from pipelines.run_state import claim_plan
+from pipelines.verification.verify import verify
 from schemas import Dataset, FeatureConfig, Manifest, Storage
 from schemas.checksums import sha256
 from schemas.manifest import MANIFEST_FILE, FileEntry, SplitSummary
 from schemas.shards import FORMATS, SPLITS
-from tests.processes import (
+from tests.support.processes import (
     computed_seconds,
     finish,
     kill,
@@ -33,8 +34,8 @@ from tests.processes import (
     start,
     wait_for,
 )
-from tests.reference import digests
-from tests.tiny_musicnet import CONFIG, Tiny, write_tiny_musicnet
+from tests.support.reference import digests
+from tests.support.tiny_musicnet import CONFIG, Tiny, write_tiny_musicnet
 
 KILLS = 10
 OVERWRITE_KILLS = 5
@@ -170,7 +171,7 @@ def in_child(act: Callable[[], object]) -> int:
 
 def build(out: Path, text: str, *, overwrite: bool) -> None:
     """A run that takes no time."""
-    with build_place(str(out), overwrite=overwrite) as place:
+    with open_build_folder(str(out), overwrite=overwrite) as place:
         fill(place, text)
 
 
@@ -322,7 +323,7 @@ def test_runs_that_race_for_one_place_never_share_it(tmp_path: Path) -> None:
     def race(name: str) -> None:
         for number in range(100):
             try:
-                with build_place(str(out), overwrite=True) as place:
+                with open_build_folder(str(out), overwrite=True) as place:
                     busy.touch(exist_ok=False)
                     fill(place, f"{name} {number}")
                     busy.unlink()

@@ -12,10 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.verify import verify
-from schemas import Dataset, Storage, StoreError, stores
+from pipelines.verification.verify import verify
+from schemas import Dataset, Storage, StoreError
 from schemas.errors import UnreadableFileError
-from tests.object_stores import (
+from schemas.storage import object_stores as stores
+from tests.support.object_stores import (
     BREAK_OFF,
     HANG_UP,
     SILENCE,
@@ -26,9 +27,9 @@ from tests.object_stores import (
     running,
     stored_digests,
 )
-from tests.processes import ROOT, finish, preprocess_command, refusal
-from tests.reference import digests
-from tests.tiny_musicnet import CONFIG, Tiny, write_tiny_musicnet
+from tests.support.processes import ROOT, finish, preprocess_command, refusal
+from tests.support.reference import digests
+from tests.support.tiny_musicnet import CONFIG, Tiny, write_tiny_musicnet
 from training import open_dataset
 
 RECORDED = tuple(Tiny(str(number), seconds=6, work=str(number)) for number in range(100, 104))

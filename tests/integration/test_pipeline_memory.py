@@ -14,8 +14,8 @@ import pytest
 
 from benchmarks.memory import family_bytes
 from schemas.features import LABEL_RATE
-from tests.processes import preprocess_command, start
-from tests.tiny_musicnet import Tiny, write_tiny_musicnet
+from tests.support.processes import preprocess_command, start
+from tests.support.tiny_musicnet import Tiny, write_tiny_musicnet
 
 BOUND = 250 * 2**20
 """Bytes a worker, and once more for the process that they work for."""

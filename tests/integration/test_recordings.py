@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.verify import verify
+from pipelines.verification.verify import verify
 from schemas import Dataset
-from tests.reference import check_windows, digests
+from tests.support.reference import check_windows, digests
 
 
 @pytest.fixture(scope="module", params=["demo", "MUSICNET_ROOT"])

@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 
-from tests.processes import ROOT
+from tests.support.processes import ROOT
 
 MANY = 1_000_000
 MB = 1e6
 
 
 def plan_of(recordings: int, folder: Path) -> dict[str, Any]:
-    command = [sys.executable, "-m", "tests.plan_many", str(recordings), str(folder)]
+    command = [sys.executable, "-m", "tests.support.plan_many", str(recordings), str(folder)]
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
     return json.loads(run.stdout)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from schemas import PRESETS
-from tests.dataset_factory import make_dataset
+from tests.support.dataset_factory import make_dataset
 
 BUDGET = 32 * 2**20
 

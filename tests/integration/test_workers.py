@@ -13,9 +13,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.processes import finish, kill, preprocess_command, refused, start, wait_for
-from tests.reference import digests
-from tests.tiny_musicnet import CONFIG, Tiny, write_tiny_musicnet
+from tests.support.processes import finish, kill, preprocess_command, refused, start, wait_for
+from tests.support.reference import digests
+from tests.support.tiny_musicnet import CONFIG, Tiny, write_tiny_musicnet
 
 WORKERS = 3
 RECORDED = tuple(Tiny(str(number), seconds=25, work=str(number)) for number in range(100, 106))

@@ -1,0 +1,260 @@
+"""The place where a dataset comes into being: who may write there, and what an earlier run left.
+
+A new dataset is built in its own folder. One that replaces another is built beside it, in
+`.NAME.new`, always from the beginning, and takes its place when it is whole: the old one becomes
+`.NAME.old` for that moment. What only an unfinished run needs lies in the folder `_work`, which
+publishing removes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from pipelines.errors import PipelineError
+from schemas import Dataset, DatasetError, Storage
+from schemas.manifest import MANIFEST_FILE
+from schemas.shards import SPLITS
+from schemas.storage import TEMPORARY_PREFIX, sync_folder, writing
+from schemas.tables import RECORDINGS_FILE, REJECTS_FILE
+
+WORK_FOLDER = "_work"
+PLAN_TABLE = f"{WORK_FOLDER}/plan.parquet"
+CLAIM_FILE = f"{WORK_FOLDER}/plan.json"
+LOCK_FILE = f"{WORK_FOLDER}/lock"
+RUN_FILE = f"{WORK_FOLDER}/run.json"
+REJECTS_SO_FAR = f"{WORK_FOLDER}/rejects.parquet"
+WORK_FILES = (CLAIM_FILE, PLAN_TABLE, RUN_FILE, REJECTS_SO_FAR, LOCK_FILE)
+_OWN = re.compile(
+    rf"({'|'.join(SPLITS)})/\d+-of-\d+\.|labels/.*\.parquet$|(.*/)?{re.escape(TEMPORARY_PREFIX)}|"
+    rf"({'|'.join(map(re.escape, (*WORK_FILES, RECORDINGS_FILE, REJECTS_FILE)))})$"
+)
+"""Names of what a run that has not finished may leave."""
+
+
+def is_published(storage: Storage) -> bool:
+    return storage.exists(MANIFEST_FILE)
+
+
+@contextlib.contextmanager
+def open_build_folder(output: str, *, overwrite: bool) -> Iterator[str]:
+    """Yields the folder in which to build the dataset that shall stand in `output`.
+
+    It is locked for other runs of this host until the block ends; if a dataset was published
+    there by then, it has taken its place in `output`.
+
+    Raises `PipelineError` where something stands in `output` that must not be replaced.
+    """
+    storage = Storage(output)
+    if not storage.is_local:
+        if overwrite:
+            raise PipelineError(f"{output}: --overwrite needs a local disk; choose a new prefix")
+        remove_leftovers(storage)
+        refuse_published(storage)
+        yield output
+        remove_leftovers(storage)
+        return
+    final = _final(storage)
+    if not final.name or (final.exists() and not final.is_dir()):
+        raise PipelineError(f"{output}: cannot be a dataset's folder; choose another --output")
+    with contextlib.ExitStack() as stack:
+        with writing(final.parent):
+            final.parent.mkdir(parents=True, exist_ok=True)
+        # Beside the folder, because the folder itself may be replaced. Where its parent may not
+        # be written to it never is, and the lock within it is enough.
+        if os.access(final.parent, os.W_OK | os.X_OK):
+            lock = final.with_name(f".{final.name}.lock")
+            stack.enter_context(_locked(lock, output))
+            stack.callback(lock.unlink, missing_ok=True)
+            _end_swap(final)
+        remove_leftovers(storage)
+        if not overwrite:
+            refuse_published(storage)
+        replaces = is_published(storage)
+        place = _build_beside(final) if replaces else _build_in_place(final, overwrite=overwrite)
+        yield stack.enter_context(place)
+
+
+@contextlib.contextmanager
+def _build_in_place(final: Path, *, overwrite: bool) -> Iterator[str]:
+    """Yields `final`, with what an earlier run finished there unless that shall be overwritten."""
+    storage = Storage(final)
+    _refuse_foreign_files(storage)
+    with _locked(final / LOCK_FILE, storage.root):
+        try:
+            refuse_published(storage)
+            if overwrite:
+                _empty(final)
+            _remove_temporaries(storage)
+            yield storage.root
+        finally:
+            remove_leftovers(storage)
+            if storage.list_files() == [LOCK_FILE]:
+                (final / LOCK_FILE).unlink()
+                (final / WORK_FOLDER).rmdir()
+                # A folder that was there before may be one that cannot be removed.
+                with contextlib.suppress(OSError):
+                    final.rmdir()
+
+
+@contextlib.contextmanager
+def _build_beside(final: Path) -> Iterator[str]:
+    """Yields an empty folder; if a dataset was published there by then, it replaces `final`."""
+    beside, replaced = _beside(final), _replaced(final)
+    _refuse_extra_files(Storage(final))
+    _discard(beside)
+    yield os.fspath(beside)
+    storage = Storage(beside)
+    if is_published(storage):
+        remove_leftovers(storage)
+        _refuse_extra_files(Storage(final))
+        with writing(final):
+            final.rename(replaced)
+            beside.rename(final)
+            sync_folder(final.parent)
+        _discard(replaced)
+
+
+def _final(storage: Storage) -> Path:
+    """The folder of a dataset: renaming takes the one that a link leads to, not the link."""
+    return Path(os.path.realpath(storage.local_path()))
+
+
+def _beside(final: Path) -> Path:
+    return final.with_name(f".{final.name}.new")
+
+
+def _replaced(final: Path) -> Path:
+    return final.with_name(f".{final.name}.old")
+
+
+def _end_swap(final: Path) -> None:
+    """Brings a dataset that a run was replacing when it was killed back to its place.
+
+    Where the new one has taken its place already, what is left of the old one is removed.
+    """
+    replaced = _replaced(final)
+    if is_published(Storage(replaced)) and not is_published(Storage(final)):
+        try:
+            replaced.rename(final)
+        except OSError:
+            raise PipelineError(
+                f"{final}: other files lie where a dataset was being replaced; move them away, "
+                f"or the dataset, which is in {replaced}"
+            ) from None
+        sync_folder(final.parent)
+    _discard(replaced)
+
+
+def _discard(folder: Path) -> None:
+    """Removes a folder of ours, if it is there, such that no part of it passes for a dataset."""
+    storage = Storage(folder)
+    names = [folder.name] if folder.is_file() else storage.list_files()
+    foreign = [name for name in names if not (name == MANIFEST_FILE or _OWN.match(name))]
+    if foreign:
+        raise PipelineError(
+            f"{folder}: is where a dataset is replaced, and holds other files (there is "
+            f"{foreign[0]}); move it elsewhere"
+        )
+    storage.remove(MANIFEST_FILE)
+    if folder.exists():
+        shutil.rmtree(folder)
+
+
+def replacement_folder(output: str) -> str:
+    """The folder in which a dataset is built that shall replace the one in `output`."""
+    return os.fspath(_beside(_final(Storage(output))))
+
+
+def remove_leftovers(storage: Storage) -> None:
+    """Removes, from a published dataset, what only the run needed."""
+    if not is_published(storage):
+        return
+    _remove_temporaries(storage)
+    for name in WORK_FILES:
+        storage.remove(name)
+    if storage.is_local:
+        with contextlib.suppress(OSError):
+            storage.local_path(WORK_FOLDER).rmdir()
+
+
+def _remove_temporaries(storage: Storage) -> None:
+    """Removes what processes that were killed had half written."""
+    for name in storage.list_files():
+        if name.rpartition("/")[2].startswith(TEMPORARY_PREFIX):
+            storage.remove(name)
+
+
+def refuse_published(storage: Storage) -> None:
+    if is_published(storage):
+        raise PipelineError(
+            f"{storage.root}: holds a dataset already; use --overwrite to replace it, or choose "
+            "another --output"
+        )
+
+
+def _refuse_foreign_files(storage: Storage) -> None:
+    """A place without a dataset must be empty, or hold what an unfinished run leaves."""
+    names = storage.list_files()
+    foreign = names if LOCK_FILE not in names else [name for name in names if not _OWN.match(name)]
+    if foreign:
+        raise PipelineError(
+            f"{storage.root}: is not empty and holds no dataset (there is {foreign[0]}); "
+            "choose an empty or a new folder for --output"
+        )
+
+
+def _refuse_extra_files(storage: Storage) -> None:
+    """A dataset may be replaced where nothing else lies in its folder."""
+    try:
+        dataset = Dataset(storage.root)
+    except DatasetError as error:
+        raise PipelineError(
+            f"{error}; it cannot be told which files here are the dataset's: move or remove the "
+            "folder, or choose another --output"
+        ) from None
+    extra = sorted(set(storage.list_files()) - set(dataset.manifest.files) - {MANIFEST_FILE})
+    if extra:
+        raise PipelineError(
+            f"{storage.root}: {extra[0]} does not belong to the dataset that --overwrite is to "
+            "replace; move it elsewhere first"
+        )
+
+
+@contextlib.contextmanager
+def _locked(path: Path, output: str) -> Iterator[None]:
+    """Holds the lock that a file is; a process that dies, however, releases it."""
+    with contextlib.ExitStack() as stack:
+        while True:
+            with writing(path):
+                path.parent.mkdir(parents=True, exist_ok=True)
+                lock = stack.enter_context(open(path, "a"))
+            if os.fstat(lock.fileno()).st_size:
+                raise PipelineError(f"{path}: is in the way of a lock; move it elsewhere")
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise PipelineError(
+                    f"{output}: another run is writing here; wait for it, or choose another "
+                    "--output"
+                ) from None
+            # Another run may have removed the file between its opening and its locking.
+            with contextlib.suppress(FileNotFoundError):
+                if path.stat().st_ino == os.fstat(lock.fileno()).st_ino:
+                    break
+        yield
+
+
+def _empty(folder: Path) -> None:
+    """Removes everything in a folder but the lock that is held."""
+    for path in folder.iterdir():
+        if path.name != WORK_FOLDER:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    for path in (folder / WORK_FOLDER).iterdir():
+        if path.name != Path(LOCK_FILE).name:
+            path.unlink()

@@ -1,0 +1,1 @@
+"""Recordings rendered from public-domain scores, for the demo and the benchmarks."""

@@ -1,0 +1,313 @@
+"""The plan: which windows there are, and which of them stands where.
+
+Windows of a split are numbered recording by recording, in the order of ids. A keyed permutation
+says which window stands at which place, and a shard holds a run of places. So a worker that has
+the plan and a shard's number knows its windows, and nothing needs to be shuffled.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import math
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from pipelines.errors import PipelineError, TooManyRejectsError
+from pipelines.planning.splits import TEST_SPLITS, assigned_splits, split_recordings
+from pipelines.recordings.inspection import Inspected
+from pipelines.recordings.wav import WavHeader
+from schemas import FeatureConfig, permutation_key, permute
+from schemas.checksums import canonical_json, sha256
+from schemas.rejects import Reject, printable
+from schemas.shards import SPLITS, shard_bounds
+from schemas.tables import RECORDINGS
+
+DEFAULT_MAX_REJECTS = 0.01
+ALWAYS_ALLOWED_REJECTS = 3
+"""Recordings that may be refused where no share was asked for, though they be more than it."""
+
+PLANNED = pa.schema(
+    [
+        *RECORDINGS,
+        ("encoding", pa.string()),  # of `WavHeader`, as the next two; null where it is refused
+        ("big_endian", pa.bool_()),
+        ("offset", pa.int64()),
+        ("version", pa.string()),  # changes when the audio file does
+        ("labels_sha256", pa.string()),  # of its label file in the dataset; null where it has none
+        ("labels_nbytes", pa.int64()),
+    ]
+)
+"""A row per recording of a run: what the dataset will say of it, and what the run must know."""
+
+WAV_COLUMNS = tuple(field.name for field in dataclasses.fields(WavHeader))
+
+_LARGEST_SHARD = 64_000_000
+"""Bytes of a shard of a large dataset; smaller ones are divided into some `_SHARDS` shards."""
+
+_SMALLEST_SHARD = 8_000_000
+_SHARDS = 32
+_SHOWN_REJECTS = 10
+_SEVEREST = ("list", "audio", "window", "labels", "metadata")
+"""The stages at which something is refused, that first which says why a recording is lost."""
+
+
+@dataclasses.dataclass(frozen=True)
+class PlanOptions:
+    """What a user asks of a plan. Raises `PipelineError` for an impossible number.
+
+    `shard_megabytes` is the size, about, of a shard; None leaves it to `shard_bytes`.
+    `max_rejects` is the share of recordings that may be refused; None is `DEFAULT_MAX_REJECTS`,
+    though `ALWAYS_ALLOWED_REJECTS` in any case. `splits` maps the ids of recordings to splits of
+    the user's own; without, `test_split` is one of `splits.TEST_SPLITS`.
+    """
+
+    features: FeatureConfig
+    seed: int = 0
+    shard_megabytes: float | None = None
+    max_rejects: float | None = None
+    test_split: str = TEST_SPLITS[0]
+    splits: Mapping[str, str] | None = None
+
+    def __post_init__(self) -> None:
+        megabytes = self.shard_megabytes
+        if megabytes is not None and not (math.isfinite(megabytes) and megabytes * 1e6 >= 1):
+            raise PipelineError(f"--shard-mb {megabytes} must be a positive number")
+        if self.max_rejects is not None and not 0 <= self.max_rejects <= 1:
+            raise PipelineError(f"--max-rejects {self.max_rejects} must be a share, from 0 to 1")
+        if self.test_split not in TEST_SPLITS:
+            names = ", ".join(TEST_SPLITS)
+            raise PipelineError(f"--test-split {self.test_split!r} must be one of {names}")
+
+    def shard_bytes(self, dataset_bytes: int) -> int:
+        """The size, about, of a shard of a dataset whose shards have so many bytes in all.
+
+        Unless it was asked for, it is such that several workers are kept busy to the end.
+        """
+        if self.shard_megabytes is not None:
+            return round(self.shard_megabytes * 1e6)
+        return min(max(dataset_bytes // _SHARDS, _SMALLEST_SHARD), _LARGEST_SHARD)
+
+    def allowed_rejects(self, recordings: int) -> int:
+        """How many of so many recordings may be refused."""
+        if self.max_rejects is None:
+            return max(ALWAYS_ALLOWED_REJECTS, int(DEFAULT_MAX_REJECTS * recordings))
+        return int(self.max_rejects * recordings)
+
+
+@dataclasses.dataclass(frozen=True)
+class PlannedWindow:
+    """One window and the recording that it is cut from (a row number of `Plan.recordings`)."""
+
+    recording: int
+    first_frame: int
+    valid_frames: int
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Plan:
+    """All that is known before the first shard is written; the same for every worker.
+
+    `recordings` is a table of `PLANNED`, sorted by id, without what shards will count; in a plan
+    that was read from a dataset, of `tables.RECORDINGS`. `shards` holds their number for each
+    split. `digest` says what is to be made: of two runs with one digest, either can finish the
+    other.
+    """
+
+    config: FeatureConfig
+    seed: int
+    recordings: pa.Table
+    shards: Mapping[str, int]
+    digest: str
+    rejects: tuple[Reject, ...]
+
+    @functools.cached_property
+    def recording_ids(self) -> list[str]:
+        """The ids of the recordings, by the row numbers that planned windows name."""
+        return self.recordings["recording_id"].to_pylist()
+
+    @functools.cached_property
+    def windows(self) -> dict[str, int]:
+        """How many windows each split has, those included that will turn out to be bad."""
+        return windows_by_split(self.recordings)
+
+    def wav(self, recording: int) -> WavHeader:
+        """Where the samples of a recording that has windows are, in the plan of a run."""
+        return WavHeader(**{name: self.recordings[name][recording].as_py() for name in WAV_COLUMNS})
+
+    def shard_windows(
+        self, split: str, number: int, *, refused: Collection[tuple[str, int | None]] = ()
+    ) -> list[PlannedWindow]:
+        """The windows of a shard, in file order, but for those of `refused`.
+
+        These are told by recording_id and first frame.
+        """
+        rows, first_windows = self._numbering[split]
+        start, stop = shard_bounds(number, self.shards[split], self.windows[split])
+        key = permutation_key("place", split, self.seed)
+        windows = permute(np.arange(start, stop), self.windows[split], key)
+        recordings = rows[np.searchsorted(first_windows, windows, side="right") - 1]
+        frames = self.recordings["frames"].to_numpy()
+        first = windows - first_windows[np.searchsorted(rows, recordings)]
+        first = first * self.config.stride_frames
+        valid = np.minimum(self.config.window_frames, frames[recordings] - first)
+        ids = self.recordings["recording_id"]
+        return [
+            PlannedWindow(int(recording), int(first_frame), int(valid_frames))
+            for recording, first_frame, valid_frames in zip(recordings, first, valid, strict=True)
+            if not refused or (ids[recording].as_py(), first_frame) not in refused
+        ]
+
+    @functools.cached_property
+    def _numbering(self) -> dict[str, tuple[NDArray[np.int64], NDArray[np.int64]]]:
+        """For each split, its recordings' row numbers and the number of each one's first window."""
+        counts = self.recordings["windows"].fill_null(0).to_numpy()
+        numbering = {}
+        for split in SPLITS:
+            own = pc.equal(self.recordings["split"], split).fill_null(False).to_numpy()
+            rows = np.flatnonzero(own & (counts > 0))
+            numbering[split] = rows, np.cumsum(counts[rows]) - counts[rows]
+        return numbering
+
+
+def make_plan(
+    inspected: Sequence[Inspected], listing_rejects: Sequence[Reject], options: PlanOptions
+) -> Plan:
+    """Sorts what was inspected and counts windows and shards.
+
+    Raises `PipelineError` when more recordings were refused than is allowed, when a recording has
+    no split, or when nothing is left.
+    """
+    config = options.features
+    inspected = sorted(inspected, key=lambda each: each.source.recording_id.encode())
+    rejects = [*listing_rejects, *(reject for each in inspected for reject in each.rejects)]
+    accepted = [each for each in inspected if each.accepted]
+    check_rejects([each.row for each in inspected], rejects, options)
+    if options.splits is None:
+        splits = split_recordings(
+            [(each.row, each.source.group) for each in accepted],
+            seed=options.seed,
+            test_split=options.test_split,
+        )
+    else:
+        ids = [each.source.recording_id for each in accepted]
+        splits = assigned_splits(ids, options.splits)
+    rows = [_planned_row(each, splits, config) for each in inspected]
+    table = pa.Table.from_pylist(rows, PLANNED)
+    windows = windows_by_split(table)
+    if not any(windows.values()):
+        raise PipelineError(
+            f"no recording fills a window of {config.window_frames} frames; "
+            "choose a smaller window_frames or tail 'pad'"
+        )
+    shard_bytes = options.shard_bytes(sum(windows.values()) * config.window_bytes)
+    shards = {
+        split: min(count, -(-count * config.window_bytes // shard_bytes))
+        for split, count in windows.items()
+    }
+    digest = plan_digest(config, options.seed, shards, table)
+    return Plan(config, options.seed, table, shards, digest, tuple(rejects))
+
+
+def windows_by_split(recordings: pa.Table) -> dict[str, int]:
+    """The sum of `windows` of a table of `tables.RECORDINGS`, for each split."""
+    split, windows = recordings["split"], recordings["windows"]
+    own = {name: windows.filter(pc.equal(split, name)) for name in SPLITS}
+    return {name: pc.sum(counts).as_py() or 0 for name, counts in own.items()}
+
+
+def plan_digest(
+    config: FeatureConfig, seed: int, shards: Mapping[str, int], recordings: pa.Table
+) -> str:
+    """The digest of a plan, whose parts these are."""
+    columns = ["recording_id", "split", "path", "samples", "sample_rate", "channels", "windows"]
+    rows = recordings.select(columns).to_pylist()
+    numbers = [shards[split] for split in SPLITS]
+    return sha256(canonical_json([config.to_dict(), seed, numbers, rows]))
+
+
+def check_rejects(
+    rows: Iterable[Mapping[str, Any]], rejects: Sequence[Reject], options: PlanOptions
+) -> None:
+    """Raises `TooManyRejectsError`, naming the first offenders, where too much was refused.
+
+    A recording counts as refused when nothing of it is left; `rows` are of `tables.RECORDINGS`,
+    and need no split.
+    """
+    lost = Counter(reject.recording_id for reject in rejects if reject.stage == "window")
+    recordings = {reject.recording_id for reject in rejects if reject.stage == "list"}
+    used = set()
+    for row in rows:
+        recordings.add(row["recording_id"])
+        if row["status"] != "rejected" and not 0 < row["windows"] == lost[row["recording_id"]]:
+            used.add(row["recording_id"])
+    refused = sorted(recordings - used, key=str.encode)
+    allowed = options.allowed_rejects(len(recordings))
+    if len(refused) <= allowed and used:
+        return
+    shown = [f"  {printable(name)}: {_why(name, rejects)}" for name in refused[:_SHOWN_REJECTS]]
+    if len(refused) > _SHOWN_REJECTS:
+        shown.append(f"  and {len(refused) - _SHOWN_REJECTS} more")
+    raise TooManyRejectsError(
+        "\n".join(
+            [
+                f"{len(refused)} of {len(recordings)} recordings cannot be used, {allowed} may be "
+                "refused (--max-rejects):",
+                *shown,
+                "mend or remove them, or allow more",
+            ]
+        )
+    )
+
+
+def _why(recording_id: str, rejects: Sequence[Reject]) -> str:
+    """What is wrong with a recording: with the whole, or else with its first bad part."""
+    own = [reject for reject in rejects if reject.recording_id == recording_id]
+    own.sort(key=lambda reject: (_SEVEREST.index(reject.stage), reject.position or 0))
+    return f"{own[0].reason}: {own[0].message}"
+
+
+def _planned_row(
+    inspected: Inspected, splits: Mapping[str, str], config: FeatureConfig
+) -> dict[str, Any]:
+    """A row of `PLANNED`."""
+    row = {
+        **inspected.row,
+        "split": splits.get(inspected.source.recording_id),
+        "version": inspected.version,
+    }
+    if inspected.labels:
+        row |= {
+            "labels_sha256": inspected.labels.sha256,
+            "labels_nbytes": inspected.labels.nbytes,
+        }
+    if inspected.wav and inspected.accepted:
+        row |= dataclasses.asdict(inspected.wav)
+        row["dropped_samples"] = _dropped_samples(row, config)
+    return row
+
+
+def _dropped_samples(row: Mapping[str, Any], config: FeatureConfig) -> int:
+    """How many samples, at the feature rate, lie in no window."""
+    length = config.resampled_length(row["samples"], row["sample_rate"])
+    windows = row["windows"]
+    end_frame = (windows - 1) * config.stride_frames + config.window_frames if windows else 0
+    return max(0, length - end_frame * config.hop_length)
+
+
+def planned_splits(plan: Plan) -> dict[str, dict[str, int]]:
+    splits = plan.recordings["split"].to_pylist()
+    return {
+        split: {
+            "shards": plan.shards[split],
+            "windows": plan.windows[split],
+            "recordings": splits.count(split),
+        }
+        for split in SPLITS
+    }

@@ -1,0 +1,66 @@
+"""The plan as a file beside the shards, to which elements of the graph only refer.
+
+So its size is no engine's concern, and each process reads it once.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+from collections.abc import Mapping, Sequence
+
+import cachetools
+
+from pipelines.build_folder import PLAN_TABLE
+from pipelines.errors import PipelineError
+from pipelines.planning.plan import PLANNED, WAV_COLUMNS, Plan
+from schemas import FeatureConfig, Storage
+from schemas.checksums import sha256
+from schemas.rejects import Reject
+from schemas.tables import table_bytes, table_from_bytes
+
+_WRITERS_COLUMNS = ("recording_id", "split", "path", "frames", "windows", *WAV_COLUMNS)
+
+_writers_plan: cachetools.LRUCache[tuple[str, str, str], Plan] = cachetools.LRUCache(1)
+_loading = threading.Lock()
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class PlanFile:
+    """A plan whose table is in `PLAN_TABLE`, a file with this sha256."""
+
+    sha256: str
+    config: FeatureConfig
+    seed: int
+    shards: Mapping[str, int]
+    digest: str
+    rejects: tuple[Reject, ...]
+
+
+def write_plan(storage: Storage, plan: Plan) -> PlanFile:
+    """Writes the table of a plan, unless an earlier attempt has done so."""
+    data = table_bytes(plan.recordings)
+    if not storage.exists(PLAN_TABLE) or storage.read_bytes(PLAN_TABLE) != data:
+        storage.write_bytes(PLAN_TABLE, data)
+    return PlanFile(sha256(data), plan.config, plan.seed, plan.shards, plan.digest, plan.rejects)
+
+
+def read_plan(storage: Storage, file: PlanFile, columns: Sequence[str] | None = None) -> Plan:
+    """The plan, or one with some columns of its table.
+
+    Raises `PipelineError` for another file, and `UnreadableFileError` where there is none.
+    """
+    data, where = storage.read_bytes(PLAN_TABLE), storage.path(PLAN_TABLE)
+    if sha256(data) != file.sha256:
+        raise PipelineError(f"{where}: was changed during the run; start the run again")
+    table = table_from_bytes(data, PLANNED, where=where, columns=columns).combine_chunks()
+    return Plan(file.config, file.seed, table, file.shards, file.digest, file.rejects)
+
+
+def writers_plan(build_root: str, file: PlanFile) -> Plan:
+    """The plan with what writing shards needs, which a process reads once."""
+    key = build_root, file.sha256, file.digest  # Which is of what the table does not say, too.
+    with _loading:
+        if key not in _writers_plan:
+            _writers_plan[key] = read_plan(Storage(build_root), file, _WRITERS_COLUMNS)
+        return _writers_plan[key]

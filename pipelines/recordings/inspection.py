@@ -1,0 +1,109 @@
+"""What one recording is: its header, its labels and whether they can be used."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from pipelines.recordings.labels import degenerate_count, odd_notes, parse_labels
+from pipelines.recordings.musicnet import Source
+from pipelines.recordings.wav import WavHeader, read_header
+from schemas import FeatureConfig, Storage
+from schemas.checksums import sha256
+from schemas.errors import UnreadableFileError
+from schemas.manifest import FileEntry
+from schemas.rejects import Reject
+from schemas.tables import table_bytes
+
+_HEADER_BYTES = 1 << 15
+"""More than the headers of most WAV files."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Inspected:
+    """A recording's row for `tables.RECORDINGS`, without its split and what shards will count.
+
+    `version` changes when the audio file does; `wav` says where its samples are, None where it is
+    refused; `labels` is the recording's label file in the dataset, None where it has none.
+    """
+
+    source: Source
+    version: str
+    wav: WavHeader | None
+    row: Mapping[str, Any]
+    labels: FileEntry | None
+    rejects: tuple[Reject, ...]
+
+    @property
+    def accepted(self) -> bool:
+        return self.row["status"] == "ok"
+
+
+def inspect_recording(
+    source: Source, input_root: str, config: FeatureConfig
+) -> tuple[Inspected, bytes | None]:
+    """Reads the header and the labels of a recording; also returns its `labels/ID.parquet`.
+
+    Bad input is a reject in the result, never an exception.
+    """
+    storage = Storage(input_root)
+    rejects: list[Reject] = []
+
+    def reject(stage: str, reason: str, message: str, position: int | None = None) -> None:
+        rejects.append(Reject(source.recording_id, stage, reason, position, message))
+
+    def reject_file(stage: str, path: str, error: UnreadableFileError) -> None:
+        # Where the input lies must not change a byte of the dataset.
+        reject(stage, f"{stage}_{error.reason}", f"{path}: {error.cause}")
+
+    wav = None
+    facts: dict[str, Any] = {}
+    version = ""
+    try:
+        version = storage.version(source.audio_path)
+        with storage.open(source.audio_path, ahead=_HEADER_BYTES) as file:
+            wav = read_header(file, where=source.audio_path)
+        facts = _audio_facts(wav, config)
+    except UnreadableFileError as error:
+        reject_file("audio", source.audio_path, error)
+    table = None
+    if source.labels_path:
+        try:
+            data = storage.read_bytes(source.labels_path)
+            table, unknown = parse_labels(data, where=source.labels_path)
+        except UnreadableFileError as error:
+            reject_file("labels", source.labels_path, error)
+    elif config.has_notes:
+        message = f"{source.audio_path}: has no label file, which the features chosen need"
+        reject("labels", "labels_missing", message)
+    labels = None
+    accepted = bool(facts) and not (config.has_notes and table is None)
+    if accepted and table is not None:
+        facts |= {"notes": len(table), "degenerate_notes": degenerate_count(table)}
+        if unknown:
+            message = f"{source.labels_path}: columns of other names are left out: "
+            reject("labels", "labels_unknown_columns", message + ", ".join(unknown))
+        for reason, message, position in odd_notes(table, config, facts["frames"]):
+            reject("labels", reason, f"{source.labels_path}: {message}", position)
+        labels = table_bytes(table)
+    row = {
+        "recording_id": source.recording_id,
+        "status": "ok" if accepted else "rejected",
+        "path": source.audio_path,
+        **source.metadata,
+        **facts,
+    }
+    entry = FileEntry(sha256(labels), len(labels)) if labels else None
+    return Inspected(source, version, wav, row, entry, tuple(rejects)), labels
+
+
+def _audio_facts(wav: WavHeader, config: FeatureConfig) -> dict[str, Any]:
+    frames = config.frame_count(config.resampled_length(wav.samples, wav.sample_rate))
+    return {
+        "samples": wav.samples,
+        "sample_rate": wav.sample_rate,
+        "channels": wav.channels,
+        "frames": frames,
+        "windows": config.window_count(frames),
+    }

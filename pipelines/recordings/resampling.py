@@ -1,0 +1,65 @@
+"""Any range of a recording's samples, resampled as if the whole had been."""
+
+from __future__ import annotations
+
+import math
+import os
+
+import numpy as np
+import soxr
+from numpy.typing import NDArray
+
+from pipelines.recordings.wav import WavReader
+from schemas import FeatureConfig
+from schemas.features import WAVEFORM_SCALE
+
+for _switch in ("SOXR_USE_SIMD", "SOXR_USE_SIMD32", "SOXR_USE_SIMD64"):
+    # With them a user would choose arithmetic that rounds in another way.
+    os.environ.pop(_switch, None)
+
+CONTEXT_SAMPLES = 1_024
+"""Samples on either side of a range that the resampler is given beside it, at the lower rate.
+
+soxr's HQ filters are shorter: with this many the range differs from that of the whole recording
+by rounding alone.
+"""
+
+
+def resampled_range(
+    reader: WavReader, start: int, stop: int, config: FeatureConfig
+) -> NDArray[np.float32]:
+    """Samples start..stop-1 of the recording resampled whole, float32 [stop - start].
+
+    Beyond either end of the recording the samples are zero. Whole periods of the two rates' ratio
+    are cut out, with context, so that the resampler meets the same phases as in the whole.
+    """
+    wav = reader.wav
+    length = config.resampled_length(wav.samples, wav.sample_rate)
+    inside_start, inside_stop = max(0, start), min(length, stop)
+    if inside_start >= inside_stop:
+        return np.zeros(stop - start, np.float32)
+    if wav.sample_rate == config.sample_rate:
+        resampled, skipped = reader.read(inside_start, inside_stop), 0
+    else:
+        divisor = math.gcd(wav.sample_rate, config.sample_rate)
+        period_in = wav.sample_rate // divisor
+        period_out = config.sample_rate // divisor
+        context = CONTEXT_SAMPLES * max(1, -(-config.sample_rate // wav.sample_rate))
+        first = max(0, inside_start - context) // period_out
+        last = -(-(inside_stop + context) // period_out)
+        source = reader.read(first * period_in, min(wav.samples, last * period_in))
+        resampled = soxr.resample(source, wav.sample_rate, config.sample_rate, "HQ")
+        skipped = inside_start - first * period_out
+    wanted = resampled[skipped : skipped + inside_stop - inside_start]
+    if len(wanted) == stop - start:
+        return wanted
+    before = inside_start - start
+    return np.pad(wanted, (before, stop - start - before - len(wanted)))
+
+
+def to_int16(samples: NDArray[np.float32]) -> tuple[NDArray[np.int16], int]:
+    """Samples of full scale 1 as int16, rounded half to even, and how many had to be clipped."""
+    scaled = np.rint(samples * np.float32(WAVEFORM_SCALE))
+    limits = np.iinfo(np.int16)
+    clipped = int(np.count_nonzero((scaled < limits.min) | (scaled > limits.max)))
+    return np.clip(scaled, limits.min, limits.max).astype("<i2"), clipped

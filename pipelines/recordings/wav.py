@@ -1,0 +1,223 @@
+"""WAV files: what their headers say, and any range of their samples."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import functools
+import io
+import os
+from collections.abc import Callable, Iterator
+from typing import BinaryIO
+
+import numpy as np
+import soundfile
+from numpy.typing import NDArray
+
+from pipelines.errors import RefusedInputError
+from pipelines.recordings.riff import BIG_ENDIAN_START, WAV_STARTS, DataChunk, data_chunk
+from schemas.storage.ranges import RangeReader
+
+CONTAINERS = ("WAV", "WAVEX", "RF64")
+SAMPLE_BYTES = {"PCM_U8": 1, "PCM_16": 2, "PCM_24": 3, "PCM_32": 4, "FLOAT": 4, "DOUBLE": 8,
+                "ULAW": 1, "ALAW": 1}  # fmt: skip
+"""What can be read from any sample on: WAV files, and the bytes of one sample of one channel."""
+
+SAMPLE_RATES = range(1_000, 768_001)
+"""Samples per second that are taken for a recording's and not for a damaged header."""
+
+_BLOCK_VALUES = 1 << 18
+"""Samples, of all channels together, that are decoded at once."""
+
+
+@dataclasses.dataclass(frozen=True)
+class WavHeader:
+    """What the header of a WAV file says.
+
+    `samples` are of each channel, at `sample_rate` Hz; `encoding` is one of `SAMPLE_BYTES`, and
+    the first sample begins at byte `offset`.
+    """
+
+    samples: int
+    sample_rate: int
+    channels: int
+    encoding: str
+    big_endian: bool
+    offset: int
+
+    @property
+    def frame_bytes(self) -> int:
+        """Bytes of one sample of each channel."""
+        return self.channels * SAMPLE_BYTES[self.encoding]
+
+
+def read_header(file: BinaryIO, *, where: str) -> WavHeader:
+    """What a file is, which must be at its start.
+
+    Raises `RefusedInputError` where it is no WAV file, or not a whole one.
+    """
+    refused = functools.partial(RefusedInputError.of, where)
+    try:
+        start = file.read(4)
+        if not start:
+            raise refused("empty", "holds no bytes; copy it again")
+        # What is no WAV file libsndfile is not given: some of its decoders print to the screen.
+        if start not in WAV_STARTS:
+            raise refused("not_wav", f"is no WAV file: it begins with {start!r}; convert it")
+        file.seek(0)
+        chunk = data_chunk(file)
+        if chunk is None:
+            raise refused("unreadable", "not audio that can be read: has no data chunk")
+        file.seek(0)
+        # By its descriptor libsndfile reads a file itself, without coming back to Python.
+        descriptor = _descriptor(file)
+        telling = _TellingFile(file)
+        with (
+            telling.reraising(),
+            soundfile.SoundFile(telling if descriptor is None else descriptor) as sound,
+        ):
+            container, encoding = sound.format, sound.subtype
+            if container not in CONTAINERS or encoding not in SAMPLE_BYTES:
+                held = f"{container} with {encoding} samples"
+                remedy = "not WAV with PCM or float samples; convert it"
+                raise refused("format", f"holds {held}, {remedy}")
+            wav = WavHeader(
+                sound.frames,
+                sound.samplerate,
+                sound.channels,
+                encoding,
+                start == BIG_ENDIAN_START,
+                chunk.offset,
+            )
+            _check_header(wav, chunk, refused)
+            sound.seek(0)
+            if _place(file, descriptor) != chunk.offset:
+                # A damaged header may have two chunks of samples.
+                message = "its samples do not lie where its header says; write it again"
+                raise refused("unreadable", message)
+    except RefusedInputError:
+        raise
+    except (soundfile.LibsndfileError, ValueError, OSError) as error:
+        told = getattr(error, "error_string", error)
+        raise refused("unreadable", f"not audio that can be read: {told}") from None
+    return wav
+
+
+class _TellingFile:
+    """A file for libsndfile, which takes any error of a file in Python for its end."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._error: Exception | None = None
+
+    def read(self, nbytes: int = -1) -> bytes:
+        try:
+            return self._file.read(nbytes)
+        except Exception as error:
+            self._error = self._error or error
+            return b""
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+    @contextlib.contextmanager
+    def reraising(self) -> Iterator[None]:
+        """Raises, whatever the block made of it, the first error of the file."""
+        try:
+            yield
+        finally:
+            if self._error:
+                raise self._error
+
+
+def _check_header(
+    wav: WavHeader, chunk: DataChunk, refused: Callable[[str, str], RefusedInputError]
+) -> None:
+    if wav.sample_rate not in SAMPLE_RATES:
+        message = f"its header says {wav.sample_rate} samples per second, which no recording has"
+        raise refused("sample_rate", f"{message}; mend the header")
+    # libsndfile lowers the length of a file that was cut short without a word.
+    held_bytes = wav.samples * wav.frame_bytes
+    if chunk.nbytes >= held_bytes + wav.frame_bytes:
+        raise refused(
+            "truncated",
+            f"holds {held_bytes} bytes of samples, its header says {chunk.nbytes}: it was cut "
+            "short, or never closed; copy or write it again",
+        )
+    if wav.samples == 0:
+        raise refused("empty", "holds no samples")
+
+
+def _place(file: BinaryIO, descriptor: int | None) -> int:
+    """Where libsndfile, which reads either of them, is."""
+    return file.tell() if descriptor is None else os.lseek(descriptor, 0, os.SEEK_CUR)
+
+
+def _descriptor(file: BinaryIO) -> int | None:
+    """A descriptor of its own, which libsndfile closes, also where it cannot read the file."""
+    try:
+        descriptor = os.dup(file.fileno())
+    except (OSError, AttributeError):
+        return None
+    # Python reads ahead, and the place in the file is shared.
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    return descriptor
+
+
+class WavReader:
+    """Random access to the samples of a file whose header is known."""
+
+    def __init__(self, file: RangeReader, wav: WavHeader, *, where: str) -> None:
+        self.wav = wav
+        self._file = file
+        self._where = where
+
+    def read(self, start: int, stop: int) -> NDArray[np.float32]:
+        """Samples start..stop-1, float32 [stop - start], the average of the channels.
+
+        Raises `RefusedInputError` where the file ends before, or cannot be read there.
+        """
+        channels = self.wav.channels
+        if channels == 1:
+            return self._decoded(start, stop)
+        samples = np.empty(stop - start, np.float32)
+        block = max(1, _BLOCK_VALUES // channels)
+        for at in range(0, len(samples), block):
+            part = samples[at : at + block]
+            values = self._decoded(start + at, start + at + len(part))
+            with np.errstate(over="ignore", invalid="ignore"):  # refused later
+                np.add.reduce(values, axis=1, out=part)
+            part /= np.float32(channels)
+        return samples
+
+    def _decoded(self, start: int, stop: int) -> NDArray[np.float32]:
+        wav = self.wav
+        nbytes = (stop - start) * wav.frame_bytes
+        try:
+            data = self._file.read(wav.offset + start * wav.frame_bytes, nbytes)
+        except OSError as error:
+            message = f"cannot be read: {error.strerror or error}"
+            raise RefusedInputError.of(self._where, "unreadable", message) from None
+        if len(data) < nbytes:
+            held = start + len(data) // wav.frame_bytes
+            message = f"holds {held} samples, its header says {wav.samples}: it was cut short"
+            raise RefusedInputError.of(self._where, "truncated", f"{message}; copy it again")
+        return _decode(data, wav)
+
+
+def _decode(data: bytes, wav: WavHeader) -> NDArray[np.float32]:
+    """Samples as float32 [samples], or [samples, channels] where there are several channels."""
+    if wav.encoding == "FLOAT" and wav.channels == 1 and not wav.big_endian:
+        return np.frombuffer(data, "<f4")
+    return soundfile.read(
+        io.BytesIO(data),
+        dtype="float32",
+        format="RAW",
+        subtype=wav.encoding,
+        endian="BIG" if wav.big_endian else "LITTLE",
+        channels=wav.channels,
+        samplerate=wav.sample_rate,
+    )[0]

@@ -1,0 +1,1 @@
+"""Checking every byte of a dataset, and saying which windows a damage affects."""

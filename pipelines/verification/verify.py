@@ -1,0 +1,232 @@
+"""Verifying a dataset: what is wrong with it, and which of its windows that concerns."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import pyarrow as pa
+from tqdm import tqdm
+
+from pipelines.build_folder import WORK_FILES
+from pipelines.concurrency import available_cores, prefetch_map
+from pipelines.planning.outcome import finished_recordings, training_statistics
+from pipelines.planning.plan import Plan
+from pipelines.verification.accounting import (
+    Account,
+    accounts_of,
+    add_up,
+    refused_recordings,
+    refused_windows,
+)
+from pipelines.verification.defects import Defect
+from pipelines.verification.shard_check import shard_defects
+from pipelines.verification.tables import (
+    Check,
+    DatasetShard,
+    Tables,
+    listed_windows,
+    read_tables,
+    shards_of,
+    without_path,
+)
+from schemas import Dataset, DatasetError, Storage
+from schemas.dataset import fingerprint
+from schemas.manifest import MANIFEST_FILE, Manifest, spelled
+from schemas.rejects import rejects_table
+from schemas.shards import ShardIndex
+from schemas.tables import RECORDINGS_FILE, REJECTS_FILE
+
+
+@dataclasses.dataclass(frozen=True)
+class Verification:
+    """What was looked at and what is wrong; no defects: the dataset is sound.
+
+    `samples` says where all recordings' samples went, but for those of `refused_recordings`; it
+    is None where tables that tell of them are missing or damaged.
+    """
+
+    dataset: str
+    files: int
+    windows: int
+    nbytes: int
+    samples: Account | None
+    refused_recordings: int | None
+    defects: tuple[Defect, ...]
+
+    def summary(self) -> str:
+        verdict = f"{len(self.defects)} defects" if self.defects else "sound"
+        return (
+            f"{self._samples_text()}\n{self.dataset}: {verdict}; {self.files:,} files, "
+            f"{self.windows:,} windows, {self.nbytes / 1e6:,.1f} MB checked"
+        )
+
+    def _samples_text(self) -> str:
+        if self.samples is None:
+            return "samples were not counted: tables that tell of them are missing or damaged"
+        refused = f"{self.refused_recordings:,} recording{'s' * (self.refused_recordings != 1)}"
+        return f"{self.samples}, {refused} refused; {self.samples.padding:,} of padding"
+
+
+def verify(root: str) -> Verification:
+    """Checks the dataset in `root`. Defects are in the result, never exceptions.
+
+    Raises `StoreError` where the store that `root` is in fails, and `DatasetError` where it has no
+    such bucket.
+    """
+    Storage(root).require_store()
+    try:
+        dataset = Dataset(root)
+        present = frozenset(dataset.storage.list_files())
+    except (DatasetError, OSError) as error:
+        where = f"{root.rstrip('/')}/{MANIFEST_FILE}"
+        defect = Defect(MANIFEST_FILE, without_path(error, where), None)
+        return Verification(root, 0, 0, 0, None, None, (defect,))
+    files = dataset.manifest.files
+    total = sum(entry.nbytes for entry in files.values())
+    with tqdm(total=total, desc="verifying", unit="B", unit_scale=True, dynamic_ncols=True) as bar:
+        lock = threading.Lock()
+
+        def progress(nbytes: int) -> None:
+            with lock:
+                bar.update(nbytes)
+
+        check = Check(dataset, present, progress)
+        tables, defects = read_tables(check)
+
+        def defects_of(shard: DatasetShard) -> list[Defect]:
+            return list(shard_defects(check, tables, shard))
+
+        shards = shards_of(dataset.manifest)
+        for found in prefetch_map(defects_of, shards, threads=available_cores()):
+            defects += found
+        bar.update(total - bar.n)
+    defects += [*_manifest_defects(dataset), *_extra_defects(check), *_total_defects(check, tables)]
+    accounts = _accounts(tables, dataset.manifest)
+    defects += _account_defects(tables, accounts)
+    return Verification(
+        dataset=root,
+        files=len(files) + 1,
+        windows=sum(split.windows for split in dataset.manifest.splits.values()),
+        nbytes=total,
+        samples=None if accounts is None else add_up(accounts.values()),
+        refused_recordings=_refused_count(tables, accounts),
+        defects=tuple(defects),
+    )
+
+
+def _manifest_defects(dataset: Dataset) -> Iterator[Defect]:
+    """Whether the manifest is spelled as it was written: its digest is of what it says only."""
+    data = dataset.storage.read_bytes(MANIFEST_FILE)
+    if data != spelled(json.loads(data)):
+        text = "is not spelled as it was written, though it says the same"
+        yield Defect(MANIFEST_FILE, text, None)
+
+
+def _extra_defects(check: Check) -> Iterator[Defect]:
+    # What a run needed stays where its launcher was gone before its end.
+    known = {*check.dataset.manifest.files, MANIFEST_FILE, *WORK_FILES}
+    for name in sorted(check.present - known):
+        yield Defect(name, "does not belong to the dataset; remove it", ())
+
+
+def _total_defects(check: Check, tables: Tables) -> Iterator[Defect]:
+    """Whether the manifest and the tables say what the shards sum up to, in each format."""
+    manifest, plan = check.dataset.manifest, tables.plan
+    if plan is None:
+        return
+    if plan.digest != manifest.plan_digest:
+        yield Defect(MANIFEST_FILE, f"its plan is not that of {RECORDINGS_FILE}", None)
+    for indexes in _complete_formats(tables, manifest):
+        yield from _sum_defects(manifest, plan, tables.rejects, indexes)
+    yield from _format_defects(tables, shards_of(manifest))
+
+
+def _complete_formats(tables: Tables, manifest: Manifest) -> Iterator[dict[str, ShardIndex]]:
+    """The indexes of each format of which none is damaged, by shard."""
+    for file_format in manifest.formats:
+        names = [each.name for each in shards_of(manifest) if each.file_format == file_format]
+        if all(name in tables.indexes for name in names):
+            yield {name: tables.indexes[name] for name in names}
+
+
+def _sum_defects(
+    manifest: Manifest,
+    plan: Plan,
+    rejects: Sequence[Mapping[str, Any]] | None,
+    indexes: Mapping[str, ShardIndex],
+) -> Iterator[Defect]:
+    """The same for one format; `indexes` are all of its shards'."""
+    reports = {name: index.report for name, index in indexes.items()}
+    windows = [index.table for index in indexes.values()]
+    if fingerprint(manifest.config, manifest.plan_digest, windows) != manifest.fingerprint:
+        yield Defect(MANIFEST_FILE, "the fingerprint is not that of the windows", None)
+    merged, stored = training_statistics(plan, reports), manifest.statistics
+    if (merged and merged.to_dict()) != (stored and stored.to_dict()):
+        text = "the statistics are not those of the training shards"
+        yield Defect(MANIFEST_FILE, text, None)
+    for split, summary in manifest.splits.items():
+        own = [report for name, report in reports.items() if name.startswith(f"{split}/")]
+        if sum(report.windows for report in own) != summary.windows:
+            yield Defect(MANIFEST_FILE, f"counts {summary.windows} windows in {split}", None)
+    if not finished_recordings(plan, list(reports.values())).equals(plan.recordings):
+        yield Defect(RECORDINGS_FILE, "its counts are not those of the shards", None)
+    in_shards = [reject for report in reports.values() for reject in report.rejects]
+    told = rejects_table(in_shards).to_pylist()
+    if rejects is not None and any(row not in rejects for row in told):
+        yield Defect(REJECTS_FILE, "lacks windows that a shard refused", ())
+
+
+def _format_defects(tables: Tables, shards: Sequence[DatasetShard]) -> Iterator[Defect]:
+    """Whether all formats hold the same windows, in the same order, with equal bytes."""
+    firsts: dict[tuple[str, int], DatasetShard] = {}
+    for shard in shards:
+        first = firsts.setdefault((shard.split, shard.number), shard)
+        if not {first.name, shard.name} <= set(tables.indexes):
+            continue
+        ours, theirs = (_without_offsets(tables.indexes[each.name]) for each in (first, shard))
+        if not ours.equals(theirs):
+            text = f"differs from {first.name} in its windows' bytes or order"
+            yield Defect(shard.name, text, tables.windows_of(shard))
+
+
+def _without_offsets(index: ShardIndex) -> pa.Table:
+    columns = [name for name in index.table.column_names if not name.endswith("_offset")]
+    return index.table.select(columns)
+
+
+def _accounts(tables: Tables, manifest: Manifest) -> dict[str, Account] | None:
+    """Each recording's account, by its id; None where damaged tables leave that open."""
+    indexes = next(_complete_formats(tables, manifest), None)
+    if tables.plan is None or tables.rejects is None or indexes is None:
+        return None
+    rows = tables.plan.recordings.to_pylist()
+    stored = [
+        (name, first) for index in indexes.values() for name, first, _ in listed_windows(index)
+    ]
+    return accounts_of(rows, stored, refused_windows(tables.rejects), manifest.config)
+
+
+def _refused_count(tables: Tables, accounts: Mapping[str, Account] | None) -> int | None:
+    """Recordings that were refused as a whole; others may have lost their labels only."""
+    if accounts is None or tables.rejects is None:
+        return None
+    return len(refused_recordings(tables.rejects) - set(accounts))
+
+
+def _account_defects(tables: Tables, accounts: Mapping[str, Account] | None) -> Iterator[Defect]:
+    """Recordings, or some of their samples, of which nothing says where they went."""
+    if accounts is None or tables.plan is None:
+        return
+    for recording_id, each in accounts.items():
+        if not each.balances:
+            text = f"recording {recording_id}: of {each}: {each.lost:,} are unaccounted for"
+            yield Defect(RECORDINGS_FILE, text, tables.windows_of_recording(recording_id))
+    explained = refused_recordings(tables.rejects or [])
+    for recording_id in tables.plan.recording_ids:
+        if recording_id not in accounts and recording_id not in explained:
+            text = f"does not say why recording {recording_id} was refused"
+            yield Defect(REJECTS_FILE, text, ())

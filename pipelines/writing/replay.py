@@ -1,0 +1,119 @@
+"""What runs refused: reading it, showing it, and trying one recording again."""
+
+from __future__ import annotations
+
+import dataclasses
+import shlex
+import tempfile
+from collections.abc import Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from pipelines.build_folder import is_published, replacement_folder
+from pipelines.errors import PipelineError
+from pipelines.planning.plan import Plan, PlanOptions, make_plan
+from pipelines.recordings.musicnet import list_sources
+from pipelines.run_state import unfinished_rejects
+from pipelines.writing.label_writer import inspect_and_keep
+from pipelines.writing.window_cutter import WindowCutter
+from schemas import Dataset, FeatureConfig, Storage
+from schemas.mel import MelTransform
+from schemas.rejects import Reject, printable
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Refusals:
+    """What one run refused: a table of `tables.REJECTS`.
+
+    `input_root` is known of a run that did not finish; a dataset does not say what it was made of.
+    """
+
+    features: FeatureConfig
+    rejects: pa.Table
+    finished: bool
+    input_root: str | None
+
+
+def read_refusals(output: str) -> list[Refusals]:
+    """Of the dataset in `output`, and of an unfinished run that was to make or replace it.
+
+    Raises `PipelineError` where there is neither.
+    """
+    storage = Storage(output)
+    found = []
+    if is_published(storage):
+        dataset = Dataset(output)
+        found.append(Refusals(dataset.config, dataset.rejects(), True, None))
+    for place in [output, replacement_folder(output)] if storage.is_local else [output]:
+        unfinished = unfinished_rejects(Storage(place))
+        if unfinished:
+            input_root, features, rejects = unfinished
+            found.append(Refusals(features, rejects, False, input_root))
+    if not found:
+        raise PipelineError(f"{output}: holds neither a dataset nor the work of a run")
+    return found
+
+
+def refusals_text(refusals: Refusals, output: str) -> str:
+    """A line per reject, and the command that tries one of the recordings again."""
+    rows = refusals.rejects.to_pylist()
+    run = "the dataset" if refusals.finished else "a run that did not finish"
+    lines = [f"{output}: refused by {run}: {len(rows)}"]
+    for row in rows:
+        name = printable(row["recording_id"]) or "all recordings"
+        position = "" if row["position"] is None else f" at {row['position']}"
+        lines.append(f"  {name}: {row['stage']}{position}: {row['reason']}: {row['message']}")
+    names = [row["recording_id"] for row in rows if row["recording_id"]]
+    if names:
+        # One that a shell can be given on one line, where there is one.
+        name = min(names, key=lambda name: name != printable(name))
+        root = refusals.input_root or "ROOT"
+        command = ["python", "-m", "pipelines", "rejects", output, f"--replay={name}"]
+        lines.append("try one again, without touching anything:")
+        lines.append(f"  {shlex.join([*command, '--input', root])}")
+    return "\n".join(lines)
+
+
+def replay(recording_id: str, input_root: str, features: FeatureConfig) -> dict[str, Any]:
+    """Inspects one recording and cuts all its windows, as a run would; JSON-ready.
+
+    Raises `PipelineError` where there is no such recording.
+    """
+    sources, listing_rejects = list_sources(input_root)
+    rejects = [reject for reject in listing_rejects if reject.recording_id == recording_id]
+    chosen = [source for source in sources if source.recording_id == recording_id]
+    if not chosen and not rejects:
+        raise PipelineError(f"{input_root}: holds no recording {recording_id!r}")
+    windows = 0
+    for source in chosen:
+        with tempfile.TemporaryDirectory() as scratch:
+            inspected = inspect_and_keep(source, input_root, scratch, features)
+            rejects += inspected.rejects
+            if inspected.accepted and inspected.row["windows"]:
+                windows = inspected.row["windows"]
+                plan = make_plan([inspected], [], PlanOptions(features, shard_megabytes=1e6))
+                rejects += _refused_windows(plan, input_root, scratch)
+    return {
+        "recording_id": recording_id,
+        "windows": windows,
+        "rejects": [dataclasses.asdict(reject) for reject in rejects],
+    }
+
+
+def _refused_windows(plan: Plan, input_root: str, build_root: str) -> Sequence[Reject]:
+    transform = MelTransform.from_config(plan.config)
+    cutter = WindowCutter(transform, input_root=input_root, build_root=build_root)
+    rejects = []
+    for split, shards in plan.shards.items():
+        for number in range(shards):
+            cut = cutter.cut(plan, plan.shard_windows(split, number))
+            rejects += [each for each in cut if isinstance(each, Reject)]
+    return sorted(rejects, key=lambda reject: reject.position or 0)
+
+
+def replay_text(result: dict[str, Any]) -> str:
+    """The same for people."""
+    name, rejects = printable(result["recording_id"]), result["rejects"]
+    lines = [f"{each['reason']}: {each['message']}" for each in rejects]
+    return "\n".join([*lines, f"{name}: windows: {result['windows']}; refused: {len(rejects)}"])

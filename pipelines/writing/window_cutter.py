@@ -1,0 +1,182 @@
+"""Cutting windows out of recordings: every feature, from the recordings' files."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import cachetools
+import numpy as np
+from numpy.typing import NDArray
+
+from pipelines.concurrency import prefetch_map
+from pipelines.planning.plan import Plan, PlannedWindow
+from pipelines.recordings.labels import NOTE_COLUMNS, NoteFrames
+from pipelines.recordings.resampling import resampled_range, to_int16
+from pipelines.recordings.wav import WavHeader, WavReader
+from schemas import Storage, Window
+from schemas.errors import UnreadableFileError
+from schemas.mel import MelTransform, decibels
+from schemas.rejects import Reject
+from schemas.storage.ranges import RangeReader
+from schemas.tables import LABELS, labels_file, table_from_bytes
+
+_REMEMBERED_NOTES = 32 << 20
+"""Bytes; the notes of all MusicNet take fewer."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class CutWindow:
+    """A window, and how many of its waveform samples were clipped.
+
+    Reading `read_bytes` of audio took `read_seconds`, and all the rest `compute_seconds`.
+    """
+
+    window: Window
+    clipped_samples: int
+    read_bytes: int
+    read_seconds: float
+    compute_seconds: float
+
+
+class _RejectedWindowError(Exception):
+    """A window cannot be made; `reason` is a code for why."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class _WatchedFile:
+    """A file that is opened by its first read, how long its reads took, and their bytes."""
+
+    def __init__(self, storage: Storage, name: str) -> None:
+        self._storage, self._name = storage, name
+        self._file: RangeReader | None = None
+        self.seconds = 0.0
+        self.nbytes = 0
+
+    def read(self, offset: int, length: int) -> bytes:
+        started = time.perf_counter()
+        self._file = self._file or self._storage.open_ranges(self._name)
+        data = self._file.read(offset, length)
+        self.seconds += time.perf_counter() - started
+        self.nbytes += len(data)
+        return data
+
+    def close(self) -> None:
+        if self._file:
+            self._file.close()
+
+
+class WindowCutter:
+    """Cuts windows out of the recordings of one run.
+
+    It holds a few windows at a time, and remembers what many of them need: notes.
+    """
+
+    def __init__(self, transform: MelTransform, *, input_root: str, build_root: str) -> None:
+        self._transform = transform
+        self._config = transform.config
+        self._input = Storage(input_root)
+        self._build = Storage(build_root)
+        notes: cachetools.LRUCache[str, NoteFrames] = cachetools.LRUCache(
+            _REMEMBERED_NOTES, getsizeof=lambda notes: notes.nbytes
+        )
+        self._notes_of = cachetools.cached(notes, lock=threading.Lock())(self._read_notes)
+
+    def cut(
+        self, plan: Plan, windows: Iterable[PlannedWindow], *, threads: int = 1
+    ) -> Iterator[CutWindow | Reject]:
+        """Windows of a plan, in their order; a reject where one cannot be made.
+
+        The plan is of this run, and has the transform's features. Windows are computed on so many
+        threads, ahead of whoever takes them.
+        """
+        paths, ids = plan.recordings["path"], plan.recordings["recording_id"]
+
+        def cut_or_reject(planned: PlannedWindow) -> CutWindow | Reject:
+            number = planned.recording
+            recording_id, path = ids[number].as_py(), paths[number].as_py()
+            try:
+                return self._cut(recording_id, path, plan.wav(number), planned)
+            except _RejectedWindowError as error:
+                return Reject(recording_id, "window", error.reason, planned.first_frame, str(error))
+
+        return prefetch_map(cut_or_reject, windows, threads=threads)
+
+    def _cut(
+        self, recording_id: str, path: str, wav: WavHeader, planned: PlannedWindow
+    ) -> CutWindow:
+        started = time.perf_counter()
+        config = self._config
+        features: dict[str, NDArray[Any]] = {}
+        clipped = 0
+        audio = _WatchedFile(self._input, path)
+        if "log_mel" in config.features or "waveform" in config.features:
+            samples = self._samples(audio, path, wav, planned)
+            center = config.n_fft // 2
+            if "log_mel" in config.features:
+                features["log_mel"] = self._log_mel(samples, path, planned)
+            if "waveform" in config.features:
+                length = config.window_frames * config.hop_length
+                features["waveform"], clipped = to_int16(samples[center : center + length])
+        if config.has_notes:
+            notes, onsets = self._notes_of(recording_id).piano_rolls(
+                planned.first_frame, config.window_frames, planned.valid_frames
+            )
+            piano_rolls = {"notes": notes, "onsets": onsets}
+            features |= {name: piano_rolls[name] for name in piano_rolls if name in config.features}
+        window = Window(recording_id, planned.first_frame, planned.valid_frames, features)
+        compute_seconds = time.perf_counter() - started - audio.seconds
+        return CutWindow(window, clipped, audio.nbytes, audio.seconds, compute_seconds)
+
+    def _samples(
+        self, audio: _WatchedFile, path: str, wav: WavHeader, planned: PlannedWindow
+    ) -> NDArray[np.float32]:
+        """What the frames and the waveform need, from n_fft / 2 samples before the window."""
+        config = self._config
+        center = config.n_fft // 2
+        start = planned.first_frame * config.hop_length - center
+        last_frame = planned.first_frame + config.window_frames - 1
+        stop = last_frame * config.hop_length + max(center, config.hop_length)
+        try:
+            with contextlib.closing(audio):
+                samples = resampled_range(WavReader(audio, wav, where=path), start, stop, config)
+        except UnreadableFileError as error:
+            if error.reason == "no_permission":
+                raise  # There was one when the recording was inspected.
+            # Where the input lies must not change a byte of the dataset.
+            message = f"{path}: {error.cause}"
+            raise _RejectedWindowError(f"audio_{error.reason}", message) from None
+        if not np.isfinite(samples).all():
+            raise _not_finite(path, planned)
+        return samples
+
+    def _log_mel(
+        self, samples: NDArray[np.float32], path: str, planned: PlannedWindow
+    ) -> NDArray[Any]:
+        config = self._config
+        spec = config.specs()["log_mel"]
+        log_mel = np.full(spec.shape, config.floor_db, spec.dtype)
+        needed = config.n_fft + (planned.valid_frames - 1) * config.hop_length
+        power = self._transform.mel_power(samples[:needed])
+        if not np.isfinite(power).all():
+            raise _not_finite(path, planned)
+        log_mel[: planned.valid_frames] = decibels(power, amin=config.amin)
+        return log_mel
+
+    def _read_notes(self, recording_id: str) -> NoteFrames:
+        name = labels_file(recording_id)
+        data, where = self._build.read_bytes(name), self._build.path(name)
+        table = table_from_bytes(data, LABELS, where=where, columns=NOTE_COLUMNS)
+        return NoteFrames.from_labels(table, self._config)
+
+
+def _not_finite(path: str, planned: PlannedWindow) -> _RejectedWindowError:
+    message = f"{path}: holds samples that are not finite numbers, or too large, in the window at "
+    return _RejectedWindowError("not_finite", f"{message}frame {planned.first_frame}")

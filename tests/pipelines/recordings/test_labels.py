@@ -1,0 +1,136 @@
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipelines.errors import PipelineError
+from pipelines.recordings.labels import NoteFrames, degenerate_count, odd_notes, parse_labels
+from schemas import FeatureConfig
+from schemas.tables import LABELS
+from tests.support.reference import Note, whole_rolls
+
+HEADER = b"start_time,end_time,instrument,note,start_beat,end_beat,note_value\n"
+CONFIG = FeatureConfig(hop_length=256)
+
+
+def table(notes: list[tuple[int, int, int]]) -> pa.Table:
+    rows = [
+        {"start_time": start, "end_time": end, "note": note, "instrument": 1, "note_value": ""}
+        for start, end, note in notes
+    ]
+    return pa.Table.from_pylist(rows, LABELS)
+
+
+def test_musicnets_own_rows_are_read() -> None:
+    rows = b"9182,90078,43,53,4.0,1.5,Dotted Quarter\n9182,33758,42,65,4.0,0.5,Eighth\n"
+    found = parse_labels(HEADER + rows, where="x")[0].to_pylist()
+    assert found[0] == {
+        "start_time": 9182,
+        "end_time": 90078,
+        "instrument": 43,
+        "note": 53,
+        "start_beat": 4.0,
+        "end_beat": 1.5,
+        "note_value": "Dotted Quarter",
+    }
+    assert len(found) == 2
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"start,end\n1,2\n",
+        HEADER + b"1,2,3\n",
+        HEADER[:-1] + b",\xff\n1,2,1,60,0,1,Quarter,5\n",
+        HEADER[:-1] + b",note\n1,2,1,60,0,1,Quarter,61\n",
+        HEADER + b"one,2,1,60,0,1,Quarter\n",
+        HEADER + b",2,1,60,0,1,Quarter\n",
+        HEADER + b"1,2,1,,0,1,Quarter\n",
+    ],
+)
+def test_other_tables_are_refused_by_name(data: bytes) -> None:
+    with pytest.raises(PipelineError, match=r"1727\.csv: "):
+        parse_labels(data, where="1727.csv")
+
+
+@pytest.mark.parametrize("line_end", [b"\n", b"\r\n", b"\r"])
+def test_columns_of_other_names_are_named(line_end: bytes) -> None:
+    data = b'\xef\xbb\xbf"velocity",' + HEADER + b"99,1,2,1,60,0,1,Quarter\n"
+    data = data.replace(b"\n", line_end)
+    table, unknown = parse_labels(data, where="x")
+    assert (table.column_names, unknown) == (LABELS.names, ["velocity"])
+    long = b"x" * 200_000
+    assert parse_labels(HEADER[:-1] + b"," + long + b"\n", where="x")[1] == [long.decode()]
+
+
+def test_degenerate_notes_are_counted() -> None:
+    assert degenerate_count(table([(5, 5, 60), (9, 3, 61), (0, 9, 128)])) == 2
+
+
+FAR = 1 << 62
+
+
+@pytest.mark.parametrize(
+    ("notes", "expected"),
+    [
+        ([(0, 9, 0), (0, 9, 127), (-FAR, 9, 60)], []),
+        ([(0, 9, 5), (0, 9, 128), (0, 9, -1)], [("note_out_of_range", 1)]),
+        ([(FAR, FAR, 5)], [("note_past_end", 0)]),
+        ([(0, FAR, 5)], [("note_end_past_end", 0)]),
+        # Frame 9, the last of ten, is centered at label sample 4,608.
+        ([(4_608, 4_608, 5)], []),
+        ([(0, 4_609, 5)], []),
+        ([(4_609, 4_610, 5)], [("note_past_end", 0)]),
+        ([(0, 5_121, 5)], [("note_end_past_end", 0)]),
+    ],
+)
+def test_what_is_wrong_with_notes_is_named(notes: list, expected: list) -> None:
+    found = odd_notes(table(notes), CONFIG, frames=10)
+    assert [(reason, position) for reason, _, position in found] == expected
+
+
+def test_times_beyond_all_numbers_do_no_harm() -> None:
+    sounding, onsets = NoteFrames.from_labels(
+        table([(-FAR, FAR, 60), (FAR, -FAR, 61), (-FAR, -FAR, 62)]), CONFIG
+    ).piano_rolls(0, 10, 10)
+    assert sounding.sum(axis=0)[60:63].tolist() == [10, 0, 1]
+    assert onsets.sum(axis=0)[60:63].tolist() == [1, 0, 1]
+
+
+def test_a_label_file_without_rows_is_a_table_without_notes() -> None:
+    empty, unknown = parse_labels(HEADER, where="x")
+    assert unknown == []
+    assert degenerate_count(empty) == 0
+    assert odd_notes(empty, CONFIG, frames=10) == []
+    assert len(NoteFrames.from_labels(empty, CONFIG).pitch) == 0
+
+
+notes = st.lists(
+    st.tuples(st.integers(-100, 30_000), st.integers(-100, 40_000), st.integers(0, 127)),
+    max_size=12,
+)
+
+
+@given(notes=notes, first=st.integers(0, 30), frames=st.integers(1, 40), data=st.data())
+def test_rolls_are_the_slice_of_the_whole(
+    notes: list[tuple[int, int, int]], first: int, frames: int, data: st.DataObject
+) -> None:
+    valid = data.draw(st.integers(1, frames))
+    sounding, onsets = NoteFrames.from_labels(table(notes), CONFIG).piano_rolls(
+        first, frames, valid
+    )
+    expected = whole_rolls([Note(*note) for note in notes], first + valid, CONFIG)
+    for found, name in ((sounding, "notes"), (onsets, "onsets")):
+        np.testing.assert_array_equal(found[:valid], expected[name][first:])
+        assert not found[valid:].any()
+
+
+@given(start=st.integers(0, 20_000), length=st.integers(0, 3_000))
+def test_no_note_is_lost(start: int, length: int) -> None:
+    sounding, onsets = NoteFrames.from_labels(
+        table([(start, start + length, 60)]), CONFIG
+    ).piano_rolls(0, 60, 60)
+    assert onsets.sum() == 1
+    assert sounding[onsets == 1].all()

@@ -1,0 +1,185 @@
+import errno
+import io
+import struct
+import wave
+from pathlib import Path
+
+import librosa
+import numpy as np
+import pytest
+import soundfile
+
+from pipelines.errors import RefusedInputError
+from pipelines.recordings.wav import SAMPLE_BYTES, WavReader, read_header
+from schemas import StoreError
+from tests.support.audio_files import Ranges, reader_of
+
+
+def test_channels_are_averaged_as_by_librosa() -> None:
+    file = io.BytesIO()
+    samples = np.random.default_rng(0).uniform(-1, 1, (5_000, 3)).astype(np.float32)
+    soundfile.write(file, samples, 22_050, subtype="FLOAT", format="WAV")
+    found = reader_of(file.getvalue()).read(100, 4_000)
+    np.testing.assert_allclose(found, librosa.to_mono(samples.T)[100:4_000], atol=1e-7)
+
+
+def written(samples: int = 1_000, rate: int = 22_050, **kind: str) -> bytes:
+    file = io.BytesIO()
+    noise = np.random.default_rng(0).uniform(-1, 1, samples).astype(np.float32)
+    soundfile.write(file, noise, rate, **{"format": "WAV", "subtype": "FLOAT", **kind})
+    return file.getvalue()
+
+
+def with_size(data: bytes, marker: bytes, offset: int, form: str, size: int) -> bytes:
+    """`data` with another number at `offset` bytes from the end of `marker`."""
+    place = data.index(marker) + len(marker) + offset
+    return data[:place] + struct.pack(form, size) + data[place + struct.calcsize(form) :]
+
+
+def with_text(data: bytes, text: bytes, *, chunks: int = 1) -> bytes:
+    """`data` with chunks of comment before its samples."""
+    place = data.index(b"data")
+    comment = b"ICMT" + struct.pack("<I", len(text)) + text + bytes(len(text) % 2)
+    listed = b"LIST" + struct.pack("<I", 4 + len(comment)) + b"INFO" + comment
+    return data[:place] + listed * chunks + data[place:]
+
+
+WAV, RF64 = written(), written(format="RF64")
+SILENCE = WAV[: WAV.index(b"data") + 8] + bytes(4_000)
+
+REFUSED = {
+    "no bytes": (b"", "empty"),
+    "not audio": (b"not audio at all", "not_wav"),
+    "half a header": (WAV[:30], "unreadable"),
+    "a header alone": (with_size(WAV, b"data", 0, "<I", 0)[: WAV.index(b"data") + 8], "empty"),
+    "a header of more": (WAV[: WAV.index(b"data") + 8], "truncated"),
+    "cut within a sample": (WAV[:-1], "truncated"),
+    "cut in the middle": (WAV[: len(WAV) // 2], "truncated"),
+    "cut, as RF64": (RF64[:-500], "truncated"),
+    "cut, as WAVEX": (written(format="WAVEX", subtype="PCM_24")[:-500], "truncated"),
+    "cut, with much text": (with_text(WAV, b"x" * 1_500, chunks=9)[:-500], "truncated"),
+    "cut, with an odd text": (with_text(WAV, b"x")[:-500], "truncated"),
+    "nothing but chunks": (WAV[:36] + 20_000 * b"abcd\0\0\0\0", "unreadable"),
+    "two chunks of samples": (
+        WAV.replace(b"data", b"data" + struct.pack("<I", 8) + bytes(8) + b"data"),
+        "unreadable",
+    ),
+    "two chunks of samples, both silent": (
+        SILENCE.replace(b"data", b"data" + struct.pack("<I", 8) + bytes(8) + b"data"),
+        "unreadable",
+    ),
+    "claims 4 GiB": (with_size(WAV, b"data", 0, "<I", 2**32 - 1), "truncated"),
+    "claims 2 GiB": (with_size(WAV, b"data", 0, "<I", 2**31 - 1), "truncated"),
+    "claims 1 TB": (with_size(RF64, b"ds64", 12, "<Q", 10**12), "truncated"),
+    "1 Hz": (written(rate=1), "sample_rate"),
+    "2 GHz": (with_size(WAV, b"fmt ", 8, "<I", 2 * 10**9), "sample_rate"),
+    "FLAC": (written(format="FLAC", subtype="PCM_16"), "not_wav"),
+    "MP3": (written(format="MP3", subtype="MPEG_LAYER_III"), "not_wav"),
+    "ADPCM": (written(subtype="MS_ADPCM"), "format"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+@pytest.mark.parametrize("on_disk", [False, True])
+def test_what_is_no_whole_wav_file_is_refused(name: str, on_disk: bool, tmp_path: Path) -> None:
+    data, reason = REFUSED[name]
+    (tmp_path / "x.wav").write_bytes(data)
+    with (tmp_path / "x.wav").open("rb") if on_disk else io.BytesIO(data) as file:
+        with pytest.raises(RefusedInputError, match=r"^x\.wav: ") as caught:
+            read_header(file, where="x.wav")
+        assert caught.value.reason == reason
+        assert file.seek(0) == 0, "the file is still the caller's"
+
+
+@pytest.mark.parametrize("kind", ["WAV", "WAVEX", "RF64"])
+@pytest.mark.parametrize("subtype", sorted(SAMPLE_BYTES))
+def test_every_form_of_wav_is_read(kind: str, subtype: str) -> None:
+    data = written(format=kind, subtype=subtype)
+    expected = soundfile.read(io.BytesIO(data), dtype="float32")[0]
+    np.testing.assert_array_equal(reader_of(data).read(100, 900), expected[100:900])
+
+
+def test_text_in_a_header_is_no_part_of_it() -> None:
+    for text in (b"data : 999999999\n", b"x" * 5_000, b"data\xff\xff\xff\xff"):
+        data = with_text(WAV, text)
+        assert read_header(io.BytesIO(data), where="x").samples == 1_000
+
+
+@pytest.mark.parametrize("subtype", sorted(SAMPLE_BYTES))
+def test_big_endian_files_are_read(subtype: str) -> None:
+    data = written(endian="BIG", subtype=subtype)
+    assert data[:4] == b"RIFX"
+    expected = soundfile.read(io.BytesIO(data), dtype="float32")[0]
+    np.testing.assert_array_equal(reader_of(data).read(100, 900), expected[100:900])
+    with pytest.raises(RefusedInputError) as caught:
+        read_header(io.BytesIO(data[:-500]), where="x")
+    assert caught.value.reason == "truncated"
+
+
+def test_chunks_after_the_samples_do_no_harm() -> None:
+    data = WAV + b"LIST" + struct.pack("<I", 4) + b"abcd"
+    assert read_header(io.BytesIO(data), where="x").samples == 1_000
+
+
+def test_a_block_at_a_time_gives_the_same_samples() -> None:
+    """A megabyte is read at once, however many channels there are."""
+    samples = np.random.default_rng(0).uniform(-1, 1, (9_000, 64)).astype(np.float32)
+    file = io.BytesIO()
+    soundfile.write(file, samples, 22_050, subtype="FLOAT", format="WAV")
+    found = reader_of(file.getvalue()).read(50, 8_999)
+    np.testing.assert_allclose(found, samples.mean(axis=1)[50:8_999], atol=1e-6)
+
+
+def test_a_header_says_length_rate_and_channels(tmp_path: Path) -> None:
+    with wave.open(str(tmp_path / "a.wav"), "wb") as file:
+        file.setparams((2, 2, 8_000, 0, "NONE", ""))
+        file.writeframes(bytes(4 * 123))
+    with (tmp_path / "a.wav").open("rb") as file:
+        header = read_header(file, where="a.wav")
+    assert (header.samples, header.sample_rate, header.channels) == (123, 8_000, 2)
+
+
+def test_a_disk_that_fails_is_a_refusal() -> None:
+    class Failing(Ranges):
+        def read(self, offset: int, length: int) -> bytes:
+            raise OSError(errno.EIO, "Input/output error")
+
+    reader = WavReader(Failing(WAV), read_header(io.BytesIO(WAV), where="x"), where="x")
+    with pytest.raises(RefusedInputError, match=r"^x: cannot be read: Input/output") as caught:
+        reader.read(0, 100)
+    assert caught.value.reason == "unreadable"
+
+
+def test_a_file_that_has_become_shorter_is_refused() -> None:
+    wav = read_header(io.BytesIO(WAV), where="x")
+    reader = WavReader(Ranges(WAV[: len(WAV) // 2]), wav, where="x")
+    assert len(reader.read(0, 400)) == 400
+    with pytest.raises(RefusedInputError, match=r"^x: holds .* was cut short") as caught:
+        reader.read(400, 600)
+    assert caught.value.reason == "truncated"
+
+
+class FailingFile(io.BytesIO):
+    """A file in a store that fails when its bytes from some place on are asked for."""
+
+    def __init__(self, data: bytes, fails_at: int) -> None:
+        super().__init__(data)
+        self._fails_at = fails_at
+
+    def read(self, nbytes: int | None = -1) -> bytes:
+        if self.tell() + (nbytes or 0) > self._fails_at:
+            raise StoreError("the store did not answer")
+        return super().read(nbytes)
+
+    def fileno(self) -> int:
+        raise OSError
+
+
+@pytest.mark.parametrize("fails_at", [2, 40, 50_000, 100_050])
+def test_a_store_that_fails_within_a_header_refuses_nothing(fails_at: int) -> None:
+    """libsndfile would take the failure for the end of the file."""
+    whole = written()
+    data = whole[:36] + b"LIST" + struct.pack("<I", 100_000) + bytes(100_000) + whole[36:]
+    assert read_header(FailingFile(data, len(data)), where="x").samples == 1_000
+    with pytest.raises(StoreError, match="the store did not answer"):
+        read_header(FailingFile(data, fails_at), where="x")

@@ -1,0 +1,79 @@
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from pipelines.concurrency import prefetch_map
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_results_come_in_the_order_of_the_items(threads: int) -> None:
+    slow = threading.Event()
+
+    def square(number: int) -> int:
+        if number % 5 == 0:
+            slow.wait(0.01)
+        return number**2
+
+    squares = [number**2 for number in range(40)]
+    assert list(prefetch_map(square, range(40), threads=threads)) == squares
+    assert list(prefetch_map(square, [], threads=threads)) == []
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_items_are_taken_no_further_ahead_than_promised(threads: int) -> None:
+    taken = []
+
+    def items() -> Iterator[int]:
+        for number in range(99):
+            taken.append(number)
+            yield number
+
+    for given, _ in enumerate(prefetch_map(str, items(), threads=threads)):
+        assert len(taken) - given <= 2 * threads
+
+
+def test_threads_work_at_the_same_time() -> None:
+    both = threading.Barrier(2, timeout=10)
+    assert len(list(prefetch_map(lambda _: both.wait(), range(2), threads=2))) == 2
+
+
+def test_an_error_is_raised_where_its_result_would_have_been() -> None:
+    results = prefetch_map(lambda number: 1 // (3 - number), range(9), threads=2)
+    assert [next(results) for _ in range(3)] == [0, 0, 1]
+    with pytest.raises(ZeroDivisionError):
+        next(results)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_an_interruption_comes_through_at_once(threads: int) -> None:
+    main = threading.current_thread()
+    helper_is_busy, done = threading.Event(), threading.Event()
+
+    def interrupted(number: int) -> int:
+        if threading.current_thread() is main:
+            if threads > 1:
+                helper_is_busy.wait(10)
+            raise KeyboardInterrupt
+        helper_is_busy.set()
+        done.wait(10)
+        return number
+
+    with pytest.raises(KeyboardInterrupt):
+        next(prefetch_map(interrupted, range(9), threads=threads))
+    done.set()
+
+
+@pytest.mark.parametrize("closed", [False, True])
+def test_no_thread_is_left(closed: bool) -> None:
+    before = threading.active_count()
+    results = prefetch_map(str, range(99), threads=4)
+    next(results)
+    if closed:
+        results.close()
+    else:
+        list(results)
+    for thread in threading.enumerate():
+        if thread.name.startswith("prefetch_map"):
+            thread.join(10)
+    assert threading.active_count() <= before

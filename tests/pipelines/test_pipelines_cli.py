@@ -1,0 +1,129 @@
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from pipelines.cli import main, split_at_dashes
+from schemas import Dataset
+from tests.support.tiny_musicnet import CONFIG, Tiny, write_tiny_musicnet
+
+
+def test_beams_options_follow_two_dashes() -> None:
+    assert split_at_dashes(["a", "--b", "--", "--c", "--"]) == (["a", "--b"], ["--c", "--"])
+    assert split_at_dashes(["a"]) == (["a"], [])
+
+
+def test_the_whole_way_by_command_lines(tiny_root: Path, tmp_path: Path, capsys) -> None:
+    out, features = str(tmp_path / "out"), tmp_path / "features.json"
+    features.write_text('{"window_frames": 64, "stride_frames": 32, "dtype": "float16"}')
+    arguments = ["preprocess", "--input", str(tiny_root), "--output", out, "--format", "both",
+                 "--config", str(features), "--features", "log_mel,onsets", "--json"]  # fmt: skip
+    assert main([*arguments, "--", "--job_name=x"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    config = Dataset(out).config
+    assert (config.features, config.dtype, config.stride_frames) == (
+        ("log_mel", "onsets"),
+        "float16",
+        32,
+    )
+    assert result["fingerprint"] == Dataset(out).manifest.fingerprint
+    assert main(["verify", out, "--json"]) == 0
+    verified = json.loads(capsys.readouterr().out)
+    assert verified["defects"] == []
+    assert 0 < verified["samples"]["stored"] == verified["samples"]["total"]
+    picture = tmp_path / "x.png"
+    assert main(["inspect", out, "--plot", str(picture), "--windows", "1"]) == 0
+    assert picture.exists()
+    assert "log_mel   <f2 [64, 128] dB" in capsys.readouterr().out
+    (tmp_path / "out/recordings.parquet").unlink()
+    assert main(["verify", out]) == 1
+    assert "recordings.parquet: is missing; concerns every window\n" in capsys.readouterr().out
+    assert main(["verify", out, "--json"]) == 1
+    (defect,) = json.loads(capsys.readouterr().out)["defects"]
+    assert defect == {"file": "recordings.parquet", "problem": "is missing", "windows": None}
+
+
+def test_splits_and_tails_are_chosen(tiny_root: Path, tmp_path: Path) -> None:
+    """Recordings 101 and 102 play the work of 201, MusicNet's own test recording."""
+    splits = tmp_path / "splits.csv"
+    splits.write_text("id,split\n101,test\n102,train\n103,train\n104,train\n105,validation\n"
+                      "201,train\n999,train\n")  # fmt: skip
+    config = tmp_path / "config.json"
+    config.write_text(json.dumps(CONFIG.to_dict()))
+
+    def run(out: str, *more: str) -> Dataset:
+        arguments = ["preprocess", "--input", str(tiny_root), "--output", str(tmp_path / out)]
+        assert main([*arguments, "--config", str(config), *more]) == 0
+        return Dataset(tmp_path / out)
+
+    def of(dataset: Dataset, split: str) -> list[str]:
+        rows = dataset.recordings().to_pylist()
+        return [row["recording_id"] for row in rows if row["split"] == split]
+
+    own = run("own", "--splits", str(splits))
+    assert of(own, "test") == ["101"]
+    assert of(own, "validation") == ["105"]
+    disjoint = run("disjoint", "--test-split", "work-disjoint", "--tail", "drop")
+    assert of(disjoint, "test") == ["101", "102", "201"]
+    assert disjoint.config.tail == "drop"
+    assert sum(disjoint.recordings()["dropped_samples"].to_pylist()) > 0
+    for out in ("own", "disjoint"):
+        assert main(["verify", str(tmp_path / out)]) == 0
+
+
+def test_ctrl_c_stops_a_run_and_the_same_command_goes_on(tmp_path: Path) -> None:
+    root = write_tiny_musicnet(tmp_path / "in", [Tiny(name, seconds=60) for name in "1234"])
+    out = tmp_path / "out"
+    command = [sys.executable, "-m", "pipelines", "preprocess", "--input", str(root),
+               "--output", str(out), "--shard-mb", "1", "--workers", "2", "--json"]  # fmt: skip
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    while not list(out.glob("_work/plan.json")):
+        assert process.poll() is None
+        time.sleep(0.001)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate()
+    assert process.returncode == 130, errors
+    assert b"interrupted; the same command goes on" in errors
+    assert not (out / "dataset.json").exists()
+    run = subprocess.run(command, capture_output=True)
+    assert run.returncode == 0
+    assert (out / "dataset.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["preprocess", "--input", "IN", "--output", "OUT", "--", "--nonsense"], "'--nonsense'"),
+        (["preprocess", "--input", "/missing", "--output", "OUT"], "/missing: no such folder"),
+        (["preprocess", "--input", "IN", "--output", "OUT", "--features", "x"], "features=('x',)"),
+        (["preprocess", "--input", "IN", "--output", "OUT", "--config", "/x.json"], "/x.json"),
+        (["preprocess", "--input", "", "--output", "OUT"], "must each name a folder"),
+        (["preprocess", "--input", "IN", "--output", ""], "must each name a folder"),
+        (["preprocess", "--input", "IN", "--output", "/"], "cannot be a dataset's folder"),
+        (["preprocess", "--input", "IN", "--output", "OUT", "--splits", ""], "is a folder"),
+        (["preprocess", "--input", "IN", "--output", "OUT", "--features", ""], "features=('',)"),
+        (["inspect", "/missing"], "no whole dataset here"),
+        (["verify", "/missing", "--", "--x"], "options after '--' are Beam's"),
+    ],
+)
+def test_failures_are_one_readable_message(
+    arguments: list[str], told: str, tiny_root: Path, tmp_path: Path
+) -> None:
+    places = {"IN": str(tiny_root), "OUT": str(tmp_path / "out")}
+    command = [sys.executable, "-m", "pipelines", *(places.get(each, each) for each in arguments)]
+    run = subprocess.run(command, capture_output=True, text=True)
+    assert run.returncode in (1, 2)
+    (error,) = [line for line in run.stderr.splitlines() if line.startswith("error: ")]
+    assert told in error
+    assert "Traceback" not in run.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(tiny_dataset: Path) -> None:
+    command = f"{sys.executable} -m pipelines inspect --json {tiny_dataset} | true"
+    run = subprocess.run(["sh", "-c", command], capture_output=True, text=True)
+    assert run.stderr == ""

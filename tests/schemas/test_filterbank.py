@@ -1,0 +1,48 @@
+import librosa
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from schemas import PRESETS, FeatureConfig
+from schemas.filterbank import hann_window, mel_filters
+from schemas.mel import MelTransform
+
+
+@st.composite
+def configs(draw: st.DrawFn) -> FeatureConfig:
+    sample_rate = draw(st.sampled_from([8_000, 16_000, 22_050, 44_100, 48_000]))
+    n_fft = 2 * draw(st.integers(16, 2_048))
+    fmax = draw(st.floats(200, sample_rate / 2))
+    return FeatureConfig(
+        sample_rate=sample_rate,
+        n_fft=n_fft,
+        win_length=draw(st.integers(1, n_fft)),
+        n_mels=draw(st.integers(1, 256)),
+        fmin=draw(st.just(0.0) | st.floats(0, 0.9 * fmax)),
+        fmax=fmax,
+    )
+
+
+@pytest.mark.filterwarnings("ignore:Empty filters")
+@settings(deadline=None)
+@given(st.sampled_from(list(PRESETS.values())) | configs())
+def test_window_and_filters_are_librosas_to_the_last_bit(config: FeatureConfig) -> None:
+    window = librosa.filters.get_window("hann", config.win_length, fftbins=True)
+    centered = librosa.util.pad_center(window, size=config.n_fft).astype(np.float32)
+    np.testing.assert_array_equal(hann_window(config), centered)
+    filters = librosa.filters.mel(
+        sr=config.sample_rate,
+        n_fft=config.n_fft,
+        n_mels=config.n_mels,
+        fmin=config.fmin,
+        fmax=config.fmax,
+        dtype=np.float32,
+    )
+    np.testing.assert_array_equal(mel_filters(config), filters)
+    assert mel_filters(config).dtype == hann_window(config).dtype == np.float32
+
+
+def test_filters_that_hold_no_frequency_are_told() -> None:
+    with pytest.warns(UserWarning, match="of 200 mel bins will hold silence alone"):
+        MelTransform.from_config(FeatureConfig(n_fft=512, win_length=512, n_mels=200))

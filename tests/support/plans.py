@@ -1,0 +1,36 @@
+"""Plans of recordings that are only described."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pipelines.planning.plan import Plan, PlanOptions, make_plan
+from pipelines.recordings.inspection import Inspected
+from pipelines.recordings.musicnet import Source
+from pipelines.recordings.wav import WavHeader
+from schemas import FeatureConfig
+from schemas.rejects import Reject
+
+CONFIG = FeatureConfig(window_frames=10, stride_frames=10, hop_length=100, sample_rate=22_050)
+
+
+def inspected(number: int, samples: int, group: str = "train", ok: bool = True) -> Inspected:
+    name = f"{number:04d}"
+    source = Source(name, group, f"{group}_data/{name}.wav", None, {})
+    frames = CONFIG.frame_count(samples)
+    row: dict[str, Any] = {
+        "recording_id": name,
+        "path": source.audio_path,
+        "status": "ok" if ok else "rejected",
+    }
+    wav = WavHeader(samples, CONFIG.sample_rate, 1, "FLOAT", False, 44) if ok else None
+    if wav:
+        facts = {"samples": samples, "sample_rate": wav.sample_rate, "channels": wav.channels}
+        row |= {**facts, "frames": frames, "windows": CONFIG.window_count(frames)}
+    rejects = () if ok else (Reject(name, "audio", "audio_unreadable", None, f"{name}: bad"),)
+    return Inspected(source, "v", wav, row, None, rejects)
+
+
+def plan_of(found: list[Inspected], config: FeatureConfig = CONFIG, **changed: Any) -> Plan:
+    options = {"shard_megabytes": 5 * config.window_bytes / 1e6, **changed}
+    return make_plan(found, [], PlanOptions(config, **options))

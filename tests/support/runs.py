@@ -1,0 +1,20 @@
+"""The options of a run on a tiny input."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+from pipelines.planning.plan import PlanOptions
+from pipelines.preprocess import PreprocessOptions
+from tests.support.tiny_musicnet import CONFIG
+
+PLAN = PlanOptions(CONFIG, shard_megabytes=0.1)
+
+
+def options(
+    root: Path, output: Path, *, plan: PlanOptions = PLAN, **changed: Any
+) -> PreprocessOptions:
+    made = PreprocessOptions(str(root), str(output), plan, formats=("tfrecord", "hdf5"))
+    return dataclasses.replace(made, **changed)

@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from schemas import Dataset
+from tests.support.dataset_factory import FRAMES, make_dataset
+from training import TrainingError, likelihood, open_dataset
+from training.baselines import fit_baselines
+from training.evaluate import (
+    Evaluation,
+    evaluate,
+    paired_differences,
+    valid_levels,
+    works_shared_with_training,
+)
+from training.trained_model import load_trained
+
+
+@pytest.fixture(scope="module")
+def evaluation(small_dataset: Path, small_run: Path) -> Evaluation:
+    return evaluate(str(small_run), str(small_dataset))
+
+
+def test_every_scorer_has_the_bits_of_the_same_frames(
+    evaluation: Evaluation, small_dataset: Path, small_run: Path
+) -> None:
+    model = load_trained(small_run).model
+    train = [levels for _, levels in valid_levels(open_dataset(small_dataset))]
+    histogram, autoregression = fit_baselines(train, 8)
+    expected: dict[str, list[np.ndarray]] = {"model": [], "histogram": [], "autoregression": []}
+    for _, levels in valid_levels(open_dataset(small_dataset, "test")):
+        log_prob = likelihood.log_prob(model(levels[np.newaxis]), levels[np.newaxis]).numpy()
+        expected["model"].append(-log_prob[0, 2:] / np.log(2))
+        expected["histogram"].append(histogram.bits(levels))
+        expected["autoregression"].append(autoregression.bits(levels))
+    for name, parts in expected.items():
+        every = np.concatenate(parts)
+        assert len(every) == evaluation.frames
+        assert evaluation.bits[name] == pytest.approx(every.mean(), rel=1e-4)
+
+
+def test_recordings_add_up(evaluation: Evaluation) -> None:
+    scores = evaluation.recordings
+    assert [score.recording_id for score in scores] == ["test-0", "test-1", "test-2"]
+    # Recordings of 130, 140 and 90 frames have two windows each, whose first frames score nothing.
+    assert [score.frames for score in scores] == [frames - 4 for frames in FRAMES["test"]]
+    total = sum(score.frames * score.bits["model"] for score in scores)
+    assert evaluation.bits["model"] == pytest.approx(total / evaluation.frames)
+    differences = [score.bits["histogram"] - score.bits["model"] for score in scores]
+    assert evaluation.paired["histogram"][0] == pytest.approx(np.mean(differences))
+
+
+def test_works_shared_with_training_are_counted(
+    evaluation: Evaluation, small_dataset: Path
+) -> None:
+    assert evaluation.sharing_a_work == 2
+    dataset = Dataset(small_dataset)
+    assert works_shared_with_training(dataset, {"test-1"}) == 0
+    assert works_shared_with_training(dataset, {"train-0", "validation-0"}) == 0
+
+
+def test_paired_differences_of_one_recording_have_no_error() -> None:
+    assert paired_differences([np.array([2, 2, 6, 8])]) == {
+        "histogram": (2.0, None),
+        "autoregression": (3.0, None),
+    }
+
+
+def test_other_features_are_refused(small_run: Path, tiny_dataset: Path) -> None:
+    with pytest.raises(TrainingError, match="features differ"):
+        evaluate(str(small_run), str(tiny_dataset))
+
+
+def test_a_folder_without_a_run_is_refused(small_dataset: Path, tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="there is no run here; make one with"):
+        evaluate(str(tmp_path), str(small_dataset))
+
+
+def test_the_data_may_be_another_dataset_of_the_same_features(
+    small_run: Path, tmp_path: Path
+) -> None:
+    other = make_dataset(tmp_path, seed=1)
+    assert evaluate(str(small_run), str(other), "validation").split == "validation"

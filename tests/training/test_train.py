@@ -1,0 +1,145 @@
+from __future__ import annotations
+
+import dataclasses
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.support.dataset_factory import make_dataset
+from training import TrainingError
+from training.checkpoints import Checkpoints
+from training.config import LoopConfig, ModelConfig, TrainingConfig
+from training.runs import CHECKPOINTS
+from training.train import TrainingResult, train
+
+MODEL = ModelConfig(units=(8,))
+TRAINING = TrainingConfig(batch_size=4, seed=3)
+
+
+def run(data: Path, run_dir: Path, steps: int, *, resume: bool = False) -> TrainingResult:
+    loop = LoopConfig(steps=steps, validation_interval=4)
+    return train(str(data), str(run_dir), MODEL, TRAINING, loop, resume=resume)
+
+
+def latest(run_dir: Path) -> tuple[dict, list[np.ndarray]]:
+    checkpoints = Checkpoints(run_dir / CHECKPOINTS)
+    progress, weights, optimizer = checkpoints.load(checkpoints.latest() or "")
+    return dataclasses.asdict(progress), weights + optimizer
+
+
+def assert_same_run(ours: Path, theirs: Path) -> None:
+    """Equal steps, reader states, weights and optimizer variables, bit for bit."""
+    (mine, my_arrays), (other, other_arrays) = latest(ours), latest(theirs)
+    assert (mine["step"], mine["reader"]) == (other["step"], other["reader"])
+    for array, expected in zip(my_arrays, other_arrays, strict=True):
+        np.testing.assert_array_equal(array, expected)
+
+
+def test_it_learns(small_dataset: Path, tmp_path: Path) -> None:
+    result = run(small_dataset, tmp_path, 40)
+    bits = [bits for _, bits in latest(tmp_path)[0]["validations"]]
+    assert result.best_validation_bits == min(bits)
+    assert min(bits) < bits[0] - 0.05
+    assert list((tmp_path / "tensorboard").glob("events*"))
+
+
+def test_stopping_and_resuming_changes_nothing(small_dataset: Path, tmp_path: Path) -> None:
+    run(small_dataset, tmp_path / "at once", 11)
+    for steps in (3, 8, 11):
+        run(small_dataset, tmp_path / "in parts", steps, resume=steps > 3)
+    assert_same_run(tmp_path / "in parts", tmp_path / "at once")
+
+
+def stopped_by(number: signal.Signals, command: list[str], run_dir: Path) -> str:
+    """Starts `command`, signals it after its next checkpoint, and returns what it said."""
+    index = run_dir / CHECKPOINTS / "index.json"
+    before = index.read_text() if index.exists() else None
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 60
+    while not index.exists() or index.read_text() == before:
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    process.send_signal(number)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130, said
+    return said
+
+
+def test_signals_save_what_was_done(small_dataset: Path, tmp_path: Path) -> None:
+    """A process that is asked to stop exits with 130; resumed, it ends as if never stopped."""
+    stopped = tmp_path / "stopped"
+    command = [sys.executable, "-m", "training", "train", "--data", str(small_dataset)]
+    command += ["--run-dir", str(stopped), "--validation-interval", "4", "--steps", "100000"]
+    settings = ["--units", "8", "--batch-size", "4", "--seed", "3"]
+    said = stopped_by(signal.SIGINT, command + settings, stopped)
+    assert "go on with: python -m training train" in said
+    assert "Traceback" not in said
+    at_first = latest(stopped)[0]["step"]
+    stopped_by(signal.SIGTERM, [*command, "--resume"], stopped)
+    steps = latest(stopped)[0]["step"]
+    assert steps > at_first
+    run(small_dataset, tmp_path / "at once", steps)
+    assert_same_run(stopped, tmp_path / "at once")
+
+
+def test_a_run_is_not_overwritten(small_dataset: Path, small_run: Path) -> None:
+    with pytest.raises(TrainingError, match="holds a run already; go on with it"):
+        run(small_dataset, small_run, 5)
+
+
+def test_only_a_run_is_resumed(small_dataset: Path, tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="holds no run to resume"):
+        run(small_dataset, tmp_path, 5, resume=True)
+
+
+def test_another_dataset_or_model_is_refused(
+    small_dataset: Path, small_run: Path, tmp_path: Path
+) -> None:
+    other = make_dataset(tmp_path, seed=1)
+    with pytest.raises(TrainingError, match=r"dataset fingerprint is .* there and .* here"):
+        run(other, small_run, 5, resume=True)
+    with pytest.raises(TrainingError, match="seed is 0 there and 3 here"):
+        run(small_dataset, small_run, 5, resume=True)
+
+
+def test_budget_too_small_for_both_splits(small_dataset: Path, tmp_path: Path) -> None:
+    loop = LoopConfig(memory_bytes=2**10)
+    with pytest.raises(TrainingError, match="give at least 1 MB"):
+        train(str(small_dataset), str(tmp_path / "run"), MODEL, TRAINING, loop)
+    assert not (tmp_path / "run").exists()
+
+
+def test_weights_that_run_away_are_an_error(small_dataset: Path, tmp_path: Path) -> None:
+    wild = TrainingConfig(batch_size=4, learning_rate=1e38)
+    with pytest.raises(TrainingError, match="start another run with a smaller --learning-rate"):
+        train(str(small_dataset), str(tmp_path), MODEL, wild, LoopConfig(steps=20))
+
+
+def test_damaged_windows_are_reported(tmp_path: Path) -> None:
+    root = make_dataset(tmp_path / "data", formats=("tfrecord",))
+    shard = root / "train" / "00000-of-00003.tfrecord"
+    shard.write_bytes(shard.read_bytes()[:-100])
+    result = run(root, tmp_path / "run", 5)
+    assert len(result.damaged_windows) == 1
+    assert "the file was cut short" in result.damaged_windows[0]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"batch_size": 0},
+        {"learning_rate": 0.0},
+        {"clip_norm": -1.0},
+        {"seed": -1},
+        {"input_noise_db": -1},
+    ],
+)
+def test_impossible_settings_are_refused(values: dict) -> None:
+    with pytest.raises(TrainingError, match=next(iter(values))):
+        TrainingConfig(**values)
