@@ -15,8 +15,9 @@ from typing import Any
 from pipelines.concurrency import available_cores
 from pipelines.engine import LOCAL_RUNNER
 from pipelines.engine.worker_processes import prepare_workers
+from pipelines.errors import PipelineError
 from pipelines.planning.splits import TEST_SPLITS
-from schemas import PRESETS, FeatureConfig, StoreError
+from schemas import PRESETS, DuetError, FeatureConfig
 from schemas.features import FEATURE_NAMES
 from schemas.shards import FORMATS, SPLITS
 
@@ -52,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             file=sys.stderr,
         )
         return 1
-    except (StoreError, ValueError, OSError) as error:
+    except (DuetError, OSError) as error:
         if options.debug:
             raise
         print(f"error: {error}", file=sys.stderr)
@@ -253,7 +254,9 @@ def _rejects(options: argparse.Namespace) -> int:
         return _show(options, {"rejects": rows}, text)
     input_root = options.input or found[-1].input_root
     if input_root is None:
-        raise ValueError("--replay needs --input ROOT: a dataset does not say what it was made of")
+        raise PipelineError(
+            "--replay needs --input ROOT: a dataset does not say what it was made of"
+        )
     result = replay(options.replay, input_root, found[-1].features)
     _show(options, result, replay_text(result))
     return 1 if result["rejects"] else 0

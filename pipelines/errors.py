@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from schemas.errors import UnreadableFileError
+from schemas.errors import DuetError, UnreadableFileError
 
 
-class PipelineError(ValueError):
+class PipelineError(DuetError):
     """Input, output or options cannot be worked with.
 
     The message says what was wrong, where (file, recording, position) and what to do about it.

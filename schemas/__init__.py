@@ -1,7 +1,7 @@
 """The contract between `pipelines` and `training`: what a dataset is, on disk and in memory."""
 
 from schemas.dataset import Dataset
-from schemas.errors import DamagedDataError, DatasetError, StoreError
+from schemas.errors import DamagedDataError, DatasetError, DuetError, StoreError
 from schemas.features import PRESETS, FeatureConfig, FeatureSpec
 from schemas.manifest import Manifest
 from schemas.permutation import invert, permutation_key, permute
@@ -13,6 +13,7 @@ __all__ = [
     "DamagedDataError",
     "Dataset",
     "DatasetError",
+    "DuetError",
     "FeatureConfig",
     "FeatureSpec",
     "Manifest",

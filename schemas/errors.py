@@ -1,18 +1,26 @@
-"""The errors of the dataset contract."""
+"""The root of all errors that are told to a user, and those of the dataset contract."""
 
 from __future__ import annotations
 
 from typing import Self
 
 
-class DatasetError(ValueError):
+class DuetError(Exception):
+    """The root of every error that the project raises on purpose.
+
+    Its message is for the user: what was wrong, where, and what to do about it. Any other exception
+    that leaves a command is a fault of the project.
+    """
+
+
+class DatasetError(DuetError):
     """Something about a dataset, its configuration or its files is wrong.
 
     The message says what was wrong, where (file, window, position) and what to do about it.
     """
 
 
-class StoreError(RuntimeError):
+class StoreError(DuetError):
     """A store cannot be reached, does not know us, or goes on failing; so may a shared disk.
 
     That says nothing about the file that was asked for, so it is no `DatasetError`: nothing is

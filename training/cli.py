@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from schemas.errors import StoreError
+from schemas.errors import DuetError
 from schemas.shards import SPLITS
 from training.config import KINDS, LoopConfig, ModelConfig, TrainingConfig
 from training.runs import is_run, read_run
@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("\ninterrupted", file=sys.stderr)
         return INTERRUPTED
-    except (StoreError, ValueError, OSError) as error:
+    except (DuetError, OSError) as error:
         if options.debug:
             raise
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)

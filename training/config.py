@@ -41,8 +41,9 @@ class TrainingConfig:
     """How the weights come about: with the model and the data, all that they depend on.
 
     `learning_rate` is Adam's, constant; the gradient's global norm is clipped to `clip_norm`.
-    `input_noise_db` is the size of the errors in what most windows are heard as, see `input_noise.py`;
-    with 0, a model scores a little better and its free-running samples wander off.
+    `input_noise_db` is the size of the errors in what most windows are heard as,
+    see `input_noise.py`; with 0, a model scores a little better and its free-running samples
+    wander off.
     Raises `TrainingError` when a value is impossible.
     """
 

@@ -5,6 +5,7 @@ import matplotlib.image
 import numpy as np
 import pytest
 
+from pipelines.errors import PipelineError
 from pipelines.plots import draw_windows, mel_bin, parse_places
 from schemas import PRESETS, Dataset, DatasetError
 

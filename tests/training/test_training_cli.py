@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from training.cli import main
+from training.errors import TrainingError
 
 
 def call(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
@@ -59,7 +60,7 @@ def test_wrong_training_options_are_errors(
 
 
 def test_debug_shows_the_traceback(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="no such file"):
+    with pytest.raises(TrainingError, match="no such file"):
         main(["evaluate", "--data", str(tmp_path), "--run", str(tmp_path), "--debug"])
 
 
