@@ -14,7 +14,6 @@ from typing import Any
 
 from pipelines.concurrency import available_cores
 from pipelines.engine import LOCAL_RUNNER
-from pipelines.engine.worker_processes import prepare_workers
 from pipelines.errors import PipelineError
 from pipelines.planning.splits import TEST_SPLITS
 from schemas import PRESETS, DuetError, FeatureConfig
@@ -189,8 +188,6 @@ def _demo_data(options: argparse.Namespace) -> int:
 
 
 def _preprocess(options: argparse.Namespace) -> int:
-    if options.runner == LOCAL_RUNNER and options.workers > 1 and not options.dry_run:
-        prepare_workers()  # While what follows is imported.
     from pipelines.planning.plan import PlanOptions
     from pipelines.planning.splits import read_splits
     from pipelines.preprocess import PreprocessOptions, dry_run, preprocess

@@ -12,9 +12,8 @@ from tqdm import tqdm
 from pipelines.build_folder import open_build_folder
 from pipelines.concurrency import available_cores
 from pipelines.engine import LOCAL_RUNNER
-from pipelines.engine.graph import RunConfig, build_graph
+from pipelines.engine.local import local_run
 from pipelines.engine.progress import shard_progress
-from pipelines.engine.runner import run_pipeline
 from pipelines.engine.versions import numeric_versions
 from pipelines.errors import PipelineError
 from pipelines.planning.plan import PlanOptions, make_plan, planned_splits
@@ -66,7 +65,16 @@ def preprocess(options: PreprocessOptions) -> dict[str, Any]:
     )
     for place in (options.input_root, options.output):
         Storage(place).require_store()
-    with open_build_folder(options.output, overwrite=options.overwrite) as build_root:
+    # Workers import what they need while this process imports Beam.
+    workers = options.workers if options.runner == LOCAL_RUNNER else 1
+    with (
+        local_run(workers) as local,
+        open_build_folder(options.output, overwrite=options.overwrite) as build_root,
+    ):
+        from pipelines.engine.graph import build_graph
+        from pipelines.engine.runner import run_pipeline
+        from pipelines.engine.steps import RunConfig
+
         run = RunConfig(
             input_root=options.input_root,
             output=options.output,
@@ -75,14 +83,15 @@ def preprocess(options: PreprocessOptions) -> dict[str, Any]:
             formats=options.formats,
             packages=numeric_versions(),
             threads=_threads(options),
+            local_name=local.name if options.runner == LOCAL_RUNNER else "",
         )
         transform = MelTransform.from_config(options.plan.features)
         with shard_progress(build_root):
             metrics = run_pipeline(
                 lambda pipeline: build_graph(pipeline, run, transform),
                 runner=options.runner,
-                workers=options.workers,
                 beam_arguments=options.beam_arguments,
+                local=local,
             )
     if metrics is None:
         return {"output": options.output}

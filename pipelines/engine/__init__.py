@@ -1,4 +1,7 @@
 """Where Beam is: the graph, the runners and what they tell."""
 
 LOCAL_RUNNER = "DirectRunner"
-"""Beam's own of this name would try to download another; here it is `local_runner`'s."""
+"""The runner of this machine. What Beam has by this name would try to download another one."""
+
+BEAM_RUNNERS = {LOCAL_RUNNER: "FnApiRunner"}
+"""What Beam calls a runner, where it is not the name that users give."""

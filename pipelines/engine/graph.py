@@ -1,166 +1,143 @@
-"""The Beam graph. As little logic as possible: each step is a function of another module.
+"""The Beam graph. As little logic as possible: each step is a function of `steps`.
 
     list the recordings -> inspect each -> plan -> one element a shard -> write it -> publish
 
-References travel between the steps, never audio. A step raises `PipelineError`, `DatasetError` or
-`StoreError`; an engine may then do it again, and finds what was finished.
+References travel between the steps, never audio. The graph is the same for every engine: on one
+machine, the elements of a bundle are handed to the worker processes of the run.
 """
 
 from __future__ import annotations
 
-import dataclasses
-import shlex
-from collections.abc import Iterable, Iterator, Mapping
+import functools
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future
+from typing import Any
 
 import apache_beam as beam
+from apache_beam.transforms.window import GlobalWindows
+from apache_beam.typehints import no_annotations
+from apache_beam.utils.windowed_value import WindowedValue
 
-from pipelines.engine.metrics import count_recordings, count_rejects, count_shard, timed
-from pipelines.engine.versions import require_versions
-from pipelines.errors import PipelineError, TooManyRejectsError
-from pipelines.planning.plan import PlanOptions, make_plan
-from pipelines.planning.plan_file import PlanFile, read_plan, write_plan, writers_plan
+from pipelines.engine.local import find_run, noting_failure
+from pipelines.engine.metrics import count_inspected, count_rejects, count_written, timed
+from pipelines.engine.steps import (
+    RunConfig,
+    inspect_source,
+    plan_run,
+    publish_run,
+    shard_numbers,
+    write_planned_shard,
+)
+from pipelines.planning.plan_file import PlanFile
 from pipelines.recordings.inspection import Inspected
 from pipelines.recordings.musicnet import Source, list_sources
-from pipelines.run_state import claim_plan, read_claim, remember_run
-from pipelines.writing.label_writer import inspect_and_keep
-from pipelines.writing.publish import publish, require_unchanged
-from pipelines.writing.shard_writer import ShardJob, WrittenShard, write_shard
-from schemas import FeatureConfig, Storage
-from schemas.checksums import canonical_json, sha256
+from pipelines.writing.shard_writer import ShardJob, WrittenShard
 from schemas.mel import MelTransform
 from schemas.rejects import Reject
-from schemas.shards import SPLITS
-
-
-@dataclasses.dataclass(frozen=True)
-class RunConfig:
-    """One run of the pipeline: what to read, what to make of it and where to build it.
-
-    `output` is where the user will find it, for messages. `packages` are the versions that the
-    bytes depend on. A worker computes on `threads` threads.
-    """
-
-    input_root: str
-    output: str
-    build_root: str
-    plan: PlanOptions
-    formats: tuple[str, ...]
-    packages: Mapping[str, str]
-    threads: int
 
 
 def build_graph(pipeline: beam.Pipeline, run: RunConfig, transform: MelTransform) -> None:
     """Adds the whole run to `pipeline`; its result is the dataset in `run.build_root`."""
     job = ShardJob(run.input_root, run.build_root, run.formats, transform, run.threads)
+    name = run.local_name
     listed = (
         pipeline
         | "Input" >> beam.Create([run.input_root])
-        | "List" >> beam.FlatMap(list_input).with_outputs("rejects", main="sources")
+        | "List" >> beam.FlatMap(noted(list_input, name)).with_outputs("rejects", main="sources")
     )
     inspected = (
         listed.sources
         | "Spread recordings" >> beam.Reshuffle()
-        | "Inspect" >> beam.Map(inspect_source, run.input_root, run.build_root, run.plan.features)
+        | "Inspect"
+        >> beam.ParDo(
+            Spread(inspect_source, name),
+            input_root=run.input_root,
+            build_root=run.build_root,
+            features=run.plan.features,
+        )
+        | "Count recordings" >> beam.Map(count_inspected)
     )
     start = pipeline | "Start" >> beam.Create([run])
     planned = beam.pvalue.AsSingleton(
         start
         | "Plan"
-        >> beam.Map(plan_run, beam.pvalue.AsIter(inspected), beam.pvalue.AsIter(listed.rejects))
+        >> beam.Map(
+            noted(plan_and_count, name),
+            beam.pvalue.AsIter(inspected),
+            beam.pvalue.AsIter(listed.rejects),
+        )
     )
     written = (
         start
-        | "Shards" >> beam.FlatMap(shard_numbers, planned)
+        | "Shards" >> beam.FlatMap(shards_of_plan, planned)
         | "Spread shards" >> beam.Reshuffle()
-        | "Write" >> beam.FlatMap(write_planned_shard, planned, job, run.packages)
+        | "Write"
+        >> beam.ParDo(
+            Spread(write_planned_shard, name), planned=planned, job=job, packages=run.packages
+        )
+        | "Count shards" >> beam.FlatMap(count_written)
     )
-    _ = start | "Publish" >> beam.Map(publish_run, beam.pvalue.AsIter(written), planned)
+    _ = start | "Publish" >> beam.Map(
+        noted(publish_and_count, name), beam.pvalue.AsIter(written), planned
+    )
 
 
-def list_input(root: str) -> Iterator[Source | beam.pvalue.TaggedOutput]:
+class Spread(beam.DoFn):
+    """Applies a step to each element, in the worker processes of the run where it has some.
+
+    They take the elements of a bundle one by one: none is idle while another has several to do.
+    `step(element, **settings)` must be a function of a module.
+    """
+
+    def __init__(self, step: Callable[..., Any], run_name: str) -> None:
+        self._step, self._run_name = step, run_name
+        self._pending: list[Future[Any]] = []
+
+    @no_annotations  # Beam would take those of the settings for one setting's.
+    def process(self, element: Any, **settings: Any) -> list[Any]:
+        step = functools.partial(self._step, **settings)
+        run = find_run(self._run_name)
+        if run and run.pool:
+            self._pending.append(run.pool.submit(step, element))
+            return []
+        with noting_failure(self._run_name):
+            return [step(element)]
+
+    def finish_bundle(self) -> Iterator[WindowedValue]:
+        pending, self._pending = self._pending, []
+        with noting_failure(self._run_name):
+            for each in pending:
+                yield GlobalWindows.windowed_value(each.result())
+
+
+def noted(step: Callable[..., Any], run_name: str) -> Callable[..., Any]:
+    """A step whose failure is kept for its run."""
+    return functools.partial(_noting, step, run_name)
+
+
+def _noting(step: Callable[..., Any], run_name: str, *arguments: Any) -> Any:
+    with noting_failure(run_name):
+        return step(*arguments)
+
+
+def list_input(root: str) -> list[Source | beam.pvalue.TaggedOutput]:
     sources, rejects = list_sources(root)
-    yield from sources
-    for reject in rejects:
-        yield beam.pvalue.TaggedOutput("rejects", reject)
+    return [*sources, *(beam.pvalue.TaggedOutput("rejects", reject) for reject in rejects)]
 
 
-def inspect_source(
-    source: Source, input_root: str, build_root: str, features: FeatureConfig
-) -> Inspected:
-    with timed("inspect"):
-        return inspect_and_keep(source, input_root, build_root, features)
+def plan_and_count(
+    run: RunConfig, inspected: Iterable[Inspected], rejects: Iterable[Reject]
+) -> PlanFile:
+    rejects = list(rejects)
+    count_rejects(rejects)
+    with timed("plan"):
+        return plan_run(run, inspected, rejects)
 
 
-def plan_run(run: RunConfig, inspected: Iterable[Inspected], rejects: Iterable[Reject]) -> PlanFile:
-    """Makes the plan, claims the output for it, and writes it down."""
-    require_versions(run.packages)
-    inspected, rejects = list(inspected), list(rejects)
-    storage = Storage(run.build_root)
-    found = [*rejects, *(reject for each in inspected for reject in each.rejects)]
-    count_recordings(inspected)
-    count_rejects(found)
-    try:
-        with timed("plan"):
-            plan = make_plan(inspected, rejects, run.plan)
-    except TooManyRejectsError as error:
-        if read_claim(storage) is not None:
-            raise  # What is remembered there is another run's.
-        remember_run(storage, run.input_root, run.plan.features, found)
-        raise _with_listing(error, run) from None
-    versions = sorted(
-        (each.source.audio_path, each.version, each.labels and each.labels.sha256)
-        for each in inspected
-    )
-    claim_plan(
-        storage,
-        {
-            "plan_digest": plan.digest,
-            "inputs_digest": sha256(canonical_json(versions)),
-            "formats": list(run.formats),
-            "packages": dict(run.packages),
-            "windows": dict(plan.windows),
-            "shards": dict(plan.shards),
-        },
-    )
-    # Not before: what another run remembers here stays, if this one is refused.
-    remember_run(storage, run.input_root, run.plan.features, found)
-    return write_plan(storage, plan)
+def shards_of_plan(_: RunConfig, planned: PlanFile) -> list[tuple[str, int]]:
+    return shard_numbers(planned)
 
 
-def shard_numbers(_: RunConfig, planned: PlanFile) -> Iterator[tuple[str, int]]:
-    for split in SPLITS:
-        for number in range(planned.shards[split]):
-            yield split, number
-
-
-def write_planned_shard(
-    shard: tuple[str, int], planned: PlanFile, job: ShardJob, packages: Mapping[str, str]
-) -> list[WrittenShard]:
-    require_versions(packages)
-    split, number = shard
-    written, effort = write_shard(split, number, writers_plan(job.build_root, planned), job)
-    count_shard(written, effort)
-    return written
-
-
-def publish_run(run: RunConfig, written: Iterable[WrittenShard], planned: PlanFile) -> str:
-    plan = read_plan(Storage(run.build_root), planned)
-    require_unchanged(plan, run.input_root)
-    try:
-        with timed("publish"):
-            manifest = publish(
-                list(written),
-                plan,
-                run.formats,
-                run.build_root,
-                packages=run.packages,
-                options=run.plan,
-            )
-    except TooManyRejectsError as error:
-        raise _with_listing(error, run) from None
-    return manifest.fingerprint
-
-
-def _with_listing(error: TooManyRejectsError, run: RunConfig) -> PipelineError:
-    command = shlex.join(["python", "-m", "pipelines", "rejects", run.output])
-    return PipelineError(f"{error}\nwhat was refused: {command}")
+def publish_and_count(run: RunConfig, written: Iterable[WrittenShard], planned: PlanFile) -> str:
+    with timed("publish"):
+        return publish_run(run, written, planned)

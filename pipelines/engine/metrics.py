@@ -39,13 +39,18 @@ def count_rejects(rejects: Iterable[Reject]) -> None:
         Metrics.counter("rejects", reject.reason).inc()
 
 
-def count_recordings(inspected: Iterable[Inspected]) -> None:
-    for each in inspected:
-        Metrics.counter("recordings", "accepted" if each.accepted else "rejected").inc()
+def count_inspected(inspected_in: tuple[Inspected, float]) -> Inspected:
+    """Counts a recording, its rejects and the seconds that inspecting it took; hands it on."""
+    inspected, seconds = inspected_in
+    Metrics.counter("recordings", "accepted" if inspected.accepted else "rejected").inc()
+    count_rejects(inspected.rejects)
+    _milliseconds("inspect", seconds)
+    return inspected
 
 
-def count_shard(written: Sequence[WrittenShard], effort: Effort) -> None:
-    """`written` is one shard in each file format."""
+def count_written(written_with: tuple[Sequence[WrittenShard], Effort]) -> Sequence[WrittenShard]:
+    """Counts one shard, which is written in each file format, and the effort; hands it on."""
+    written, effort = written_with
     for each in written:
         outcome = "reused" if each.reused else "written"
         Metrics.counter("shards", outcome).inc()
@@ -55,12 +60,13 @@ def count_shard(written: Sequence[WrittenShard], effort: Effort) -> None:
     count_rejects(report.rejects)
     if all(each.reused for each in written):
         Metrics.counter("windows", "reused").inc(report.windows)
-        return
+        return written
     Metrics.counter("windows", "written").inc(report.windows)
     Metrics.counter("bytes", "read").inc(effort.read_bytes)
     _milliseconds("read", effort.read_seconds)
     _milliseconds("compute", effort.compute_seconds)
     _milliseconds("write", effort.write_seconds)
+    return written
 
 
 def _milliseconds(stage: str, seconds: float) -> None:

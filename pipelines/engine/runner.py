@@ -7,15 +7,13 @@ import contextlib
 import os
 import re
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
 from typing import Any
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import GoogleCloudOptions, PipelineOptions, SetupOptions
-from apache_beam.runners.runner import PipelineRunner, create_runner
 
-from pipelines.engine import LOCAL_RUNNER
-from pipelines.engine.local_runner import local_runner
+from pipelines.engine import BEAM_RUNNERS
+from pipelines.engine.local import LocalRun
 from pipelines.engine.metrics import metrics_of
 from pipelines.errors import PipelineError
 from schemas import DatasetError, StoreError
@@ -25,56 +23,58 @@ def run_pipeline(
     build: Callable[[beam.Pipeline], None],
     *,
     runner: str,
-    workers: int,
     beam_arguments: Sequence[str],
+    local: LocalRun | None = None,
 ) -> dict[str, Any] | None:
     """Builds a pipeline, runs it, waits for its end and returns its `metrics_of`,
     or none where the engine does not tell them.
 
     None where Beam was asked for a job file alone (`--template_location`), and nothing has run.
-
-    `LOCAL_RUNNER` has `workers` workers; what other runners have, `beam_arguments` say. Raises
-    `PipelineError`.
+    Raises the first error of a step of the `local` run, and `PipelineError` for all others.
     """
-    arguments = [f"--runner={runner}", *beam_arguments]
-    if runner == LOCAL_RUNNER:
-        arguments = [f"--direct_num_workers={workers}", *beam_arguments]
-    options = checked_options(arguments)
+    options = checked_options([f"--runner={BEAM_RUNNERS.get(runner, runner)}", *beam_arguments])
     # What workers call is in modules that they have: there is nothing to pickle and send.
     options.view_as(SetupOptions).save_main_session = False
     try:
-        with _runner(runner, workers) as chosen:
-            pipeline = beam.Pipeline(runner=chosen, options=options)
-            build(pipeline)
-            # Beam's workers also print the traceback of what they raise and log.
-            with open(os.devnull, "w") as nothing, contextlib.redirect_stderr(nothing):
-                result = pipeline.run()
-                if options.view_as(GoogleCloudOptions).template_location:
-                    return None
-                result.wait_until_finish()
-            with contextlib.suppress(Exception):  # What was made is there, counted or not.
-                return metrics_of(result)
-            return {}
+        pipeline = beam.Pipeline(options=options)
+    except (ValueError, ImportError) as error:
+        raise PipelineError(f"--runner {runner}: {error}") from None
+    try:
+        build(pipeline)
+        # Beam also prints the traceback of what a step raises.
+        with open(os.devnull, "w") as nothing, contextlib.redirect_stderr(nothing):
+            result = pipeline.run()
+            if options.view_as(GoogleCloudOptions).template_location:
+                return None
+            result.wait_until_finish()
+        with contextlib.suppress(Exception):  # What was made is there, counted or not.
+            return metrics_of(result)
+        return {}
     except Exception as error:
+        if local and local.failure:
+            raise local.failure from None
+        if _is_interrupt(error):
+            raise KeyboardInterrupt from None
         raise PipelineError(readable_failure(error)) from error
 
 
-def _runner(name: str, workers: int) -> AbstractContextManager[PipelineRunner]:
-    if name == LOCAL_RUNNER:
-        return local_runner(workers)
-    try:
-        return contextlib.nullcontext(create_runner(name))
-    except (ValueError, ImportError) as error:
-        raise PipelineError(f"--runner {name}: {error}") from None
+def _is_interrupt(error: BaseException | None) -> bool:
+    """Whether Beam made an error of its own of Ctrl-C."""
+    while error and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__ or error.__context__
+    return error is not None
 
 
 def checked_options(arguments: Sequence[str]) -> PipelineOptions:
     """Beam's options from a command line. Raises `PipelineError` for one that Beam lacks."""
-    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, conflict_handler="resolve")
-    for options in (PipelineOptions, *PipelineOptions.__subclasses__()):
-        options._add_argparse_args(parser)
+    unknown: list[str] = []
+
+    def find_unknown(parser: argparse.ArgumentParser) -> None:
+        unknown.extend(parser.parse_known_args(list(arguments))[1])
+
     try:
-        _, unknown = parser.parse_known_args(list(arguments))
+        options = PipelineOptions(list(arguments))
+        options.get_all_options(add_extra_args_fn=find_unknown)
     except SystemExit:
         raise PipelineError(f"Beam cannot read its options: {' '.join(arguments)}") from None
     if unknown:
@@ -82,7 +82,7 @@ def checked_options(arguments: Sequence[str]) -> PipelineOptions:
             f"unknown option {unknown[0]!r} after '--': Beam has none of that name; "
             "options of the pipeline itself stand before '--'"
         )
-    return PipelineOptions(list(arguments))
+    return options
 
 
 def readable_failure(error: Exception) -> str:

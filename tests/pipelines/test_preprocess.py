@@ -14,6 +14,7 @@ from pipelines.errors import PipelineError
 from pipelines.preprocess import dry_run, preprocess
 from pipelines.writing.shard_writer import write_shard
 from schemas import Dataset
+from schemas.errors import UnreadableFileError
 from schemas.shards import SPLITS
 from tests.support.reference import check_windows, digests, windows_of
 from tests.support.runs import PLAN, options
@@ -158,8 +159,8 @@ def test_audio_that_vanishes_during_a_run_is_no_reject(
         shutil.rmtree(root / "train_data", ignore_errors=True)
         return write_shard(*arguments)
 
-    monkeypatch.setattr("pipelines.engine.graph.write_shard", write_without_audio)
-    with pytest.raises(PipelineError, match=r"train_data/.*\.wav: no such file"):
+    monkeypatch.setattr("pipelines.engine.steps.write_shard", write_without_audio)
+    with pytest.raises(UnreadableFileError, match=r"train_data/.*\.wav: no such file"):
         preprocess(options(root, tmp_path / "out"))
 
 
@@ -174,7 +175,7 @@ def test_audio_that_changes_during_a_run_is_never_published(
         return write_shard(*arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr("pipelines.engine.graph.write_shard", write_and_change)
+        patch.setattr("pipelines.engine.steps.write_shard", write_and_change)
         with pytest.raises(PipelineError, match=r"103\.wav: was changed while it was being read"):
             preprocess(options(root, out))
     assert not (out / "dataset.json").exists()
@@ -211,7 +212,7 @@ def test_an_interrupted_run_goes_on_where_it_stopped(
         raise PipelineError("the power went out")
 
     with monkeypatch.context() as patch:
-        patch.setattr("pipelines.engine.graph.publish", fail)
+        patch.setattr("pipelines.engine.steps.publish", fail)
         with pytest.raises(PipelineError, match="the power went out"):
             preprocess(options(tiny_root, tmp_path / "out"))
     shards = [name for name in digests(tmp_path / "out") if name.endswith((".h5", ".tfrecord"))]
@@ -235,8 +236,8 @@ def test_another_configuration_does_not_touch_unfinished_work(
 ) -> None:
     out = tmp_path / "out"
     with monkeypatch.context() as patch:
-        patch.setattr("pipelines.engine.graph.publish", lambda *arguments, **options: 1 / 0)
-        with pytest.raises(PipelineError, match="division by zero"):
+        patch.setattr("pipelines.engine.steps.publish", lambda *arguments, **options: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
             preprocess(options(tiny_root, out))
     before = digests(out)
     with pytest.raises(PipelineError, match=r"unfinished work of another run.*--overwrite"):

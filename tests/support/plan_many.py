@@ -112,12 +112,21 @@ def launch(input_root: str, build_root: str) -> None:
     started = time.perf_counter()
     import apache_beam as beam
 
-    from pipelines.engine.graph import RunConfig, build_graph
+    from pipelines.engine.graph import build_graph
+    from pipelines.engine.steps import RunConfig
     from schemas.mel import MelTransform
 
     transform = MelTransform.from_config(CONFIG)
     plan = PlanOptions(CONFIG)
-    run = RunConfig(input_root, build_root, build_root, plan, ("tfrecord",), {}, threads=1)
+    run = RunConfig(
+        input_root=input_root,
+        output=build_root,
+        build_root=build_root,
+        plan=plan,
+        formats=("tfrecord",),
+        packages={},
+        threads=1,
+    )
     pipeline = beam.Pipeline()
     build_graph(pipeline, run, transform)
     graph = pipeline.to_runner_api().SerializeToString()

@@ -52,6 +52,6 @@ def test_what_several_steps_count_by_one_name_adds_up() -> None:
         step = pipeline | beam.Create([1, 2, 3]) | "First" >> beam.Map(count, "odd")
         _ = step | "Second" >> beam.Map(count, "odd")
 
-    told = run_pipeline(build, runner=LOCAL_RUNNER, workers=1, beam_arguments=())
+    told = run_pipeline(build, runner=LOCAL_RUNNER, beam_arguments=())
     times = {"count": 6, "sum": 66, "min": 1, "max": 30}
     assert told == {"milliseconds_odd": times, "rejects_odd": 6}

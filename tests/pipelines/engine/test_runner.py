@@ -1,59 +1,29 @@
-import os
-import signal
-import threading
-
 import apache_beam as beam
 import pytest
 
 from pipelines.engine import LOCAL_RUNNER
 from pipelines.engine.runner import checked_options, readable_failure, run_pipeline
 from pipelines.engine.versions import numeric_versions, require_versions
-from pipelines.engine.worker_processes import WorkerProcess
 from pipelines.errors import PipelineError
 
-# Beam's threads end with errors of gRPC when their worker has gone.
-pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+
+def divide(number: int) -> float:
+    return 1 / number
 
 
-def fails_with(build: beam.PTransform) -> str:
-    """The message of a run of two workers, which must end within a minute."""
-    told = []
-
-    def run() -> None:
-        with pytest.raises(PipelineError) as caught:
-            run_pipeline(
-                lambda pipeline: pipeline | build, runner=LOCAL_RUNNER, workers=2, beam_arguments=()
-            )
-        told.append(str(caught.value))
-
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
-    thread.join(60)
-    (message,) = told
-    return message
+def test_what_an_engine_fails_at_is_told_by_its_last_line() -> None:
+    with pytest.raises(PipelineError) as caught:
+        run_pipeline(
+            lambda pipeline: pipeline | beam.Create([0]) | beam.Map(divide),
+            runner=LOCAL_RUNNER,
+            beam_arguments=(),
+        )
+    assert str(caught.value) == "division by zero"
 
 
-def die(_: object) -> None:
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
-@pytest.mark.parametrize("last", [False, True])
-def test_a_worker_that_dies_in_any_step_ends_the_run(last: bool) -> None:
-    """The runner itself would wait for ever for a step without output."""
-    step: beam.PTransform = beam.Create([1]) | beam.Map(die)
-    if not last:
-        step = step | beam.Reshuffle() | beam.Map(print)
-    assert "a worker process was killed (SIGKILL)" in fails_with(step)
-
-
-def test_a_worker_that_dies_before_it_works_ends_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(WorkerProcess, "begin", lambda self, *_: self._process.kill())
-    assert "a worker process was killed (SIGKILL)" in fails_with(beam.Create([1]) | beam.Map(str))
-
-
-def test_an_error_in_a_worker_is_told() -> None:
-    failing = beam.Create([0]) | beam.Map(lambda number: 1 // number)
-    assert fails_with(failing) == "ZeroDivisionError: integer division or modulo by zero"
+def test_a_runner_that_beam_lacks_is_told() -> None:
+    with pytest.raises(PipelineError, match="--runner NoRunner: Unexpected pipeline runner"):
+        run_pipeline(lambda pipeline: None, runner="NoRunner", beam_arguments=())
 
 
 def test_beams_options_are_passed_on() -> None:

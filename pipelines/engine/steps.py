@@ -1,0 +1,125 @@
+"""The steps of a run as plain functions: what Beam's graph joins, and any process can call.
+
+A step raises `PipelineError`, `DatasetError` or `StoreError`; an engine may then repeat it, and it
+finds what was finished. This module is imported by worker processes, and does not import Beam.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import shlex
+import time
+from collections.abc import Iterable, Mapping
+
+from pipelines.engine.versions import require_versions
+from pipelines.errors import PipelineError, TooManyRejectsError
+from pipelines.planning.plan import PlanOptions, make_plan
+from pipelines.planning.plan_file import PlanFile, read_plan, write_plan, writers_plan
+from pipelines.recordings.inspection import Inspected
+from pipelines.recordings.musicnet import Source
+from pipelines.run_state import claim_plan, read_claim, remember_run
+from pipelines.writing.label_writer import inspect_and_keep
+from pipelines.writing.publish import publish, require_unchanged
+from pipelines.writing.shard_writer import Effort, ShardJob, WrittenShard, write_shard
+from schemas import FeatureConfig, Storage
+from schemas.checksums import canonical_json, sha256
+from schemas.rejects import Reject
+from schemas.shards import SPLITS
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RunConfig:
+    """One run of the pipeline: what to read, what to make of it and where to build it.
+
+    `output` is where the user will find it, for messages. `packages` are the versions that the
+    bytes depend on. A worker computes on `threads` threads. `local_name` is the name of a
+    `LocalRun`, empty where another engine does the work.
+    """
+
+    input_root: str
+    output: str
+    build_root: str
+    plan: PlanOptions
+    formats: tuple[str, ...]
+    packages: Mapping[str, str]
+    threads: int
+    local_name: str = ""
+
+
+def inspect_source(
+    source: Source, *, input_root: str, build_root: str, features: FeatureConfig
+) -> tuple[Inspected, float]:
+    """Inspects one recording and keeps its labels; also the seconds that it took."""
+    started = time.perf_counter()
+    inspected = inspect_and_keep(source, input_root, build_root, features)
+    return inspected, time.perf_counter() - started
+
+
+def plan_run(run: RunConfig, inspected: Iterable[Inspected], rejects: Iterable[Reject]) -> PlanFile:
+    """Makes the plan, claims the output for it, and writes it down."""
+    require_versions(run.packages)
+    inspected, rejects = list(inspected), list(rejects)
+    storage = Storage(run.build_root)
+    found = [*rejects, *(reject for each in inspected for reject in each.rejects)]
+    try:
+        plan = make_plan(inspected, rejects, run.plan)
+    except TooManyRejectsError as error:
+        if read_claim(storage) is not None:
+            raise  # What is remembered there is another run's.
+        remember_run(storage, run.input_root, run.plan.features, found)
+        raise _with_listing(error, run) from None
+    versions = sorted(
+        (each.source.audio_path, each.version, each.labels and each.labels.sha256)
+        for each in inspected
+    )
+    claim_plan(
+        storage,
+        {
+            "plan_digest": plan.digest,
+            "inputs_digest": sha256(canonical_json(versions)),
+            "formats": list(run.formats),
+            "packages": dict(run.packages),
+            "windows": dict(plan.windows),
+            "shards": dict(plan.shards),
+        },
+    )
+    # Not before: what another run remembers here stays, if this one is refused.
+    remember_run(storage, run.input_root, run.plan.features, found)
+    return write_plan(storage, plan)
+
+
+def shard_numbers(planned: PlanFile) -> list[tuple[str, int]]:
+    """Every shard that is to be written: its split and its number."""
+    return [(split, number) for split in SPLITS for number in range(planned.shards[split])]
+
+
+def write_planned_shard(
+    shard: tuple[str, int], *, planned: PlanFile, job: ShardJob, packages: Mapping[str, str]
+) -> tuple[list[WrittenShard], Effort]:
+    """Writes a shard in each format, or finds it written; also what that took."""
+    require_versions(packages)
+    split, number = shard
+    return write_shard(split, number, writers_plan(job.build_root, planned), job)
+
+
+def publish_run(run: RunConfig, written: Iterable[WrittenShard], planned: PlanFile) -> str:
+    """Publishes the dataset of a run whose shards are all written; its fingerprint."""
+    plan = read_plan(Storage(run.build_root), planned)
+    require_unchanged(plan, run.input_root)
+    try:
+        manifest = publish(
+            list(written),
+            plan,
+            run.formats,
+            run.build_root,
+            packages=run.packages,
+            options=run.plan,
+        )
+    except TooManyRejectsError as error:
+        raise _with_listing(error, run) from None
+    return manifest.fingerprint
+
+
+def _with_listing(error: TooManyRejectsError, run: RunConfig) -> PipelineError:
+    command = shlex.join(["python", "-m", "pipelines", "rejects", run.output])
+    return PipelineError(f"{error}\nwhat was refused: {command}")
