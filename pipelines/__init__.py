@@ -1,0 +1,53 @@
+"""From recordings to a dataset of windows: an Apache Beam pipeline, and the parts of it.
+
+Names are imported when they are used: the transforms need Beam, and `import pipelines` does not.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pipelines.engine.steps import RunConfig
+    from pipelines.engine.transforms import MakeWindows, ReadRecordings, WriteShards
+    from pipelines.errors import PipelineError
+    from pipelines.planning.plan import PlanOptions
+    from pipelines.preprocessing import PreprocessOptions, preprocess
+    from pipelines.verification.verify import Verification, verify
+
+_MODULES = {
+    "MakeWindows": "pipelines.engine.transforms",
+    "PipelineError": "pipelines.errors",
+    "PlanOptions": "pipelines.planning.plan",
+    "PreprocessOptions": "pipelines.preprocessing",
+    "ReadRecordings": "pipelines.engine.transforms",
+    "RunConfig": "pipelines.engine.steps",
+    "Verification": "pipelines.verification.verify",
+    "WriteShards": "pipelines.engine.transforms",
+    "preprocess": "pipelines.preprocessing",
+    "verify": "pipelines.verification.verify",
+}
+
+__all__ = [
+    "MakeWindows",
+    "PipelineError",
+    "PlanOptions",
+    "PreprocessOptions",
+    "ReadRecordings",
+    "RunConfig",
+    "Verification",
+    "WriteShards",
+    "preprocess",
+    "verify",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return getattr(importlib.import_module(_MODULES[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -190,7 +190,7 @@ def _demo_data(options: argparse.Namespace) -> int:
 def _preprocess(options: argparse.Namespace) -> int:
     from pipelines.planning.plan import PlanOptions
     from pipelines.planning.splits import read_splits
-    from pipelines.preprocess import PreprocessOptions, dry_run, preprocess
+    from pipelines.preprocessing import PreprocessOptions, dry_run, preprocess
     from pipelines.summary import effort_lines, reason_lines, splits_table
 
     plan = PlanOptions(

@@ -25,7 +25,7 @@ def tiny_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def tiny_dataset(tiny_root: Path) -> Path:
     """The dataset of `tiny_root` in both formats, several shards a split."""
     from pipelines.planning.plan import PlanOptions
-    from pipelines.preprocess import PreprocessOptions, preprocess
+    from pipelines.preprocessing import PreprocessOptions, preprocess
 
     out = tiny_root.parent / "out"
     formats = ("tfrecord", "hdf5")

@@ -22,7 +22,7 @@ def test_the_import_rules_hold() -> None:
         ("schemas", ("apache_beam", "tensorflow", "librosa")),
         ("pipelines.cli", ("apache_beam", "tensorflow", "librosa", "matplotlib")),
         ("pipelines.writing.shard_writer", ("apache_beam", "tensorflow", "librosa")),
-        ("pipelines.preprocess", ("tensorflow", "librosa")),
+        ("pipelines.preprocessing", ("tensorflow", "librosa")),
         ("training", ("apache_beam", "tensorflow", "pipelines")),
         ("training.cli", ("apache_beam", "tensorflow", "pipelines")),
     ],

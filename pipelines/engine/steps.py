@@ -11,7 +11,7 @@ import shlex
 import time
 from collections.abc import Iterable, Mapping
 
-from pipelines.engine.versions import require_versions
+from pipelines.engine.versions import numeric_versions, require_versions
 from pipelines.errors import PipelineError, TooManyRejectsError
 from pipelines.planning.plan import PlanOptions, make_plan
 from pipelines.planning.plan_file import PlanFile, read_plan, write_plan, writers_plan
@@ -31,19 +31,22 @@ from schemas.shards import SPLITS
 class RunConfig:
     """One run of the pipeline: what to read, what to make of it and where to build it.
 
-    `output` is where the user will find it, for messages. `packages` are the versions that the
-    bytes depend on. A worker computes on `threads` threads. `local_name` is the name of a
-    `LocalRun`, empty where another engine does the work.
+    `output` is where the user will find it, for messages; it is built in `build_root`, or there.
+    `packages` are the versions that the bytes depend on. A worker computes on `threads` threads.
+    `local_name` is the name of a `LocalRun`, empty where another engine does the work.
     """
 
     input_root: str
     output: str
-    build_root: str
+    build_root: str = ""
     plan: PlanOptions
-    formats: tuple[str, ...]
-    packages: Mapping[str, str]
-    threads: int
+    formats: tuple[str, ...] = ("tfrecord",)
+    packages: Mapping[str, str] = dataclasses.field(default_factory=numeric_versions)
+    threads: int = 1
     local_name: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "build_root", self.build_root or self.output)
 
 
 def inspect_source(

@@ -16,7 +16,7 @@ import soundfile
 
 from pipelines.cli import main
 from pipelines.planning.plan import PlanOptions
-from pipelines.preprocess import PreprocessOptions, preprocess
+from pipelines.preprocessing import PreprocessOptions, preprocess
 from pipelines.verification.verify import verify
 from schemas import Dataset
 from tests.support.reference import windows_of

@@ -112,11 +112,9 @@ def launch(input_root: str, build_root: str) -> None:
     started = time.perf_counter()
     import apache_beam as beam
 
-    from pipelines.engine.graph import build_graph
     from pipelines.engine.steps import RunConfig
-    from schemas.mel import MelTransform
+    from pipelines.engine.transforms import build_graph
 
-    transform = MelTransform.from_config(CONFIG)
     plan = PlanOptions(CONFIG)
     run = RunConfig(
         input_root=input_root,
@@ -128,7 +126,7 @@ def launch(input_root: str, build_root: str) -> None:
         threads=1,
     )
     pipeline = beam.Pipeline()
-    build_graph(pipeline, run, transform)
+    build_graph(pipeline, run)
     graph = pipeline.to_runner_api().SerializeToString()
     seconds = time.perf_counter() - started
     print(

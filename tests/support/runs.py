@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.planning.plan import PlanOptions
-from pipelines.preprocess import PreprocessOptions
+from pipelines.preprocessing import PreprocessOptions
 from tests.support.tiny_musicnet import CONFIG
 
 PLAN = PlanOptions(CONFIG, shard_megabytes=0.1)

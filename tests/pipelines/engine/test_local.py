@@ -13,9 +13,9 @@ import psutil
 import pytest
 
 from pipelines.engine import LOCAL_RUNNER
-from pipelines.engine.graph import Spread
 from pipelines.engine.local import WorkerDiedError, WorkerPool, find_run, local_run
 from pipelines.engine.runner import run_pipeline
+from pipelines.engine.transforms import Spread
 from pipelines.errors import PipelineError, RefusedInputError
 
 

@@ -6,7 +6,7 @@ from apache_beam.metrics import Metrics
 
 from pipelines.engine import LOCAL_RUNNER
 from pipelines.engine.runner import run_pipeline
-from pipelines.preprocess import preprocess
+from pipelines.preprocessing import preprocess
 from pipelines.summary import effort_lines
 from tests.support.runs import options
 

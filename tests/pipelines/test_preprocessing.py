@@ -11,7 +11,7 @@ import soundfile
 import tensorflow as tf
 
 from pipelines.errors import PipelineError
-from pipelines.preprocess import dry_run, preprocess
+from pipelines.preprocessing import dry_run, preprocess
 from pipelines.writing.shard_writer import write_shard
 from schemas import Dataset
 from schemas.errors import UnreadableFileError

@@ -14,14 +14,12 @@ from pipelines.concurrency import available_cores
 from pipelines.engine import LOCAL_RUNNER
 from pipelines.engine.local import local_run
 from pipelines.engine.progress import shard_progress
-from pipelines.engine.versions import numeric_versions
 from pipelines.errors import PipelineError
 from pipelines.planning.plan import PlanOptions, make_plan, planned_splits
 from pipelines.recordings.inspection import inspect_recording
 from pipelines.recordings.musicnet import list_sources
 from pipelines.summary import audio_seconds, reason_counts
 from schemas import Dataset, Storage
-from schemas.mel import MelTransform
 from schemas.shards import FORMATS
 
 _MOST_THREADS = 2
@@ -71,9 +69,9 @@ def preprocess(options: PreprocessOptions) -> dict[str, Any]:
         local_run(workers) as local,
         open_build_folder(options.output, overwrite=options.overwrite) as build_root,
     ):
-        from pipelines.engine.graph import build_graph
         from pipelines.engine.runner import run_pipeline
         from pipelines.engine.steps import RunConfig
+        from pipelines.engine.transforms import build_graph
 
         run = RunConfig(
             input_root=options.input_root,
@@ -81,14 +79,12 @@ def preprocess(options: PreprocessOptions) -> dict[str, Any]:
             build_root=build_root,
             plan=options.plan,
             formats=options.formats,
-            packages=numeric_versions(),
             threads=_threads(options),
             local_name=local.name if options.runner == LOCAL_RUNNER else "",
         )
-        transform = MelTransform.from_config(options.plan.features)
         with shard_progress(build_root):
             metrics = run_pipeline(
-                lambda pipeline: build_graph(pipeline, run, transform),
+                lambda pipeline: build_graph(pipeline, run),
                 runner=options.runner,
                 beam_arguments=options.beam_arguments,
                 local=local,

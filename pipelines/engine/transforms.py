@@ -1,0 +1,248 @@
+"""The parts of a run as Beam transforms, for pipelines of one's own.
+
+    ReadRecordings -> MakeWindows    windows as elements, for whatever a pipeline makes of them
+    ReadRecordings -> WriteShards    a dataset; only references travel, and no audio is shuffled
+
+As little logic as possible: each step is a function of `steps`. On one machine, `preprocess` has
+the elements of a bundle computed by the worker processes of its run.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future
+from typing import Any
+
+import apache_beam as beam
+from apache_beam.transforms.window import GlobalWindows
+from apache_beam.typehints import no_annotations
+from apache_beam.utils.windowed_value import WindowedValue
+
+from pipelines.engine.local import find_run, noting_failure
+from pipelines.engine.metrics import count_inspected, count_rejects, count_written, timed
+from pipelines.engine.steps import (
+    RunConfig,
+    inspect_source,
+    plan_run,
+    publish_run,
+    shard_numbers,
+    write_planned_shard,
+)
+from pipelines.planning.plan_file import PlanFile
+from pipelines.recordings.inspection import Inspected
+from pipelines.recordings.musicnet import Source, list_sources
+from pipelines.writing.recording_windows import recording_windows
+from pipelines.writing.shard_writer import ShardJob, WrittenShard
+from schemas import FeatureConfig, Window
+from schemas.mel import MelTransform
+from schemas.rejects import Reject
+
+
+def build_graph(pipeline: beam.Pipeline, run: RunConfig) -> None:
+    """Adds the whole run to `pipeline`; its result is the dataset in `run.build_root`."""
+    listed = pipeline | ReadRecordings(run.input_root, run_name=run.local_name)
+    _ = listed.recordings | WriteShards(run, listed.rejects)
+
+
+class ReadRecordings(beam.PTransform):
+    """The recordings of a folder in MusicNet's layout, as references to their files.
+
+    Args:
+        input_root: The folder that holds train_data, train_labels, ...; local or a store's URL.
+
+    Returns:
+        `recordings`, a PCollection of `Source`, and `rejects`, one of `Reject`: files that cannot
+        be recordings.
+
+    Raises:
+        PipelineError: In the running pipeline, where the folder is not in this layout.
+
+    Example:
+        >>> import apache_beam as beam
+        >>> from pipelines import ReadRecordings
+        >>> with beam.Pipeline() as pipeline:  # doctest: +SKIP
+        ...     listed = pipeline | ReadRecordings("musicnet")
+        ...     _ = listed.recordings | beam.Map(lambda source: print(source.recording_id))
+    """
+
+    def __init__(self, input_root: str, *, run_name: str = "") -> None:
+        super().__init__()
+        self._input_root, self._run_name = input_root, run_name
+
+    def expand(self, pipeline: Any) -> Any:
+        return (
+            pipeline
+            | "Input" >> beam.Create([self._input_root])
+            | "List"
+            >> beam.FlatMap(noted(_list_input, self._run_name)).with_outputs(
+                "rejects", main="recordings"
+            )
+        )
+
+
+class MakeWindows(beam.PTransform):
+    """The windows of recordings, in a PCollection of `Source`.
+
+    Args:
+        input_root: The folder that the recordings were listed in.
+        features: What a window holds; arrays have the shapes and dtypes of `features.specs()`.
+
+    Returns:
+        `windows`, a PCollection of `Window`, and `rejects`, one of `Reject`.
+
+    Example:
+        >>> from pipelines import MakeWindows
+        >>> from schemas import FeatureConfig
+        >>> features = FeatureConfig(features=("log_mel",))
+        >>> made = listed.recordings | MakeWindows("musicnet", features)  # doctest: +SKIP
+        >>> loudest = made.windows | beam.Map(  # doctest: +SKIP
+        ...     lambda window: (window.recording_id, window.features["log_mel"].max())
+        ... )
+    """
+
+    def __init__(self, input_root: str, features: FeatureConfig) -> None:
+        super().__init__()
+        self._input_root, self._features = input_root, features
+
+    def expand(self, recordings: Any) -> Any:
+        return (
+            recordings
+            | "Spread recordings" >> beam.Reshuffle()
+            | "Cut"
+            >> beam.FlatMap(_cut, self._input_root, self._features).with_outputs(
+                "rejects", main="windows"
+            )
+        )
+
+
+class WriteShards(beam.PTransform):
+    """Makes a dataset of a PCollection of `Source`: its shards, indexes, tables and manifest.
+
+    `run.build_root` is where it is made. What only an unfinished run needs lies in `_work` there,
+    which stays when another program than `preprocess` runs the pipeline.
+
+    Args:
+        run: What to read, what to make of it and where; see `RunConfig`.
+        rejects: A PCollection of `Reject` that the dataset shall tell of, as that of
+            `ReadRecordings`.
+
+    Returns:
+        A PCollection of one text, the fingerprint of the published dataset.
+
+    Raises:
+        PipelineError: In the running pipeline, where too much is rejected, or `run.build_root`
+            holds another dataset or the work of another run.
+    """
+
+    def __init__(self, run: RunConfig, rejects: Any = None) -> None:
+        super().__init__()
+        self._run, self._rejects = run, rejects
+
+    def expand(self, recordings: Any) -> Any:
+        run, name = self._run, self._run.local_name
+        transform = MelTransform.from_config(run.plan.features)
+        job = ShardJob(run.input_root, run.build_root, run.formats, transform, run.threads)
+        start = recordings.pipeline | "Start" >> beam.Create([run])
+        rejects = self._rejects
+        if rejects is None:
+            rejects = recordings.pipeline | "No rejects" >> beam.Create([])
+        inspected = (
+            recordings
+            | "Spread recordings" >> beam.Reshuffle()
+            | "Inspect"
+            >> beam.ParDo(
+                Spread(inspect_source, name),
+                input_root=run.input_root,
+                build_root=run.build_root,
+                features=run.plan.features,
+            )
+            | "Count recordings" >> beam.Map(count_inspected)
+        )
+        planned = beam.pvalue.AsSingleton(
+            start
+            | "Plan"
+            >> beam.Map(
+                noted(_plan, name), beam.pvalue.AsIter(inspected), beam.pvalue.AsIter(rejects)
+            )
+        )
+        written = (
+            start
+            | "Shards" >> beam.FlatMap(_shards, planned)
+            | "Spread shards" >> beam.Reshuffle()
+            | "Write"
+            >> beam.ParDo(
+                Spread(write_planned_shard, name), planned=planned, job=job, packages=run.packages
+            )
+            | "Count shards" >> beam.FlatMap(count_written)
+        )
+        return start | "Publish" >> beam.Map(
+            noted(_publish, name), beam.pvalue.AsIter(written), planned
+        )
+
+
+class Spread(beam.DoFn):
+    """Applies a step to each element, in the worker processes of the run where it has some.
+
+    They take the elements of a bundle one by one: none is idle while another has several to do.
+    `step(element, **settings)` must be a function of a module.
+    """
+
+    def __init__(self, step: Callable[..., Any], run_name: str) -> None:
+        self._step, self._run_name = step, run_name
+        self._pending: list[Future[Any]] = []
+
+    @no_annotations  # Beam would take those of the settings for one setting's.
+    def process(self, element: Any, **settings: Any) -> list[Any]:
+        step = functools.partial(self._step, **settings)
+        run = find_run(self._run_name)
+        if run and run.pool:
+            self._pending.append(run.pool.submit(step, element))
+            return []
+        with noting_failure(self._run_name):
+            return [step(element)]
+
+    def finish_bundle(self) -> Iterator[WindowedValue]:
+        pending, self._pending = self._pending, []
+        with noting_failure(self._run_name):
+            for each in pending:
+                yield GlobalWindows.windowed_value(each.result())
+
+
+def noted(step: Callable[..., Any], run_name: str) -> Callable[..., Any]:
+    """A step whose failure is kept for its run."""
+    return functools.partial(_noting, step, run_name)
+
+
+def _noting(step: Callable[..., Any], run_name: str, *arguments: Any) -> Any:
+    with noting_failure(run_name):
+        return step(*arguments)
+
+
+def _list_input(root: str) -> list[Source | beam.pvalue.TaggedOutput]:
+    sources, rejects = list_sources(root)
+    return [*sources, *(beam.pvalue.TaggedOutput("rejects", reject) for reject in rejects)]
+
+
+def _cut(
+    source: Source, input_root: str, features: FeatureConfig
+) -> Iterator[Window | beam.pvalue.TaggedOutput]:
+    for each in recording_windows(source, input_root=input_root, features=features):
+        is_reject = isinstance(each, Reject)
+        yield beam.pvalue.TaggedOutput("rejects", each) if is_reject else each
+
+
+def _plan(run: RunConfig, inspected: Iterable[Inspected], rejects: Iterable[Reject]) -> PlanFile:
+    rejects = list(rejects)
+    count_rejects(rejects)
+    with timed("plan"):
+        return plan_run(run, inspected, rejects)
+
+
+def _shards(_: RunConfig, planned: PlanFile) -> list[tuple[str, int]]:
+    return shard_numbers(planned)
+
+
+def _publish(run: RunConfig, written: Iterable[WrittenShard], planned: PlanFile) -> str:
+    with timed("publish"):
+        return publish_run(run, written, planned)

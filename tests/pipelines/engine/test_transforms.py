@@ -1,0 +1,96 @@
+"""The public transforms inside a pipeline of one's own."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import apache_beam as beam
+import numpy as np
+import pytest
+
+from pipelines import MakeWindows, ReadRecordings, RunConfig, WriteShards
+from pipelines.planning.plan import PlanOptions
+from pipelines.recordings.musicnet import Source
+from pipelines.verification.verify import verify
+from schemas import Dataset, Window
+from schemas.rejects import Reject
+from tests.support.reference import windows_of
+from tests.support.tiny_musicnet import CONFIG, write_tiny_musicnet
+
+
+def is_of_training(source: Source) -> bool:
+    return source.group == "train"
+
+
+def write_window(window: Window, folder: str) -> None:
+    name = f"{window.recording_id}-{window.first_frame}.npz"
+    np.savez(Path(folder, name), valid=window.valid_frames, **window.features)
+
+
+def write_reject(reject: Reject, folder: str) -> None:
+    text = json.dumps(dataclasses.asdict(reject))
+    Path(folder, f"{reject.recording_id}.json").write_text(text)
+
+
+def test_windows_are_elements_of_a_pipeline(
+    tiny_root: Path, tiny_dataset: Path, tmp_path: Path
+) -> None:
+    with beam.Pipeline("FnApiRunner") as pipeline:
+        listed = pipeline | ReadRecordings(str(tiny_root))
+        made = listed.recordings | beam.Filter(is_of_training) | MakeWindows(str(tiny_root), CONFIG)
+        _ = made.windows | beam.Map(write_window, str(tmp_path))
+    expected = [
+        window
+        for window in windows_of(Dataset(tiny_dataset), "tfrecord")
+        if (tiny_root / f"train_data/{window.recording_id}.wav").exists()
+    ]
+    assert len(expected) == len(list(tmp_path.iterdir())) > 3
+    for window in expected:
+        with np.load(tmp_path / f"{window.recording_id}-{window.first_frame}.npz") as found:
+            assert found["valid"] == window.valid_frames
+            for name, array in window.features.items():
+                np.testing.assert_array_equal(found[name], array)
+
+
+def test_what_is_rejected_is_an_element_too(tmp_path: Path) -> None:
+    root = write_tiny_musicnet(tmp_path / "in")
+    first = sorted((root / "train_data").iterdir())[0]
+    first.write_bytes(b"not audio")
+    (root / "train_data/folder.wav").mkdir()
+    out = tmp_path / "out"
+    out.mkdir()
+    with beam.Pipeline("FnApiRunner") as pipeline:
+        listed = pipeline | ReadRecordings(str(root))
+        made = listed.recordings | MakeWindows(str(root), CONFIG)
+        rejects = (listed.rejects, made.rejects) | beam.Flatten()
+        _ = rejects | beam.Map(write_reject, str(out))
+    told = {path.stem: json.loads(path.read_text())["reason"] for path in out.iterdir()}
+    assert told == {first.stem: "audio_not_wav", "folder": "is_folder"}
+
+
+def test_a_dataset_of_chosen_recordings_is_written(tiny_root: Path, tmp_path: Path) -> None:
+    run = RunConfig(
+        input_root=str(tiny_root),
+        output=str(tmp_path / "out"),
+        plan=PlanOptions(CONFIG, shard_megabytes=0.1),
+        formats=("hdf5",),
+    )
+    with beam.Pipeline("FnApiRunner") as pipeline:
+        listed = pipeline | ReadRecordings(run.input_root)
+        chosen = listed.recordings | beam.Filter(is_of_training)
+        _ = chosen | WriteShards(run, listed.rejects) | beam.Map(check_fingerprint, run.output)
+    assert verify(run.output).defects == ()
+    dataset = Dataset(run.output)
+    assert dataset.manifest.splits["test"].recordings == 0
+    assert dataset.manifest.splits["train"].recordings > 0
+
+
+def check_fingerprint(fingerprint: str, output: str) -> None:
+    assert Dataset(output).manifest.fingerprint == fingerprint
+
+
+def test_a_folder_in_another_layout_is_an_error(tmp_path: Path) -> None:
+    pipeline = beam.Pipeline("FnApiRunner")
+    _ = pipeline | ReadRecordings(str(tmp_path))
+    with pytest.raises(Exception, match=r"holds no train_data/\*\.wav"):
+        pipeline.run()
