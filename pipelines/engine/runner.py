@@ -70,6 +70,7 @@ def checked_options(arguments: Sequence[str]) -> PipelineOptions:
     unknown: list[str] = []
 
     def find_unknown(parser: argparse.ArgumentParser) -> None:
+        parser.allow_abbrev = False  # As in newer versions of Beam.
         unknown.extend(parser.parse_known_args(list(arguments))[1])
 
     try:

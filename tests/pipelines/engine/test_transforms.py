@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from pipelines import MakeWindows, ReadRecordings, RunConfig, WriteShards
+from pipelines.engine import BEAM_RUNNERS, LOCAL_RUNNER
 from pipelines.planning.plan import PlanOptions
 from pipelines.recordings.musicnet import Source
 from pipelines.verification.verify import verify
@@ -35,7 +36,7 @@ def write_reject(reject: Reject, folder: str) -> None:
 def test_windows_are_elements_of_a_pipeline(
     tiny_root: Path, tiny_dataset: Path, tmp_path: Path
 ) -> None:
-    with beam.Pipeline("FnApiRunner") as pipeline:
+    with beam.Pipeline(BEAM_RUNNERS[LOCAL_RUNNER]) as pipeline:
         listed = pipeline | ReadRecordings(str(tiny_root))
         made = listed.recordings | beam.Filter(is_of_training) | MakeWindows(str(tiny_root), CONFIG)
         _ = made.windows | beam.Map(write_window, str(tmp_path))
@@ -59,7 +60,7 @@ def test_what_is_rejected_is_an_element_too(tmp_path: Path) -> None:
     (root / "train_data/folder.wav").mkdir()
     out = tmp_path / "out"
     out.mkdir()
-    with beam.Pipeline("FnApiRunner") as pipeline:
+    with beam.Pipeline(BEAM_RUNNERS[LOCAL_RUNNER]) as pipeline:
         listed = pipeline | ReadRecordings(str(root))
         made = listed.recordings | MakeWindows(str(root), CONFIG)
         rejects = (listed.rejects, made.rejects) | beam.Flatten()
@@ -75,7 +76,7 @@ def test_a_dataset_of_chosen_recordings_is_written(tiny_root: Path, tmp_path: Pa
         plan=PlanOptions(CONFIG, shard_megabytes=0.1),
         formats=("hdf5",),
     )
-    with beam.Pipeline("FnApiRunner") as pipeline:
+    with beam.Pipeline(BEAM_RUNNERS[LOCAL_RUNNER]) as pipeline:
         listed = pipeline | ReadRecordings(run.input_root)
         chosen = listed.recordings | beam.Filter(is_of_training)
         _ = chosen | WriteShards(run, listed.rejects) | beam.Map(check_fingerprint, run.output)
@@ -90,7 +91,7 @@ def check_fingerprint(fingerprint: str, output: str) -> None:
 
 
 def test_a_folder_in_another_layout_is_an_error(tmp_path: Path) -> None:
-    pipeline = beam.Pipeline("FnApiRunner")
+    pipeline = beam.Pipeline(BEAM_RUNNERS[LOCAL_RUNNER])
     _ = pipeline | ReadRecordings(str(tmp_path))
     with pytest.raises(Exception, match=r"holds no train_data/\*\.wav"):
         pipeline.run()
