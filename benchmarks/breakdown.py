@@ -27,8 +27,7 @@ from schemas.codecs.tfrecord import TFRecordWriter
 from schemas.mel import MelTransform
 from schemas.shards import IndexBuilder, ShardIndex
 from schemas.statistics import Statistics
-from schemas.storage import Storage
-from schemas.storage import base as storage
+from schemas.storage import Storage, local
 
 STAGES: dict[str, list[tuple[Any, str]]] = {
     "read and decode": [(Storage, "open_ranges"), (WavReader, "read")],
@@ -42,8 +41,8 @@ STAGES: dict[str, list[tuple[Any, str]]] = {
     "encode": [(tfrecord, "_example"), (IndexBuilder, "table"), (ShardIndex, "to_bytes")],
     "crc32c": [(tfrecord, "frame_record"), (IndexBuilder, "add")],
     "sha256": [(TFRecordWriter, "write")],
-    "write": [(storage._NewFile, "write"), (Storage, "write_bytes")],
-    "sync": [(storage.os, "fsync")],
+    "write": [(local.NewFile, "write"), (Storage, "write_bytes")],
+    "sync": [(local.os, "fsync")],
     "the rest": [(shard_writer, "_write_files")],
 }
 """The functions in which each stage's time is spent, but for that in functions of other stages."""

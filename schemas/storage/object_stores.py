@@ -1,7 +1,7 @@
 """Object stores: how each is opened, and what its errors mean.
 
-Their libraries (gcsfs, botocore) try again by themselves, with growing pauses of half a minute in
-all, what failed by a server's error, by too many requests or by time running out.
+Their libraries (gcsfs, botocore) themselves retry what failed by a server's error, by too many
+requests or by a timeout, with growing pauses of half a minute in all.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _SECONDS_TO_CONNECT = 15
 _SECONDS_TO_ANSWER = 60
 _MOST_ATTEMPTS = 7
 _FORBIDDEN, _NOT_SATISFIABLE = 403, 416
-_REFUSAL_CODES = ("AccessDenied", "403", "Forbidden")
+_DENIED_CODES = ("AccessDenied", "403", "Forbidden")
 
 
 def open_store(url: str) -> tuple[Any, str]:
@@ -31,9 +31,9 @@ def open_store(url: str) -> tuple[Any, str]:
     protocol = url.partition("://")[0]
     try:
         if protocol not in _STORES:
-            return fsspec.core.url_to_fs(url)
-        filesystem = _store(protocol, os.getpid())
-        return filesystem, filesystem._strip_protocol(url)
+            filesystem, path = fsspec.url_to_fs(url)
+            return filesystem, path
+        return _store(protocol, os.getpid()), url.partition("://")[2]
     except ImportError as error:
         extra = {"gs": "gcp", "s3": "s3"}.get(protocol)
         remedy = f"; in the project's folder, run: pip install '.[{extra}]'" if extra else ""
@@ -42,13 +42,20 @@ def open_store(url: str) -> tuple[Any, str]:
         raise DatasetError(f"{url}: {error}") from None
 
 
+def protocols_of(filesystem: Any) -> tuple[str, ...]:
+    """The names of an fsspec file system in URLs, such as `file` and `local`."""
+    protocol = filesystem.protocol
+    return (protocol,) if isinstance(protocol, str) else tuple(protocol)
+
+
 # Other processes write to the same folders: listings must not be remembered.
 
 
 def _google_store() -> Any:
-    # Else it asks another API, which needs permissions of its own, for the kind of each bucket.
-    os.environ.setdefault("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false")
     import aiohttp
+
+    # `gcsfs.GCSFileSystem` may be another class, which asks a second API for the kind of each
+    # bucket; that takes permissions of its own.
     from gcsfs.core import GCSFileSystem
 
     timeout = aiohttp.ClientTimeout(
@@ -58,16 +65,20 @@ def _google_store() -> Any:
 
 
 def _amazon_store() -> Any:
-    from s3fs.core import S3FileSystem
+    from s3fs import S3FileSystem
 
-    # s3fs would try a read again within another that is tried again: botocore does it instead.
-    S3FileSystem.retries = 1
     config = {
         "connect_timeout": _SECONDS_TO_CONNECT,
         "read_timeout": _SECONDS_TO_ANSWER,
         "retries": {"mode": "legacy", "total_max_attempts": _MOST_ATTEMPTS},
     }
-    return S3FileSystem(use_listings_cache=False, config_kwargs=config)
+    # An instance of our own: fsspec would share one that other code may use as well.
+    filesystem = S3FileSystem(
+        use_listings_cache=False, config_kwargs=config, skip_instance_cache=True
+    )
+    # botocore retries already; s3fs would repeat each of its retries.
+    filesystem.retries = 1
+    return filesystem
 
 
 _STORES: Mapping[str, Callable[[], Any]] = {"gs": _google_store, "s3": _amazon_store}
@@ -75,7 +86,7 @@ _STORES: Mapping[str, Callable[[], Any]] = {"gs": _google_store, "s3": _amazon_s
 
 @functools.cache
 def _store(protocol: str, _process: int) -> Any:
-    """One for all threads of a process: fsspec would make one for each, which takes a second."""
+    """One for all threads of a process, made once: making one takes a second."""
     return _STORES[protocol]()
 
 
@@ -93,8 +104,9 @@ def require_bucket(filesystem: Any, path: str, where: str) -> None:
 def asking(filesystem: Any, path: str, where: str) -> Iterator[None]:
     """Turns what a store answers into errors that name `where`.
 
-    A file that is not there, or may not be read, is an `UnreadableFileError`. That the store cannot
-    be reached, does not know us or goes on failing says nothing about the file: `StoreError`.
+    Raises `UnreadableFileError` for a file that is missing or may not be read. A store that cannot
+    be reached, does not accept the credentials or keeps failing says nothing about the file: it
+    raises `StoreError`.
     """
     try:
         yield
@@ -106,17 +118,17 @@ def asking(filesystem: Any, path: str, where: str) -> Iterator[None]:
     except (DatasetError, StoreError):
         raise
     except Exception as error:
-        if _is_refusal(error):
+        if _is_denied(error):
             cause = "no permission: the store does not let these credentials do it"
             raise UnreadableFileError.of(where, "no_permission", cause) from None
         raise StoreError(
-            f"{where}: the store did not answer as it should ({_told(error)}); see to the "
+            f"{where}: the store did not answer as it should ({_summary(error)}); see to the "
             "connection and the credentials, then run the same command again"
         ) from error
 
 
 def _has_bucket(filesystem: Any, path: str) -> bool:
-    """Where that cannot be told, it is taken to be there."""
+    """Whether the bucket of a path exists; assumed where the store cannot be asked."""
     try:
         return exists(filesystem, _bucket(path))
     except Exception:
@@ -127,10 +139,13 @@ def _bucket(path: str) -> str:
     return path.partition("/")[0]
 
 
-def _is_refusal(error: Exception) -> bool:
-    """Whether we are known, and may not. gcsfs says so by a code or a text, s3fs by the cause."""
+def _is_denied(error: Exception) -> bool:
+    """Whether the store knows the credentials and denies the request.
+
+    gcsfs shows this by a code or a text, s3fs by the cause.
+    """
     cause = error.__cause__ if isinstance(error, PermissionError) else None
-    if cause is not None and _code(cause) not in _REFUSAL_CODES:
+    if cause is not None and _code(cause) not in _DENIED_CODES:
         return False
     return (
         isinstance(error, PermissionError)
@@ -140,7 +155,7 @@ def _is_refusal(error: Exception) -> bool:
 
 
 def exists(filesystem: Any, path: str) -> bool:
-    """Whether something is there; of a bucket s3fs would say no as well when it cannot be asked."""
+    """Whether something is there; where a bucket cannot be asked, s3fs alone would say no."""
     if path == _bucket(path):
         with contextlib.suppress(FileNotFoundError):
             filesystem.ls(path)
@@ -151,7 +166,7 @@ def exists(filesystem: Any, path: str) -> bool:
 def read_range(filesystem: Any, path: str, offset: int, length: int) -> bytes:
     """`length` bytes from `offset`; fewer only at the end of the file.
 
-    An answer that breaks off is asked for again: botocore leaves that to its caller.
+    An answer that breaks off is requested again: botocore leaves that to its caller.
     """
     for attempt in range(_MOST_ATTEMPTS):
         try:
@@ -171,25 +186,25 @@ def _broke_off(error: Exception) -> bool:
 
 
 def _is_beyond_the_end(error: Exception) -> bool:
-    """Whether a range was asked for that begins where the file has ended."""
+    """Whether the requested range begins at or after the end of the file."""
     codes = {_code(each) for each in (error, error.__cause__) if each}
     return _status(error) == _NOT_SATISFIABLE or "InvalidRange" in codes
 
 
 def _code(error: BaseException) -> str:
-    """The code of an error of S3; nothing of another one."""
+    """The code of an S3 error; an empty text for any other error."""
     response = getattr(error, "response", None)
     return str(response.get("Error", {}).get("Code", "")) if isinstance(response, dict) else ""
 
 
 def _status(error: Exception) -> int | None:
-    """The status of HTTP, as botocore or gcsfs tells it."""
+    """The HTTP status that botocore or gcsfs attached, None without one."""
     response = getattr(error, "response", None)
     metadata = response.get("ResponseMetadata", {}) if isinstance(response, dict) else {}
     status = metadata.get("HTTPStatusCode", getattr(error, "code", None))
     return int(str(status)) if str(status).isdigit() else None
 
 
-def _told(error: Exception) -> str:
+def _summary(error: Exception) -> str:
     lines = str(error).strip().splitlines()
     return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__

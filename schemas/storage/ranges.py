@@ -1,18 +1,10 @@
-"""Random access to a file, on a local disk or in a store."""
+"""Random access to a file, whatever holds it."""
 
 from __future__ import annotations
 
-import errno
 import io
 import os
 from typing import Any, Protocol
-
-from schemas.errors import StoreError
-from schemas.storage.object_stores import asking, read_range
-
-RUN_AGAIN = "see to it, then run the same command again"
-PASSING_ERRORS = (errno.ESTALE, errno.ETIMEDOUT, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
-"""Errors of a system or of a shared disk, which say nothing about the file that was to be read."""
 
 
 class RangeReader(Protocol):
@@ -24,43 +16,8 @@ class RangeReader(Protocol):
     def close(self) -> None: ...
 
 
-class LocalRanges:
-    """Positioned reads on a file descriptor; threads may share one."""
-
-    def __init__(self, path: str) -> None:
-        self._path = path
-        self._descriptor = os.open(path, os.O_RDONLY)
-
-    def read(self, offset: int, length: int) -> bytes:
-        try:
-            return os.pread(self._descriptor, length, offset)
-        except OSError as error:
-            if error.errno in PASSING_ERRORS:
-                raise StoreError(f"{self._path}: {error.strerror}; {RUN_AGAIN}") from None
-            raise
-
-    def close(self) -> None:
-        os.close(self._descriptor)
-
-
-class RemoteRanges:
-    """One request a read, of exactly the bytes asked for."""
-
-    def __init__(self, filesystem: Any, path: str, where: str) -> None:
-        self._filesystem, self._path, self._where = filesystem, path, where
-
-    def read(self, offset: int, length: int) -> bytes:
-        if length <= 0:
-            return b""  # A store would be asked for everything.
-        with asking(self._filesystem, self._path, self._where):
-            return read_range(self._filesystem, self._path, offset, length)
-
-    def close(self) -> None:
-        pass
-
-
 class RangeFile(io.RawIOBase):
-    """A file of so many bytes, of which a read is a request, unless the last one had some of it."""
+    """A file of `size` bytes; a read is a request unless the last one fetched some of its bytes."""
 
     def __init__(self, ranges: RangeReader, size: int) -> None:
         self._ranges, self._size, self._position = ranges, size, 0
@@ -88,3 +45,8 @@ class RangeFile(io.RawIOBase):
         buffer[: len(data)] = data
         self._position += len(data)
         return len(data)
+
+
+def joined(folder: str, name: str) -> str:
+    """The path of `name` in `folder`; either may be empty."""
+    return f"{folder.rstrip('/')}/{name}" if folder and name else folder or name

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from schemas import DatasetError, Storage, StoreError
+from schemas.storage import object_stores
 
 
 @pytest.fixture
@@ -85,6 +86,31 @@ def test_a_version_changes_with_the_file(tmp_path: Path) -> None:
     before = storage.version("x")
     os.utime(tmp_path / "x", (1, 1))
     assert storage.version("x") != before
+
+
+def test_the_version_of_a_link_is_that_of_its_file(tmp_path: Path) -> None:
+    storage = Storage(tmp_path)
+    storage.write_bytes("x", b"one")
+    (tmp_path / "link").symlink_to(tmp_path / "x")
+    assert storage.version("link") == storage.version("x")
+    assert storage.versions(["link"]) == [storage.version("x")]
+
+
+@pytest.mark.parametrize("url", ["s3://bucket/folder", "gs://bucket/folder"])
+def test_opening_a_store_changes_nothing_for_other_code(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    s3fs, gcsfs = pytest.importorskip("s3fs"), pytest.importorskip("gcsfs")
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", "http://127.0.0.1:9")
+    monkeypatch.delenv("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", raising=False)
+    before = s3fs.S3FileSystem.retries, dict(os.environ)
+    object_stores._store.cache_clear()
+    filesystem, path = object_stores.open_store(url)
+    assert path == "bucket/folder"
+    theirs = {"s3": s3fs.S3FileSystem, "gs": gcsfs.core.GCSFileSystem}[url[:2]]()
+    assert theirs is not filesystem
+    assert (s3fs.S3FileSystem.retries, dict(os.environ)) == before
+    object_stores._store.cache_clear()
 
 
 def test_missing_files_are_named(storage: Storage) -> None:

@@ -1,0 +1,225 @@
+"""A folder on a local disk, or on one that is mounted like it."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import io
+import os
+import secrets
+import shutil
+import stat
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, BinaryIO, NoReturn
+
+from schemas.errors import DatasetError, StoreError, UnreadableFileError
+from schemas.storage.ranges import RangeReader, joined
+
+TEMPORARY_PREFIX = ".tmp-"
+"""Names of files that a killed process may leave behind; they are never part of a dataset."""
+
+_RUN_AGAIN = "see to it, then run the same command again"
+_MAKE_ROOM = "make room, then run the same command again"
+_REMEDIES = {
+    errno.ENOSPC: _MAKE_ROOM,
+    errno.EDQUOT: _MAKE_ROOM,
+    errno.EFBIG: "raise the limit of file sizes (ulimit -f), then run the same command again",
+    errno.EACCES: "choose a folder that you may write to",
+    errno.EROFS: "choose a folder that you may write to",
+}
+"""What to do about an error of the system that made writing fail."""
+
+_PASSING_ERRORS = (errno.ESTALE, errno.ETIMEDOUT, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+"""Errors of a system or of a shared disk, which say nothing about the file that was to be read."""
+
+
+class LocalFolder:
+    """The folder `path`, an absolute path; messages call it `root`. Implements `base.Folder`."""
+
+    def __init__(self, root: str, path: str) -> None:
+        self._root = root
+        self._path = path.rstrip("/") or "/"
+
+    def path(self, name: str) -> Path:
+        return Path(self._full(name))
+
+    def exists(self, name: str) -> bool:
+        return os.path.exists(self._full(name))
+
+    def require_store(self) -> None:
+        """A disk needs no bucket."""
+
+    def version(self, name: str) -> str:
+        with self._readable(name):
+            status = os.stat(self._full(name))
+        return f"{status.st_size}-{status.st_mtime}"
+
+    def versions(self, names: Sequence[str]) -> list[str]:
+        return [self.version(name) for name in names]
+
+    def list_files(self) -> list[str]:
+        if not self.exists(""):
+            return []
+        with self._readable(""):
+            return sorted(os.path.relpath(path, self._path) for path in _walk(self._path))
+
+    def list_folder(self, folder: str) -> tuple[list[str], list[str]]:
+        if not self.exists(folder):
+            return [], []
+        with self._readable(folder):
+            names = sorted(joined(folder, name) for name in os.listdir(self._full(folder)))
+        folders = [name for name in names if os.path.isdir(self._full(name))]
+        return sorted(set(names) - set(folders)), folders
+
+    def open(self, name: str, *, ahead: int) -> BinaryIO:
+        with self._readable(name):
+            self._require_regular(name)
+            return open(self._full(name), "rb")
+
+    def read_bytes(self, name: str) -> bytes:
+        with self.open(name, ahead=0) as file, self._readable(name):
+            return file.read()
+
+    def open_ranges(self, name: str) -> RangeReader:
+        with self._readable(name):
+            return LocalRanges(self._full(name))
+
+    @contextlib.contextmanager
+    def create(self, name: str) -> Iterator[BinaryIO]:
+        full, where = self._full(name), joined(self._root, name)
+        folder = os.path.dirname(full)
+        temporary = os.path.join(folder, f"{TEMPORARY_PREFIX}{secrets.token_hex(8)}")
+        with writing(where):
+            os.makedirs(folder, exist_ok=True)
+            raw = NewFile(temporary, where)
+        try:
+            with io.BufferedRandom(raw) as file:
+                yield file
+                file.flush()
+                with writing(where):
+                    os.fsync(file.fileno())
+            with writing(where):
+                os.replace(temporary, full)
+        except BaseException:
+            with contextlib.suppress(FileNotFoundError):
+                os.remove(temporary)
+            raise
+        with writing(where):
+            sync_folder(folder)
+
+    def create_seekable(self, name: str) -> contextlib.AbstractContextManager[BinaryIO]:
+        return self.create(name)
+
+    def remove(self, name: str) -> None:
+        full = self._full(name)
+        with self._readable(name), contextlib.suppress(FileNotFoundError):
+            if os.path.isdir(full):
+                shutil.rmtree(full)
+            else:
+                os.remove(full)
+
+    def _full(self, name: str) -> str:
+        return f"{self._path}/{name}" if name else self._path
+
+    @contextlib.contextmanager
+    def _readable(self, name: str) -> Iterator[None]:
+        where = joined(self._root, name)
+        try:
+            yield
+        except FileNotFoundError:
+            raise UnreadableFileError.of(where, "missing", "no such file") from None
+        except PermissionError as error:
+            path = os.fspath(error.filename or where)
+            cause = "no permission to read it"
+            raise UnreadableFileError.of(path, "no_permission", cause) from None
+        except IsADirectoryError:
+            raise UnreadableFileError.of(where, "is_folder", "is a folder, not a file") from None
+        except OSError as error:
+            cause = error.strerror or str(error)
+            if error.errno in _PASSING_ERRORS:
+                raise StoreError(f"{where}: {cause}; {_RUN_AGAIN}") from None
+            raise UnreadableFileError.of(where, "unreadable", cause) from None
+
+    def _require_regular(self, name: str) -> None:
+        """Opening a pipe would wait for somebody to write to it."""
+        mode = os.stat(self._full(name)).st_mode
+        if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+            cause = "is a pipe or a device, not a file"
+            raise UnreadableFileError.of(joined(self._root, name), "not_a_file", cause)
+
+
+class LocalRanges:
+    """Positioned reads on a file descriptor; threads may share one."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._descriptor = os.open(path, os.O_RDONLY)
+
+    def read(self, offset: int, length: int) -> bytes:
+        try:
+            return os.pread(self._descriptor, length, offset)
+        except OSError as error:
+            if error.errno in _PASSING_ERRORS:
+                raise StoreError(f"{self._path}: {error.strerror}; {_RUN_AGAIN}") from None
+            raise
+
+    def close(self) -> None:
+        os.close(self._descriptor)
+
+
+class NewFile(io.FileIO):
+    """A file whose failure to grow names `where`, the path that the user knows it by.
+
+    Only the errors of this file itself do so; the block that fills it may also read others.
+    """
+
+    def __init__(self, path: str, where: str) -> None:
+        super().__init__(path, "w+")
+        self._where = where
+
+    def write(self, data: Any) -> int:
+        with writing(self._where):
+            return super().write(data)
+
+    def truncate(self, size: int | None = None) -> int:
+        with writing(self._where):
+            return super().truncate(size)
+
+
+def _walk(root: str) -> Iterator[str]:
+    """All files below a local folder, also behind links to folders, each folder once."""
+    seen = set()
+    for folder, folders, files in os.walk(root, followlinks=True, onerror=_raise):
+        real = os.path.realpath(folder)
+        if real in seen:
+            folders.clear()
+            continue
+        seen.add(real)
+        yield from (os.path.join(folder, name) for name in files)
+
+
+def _raise(error: OSError) -> NoReturn:
+    raise error
+
+
+@contextlib.contextmanager
+def writing(where: str | os.PathLike[str]) -> Iterator[None]:
+    """Turns an error of the system into a `DatasetError` that says what to do about `where`."""
+    try:
+        yield
+    except OSError as error:
+        cause = error.strerror or str(error) or type(error).__name__
+        remedy = _REMEDIES.get(error.errno or 0, _RUN_AGAIN)
+        raise DatasetError(
+            f"{os.fspath(where)}: cannot be written: {cause[0].lower()}{cause[1:]}; {remedy}"
+        ) from error
+
+
+def sync_folder(folder: str | os.PathLike[str]) -> None:
+    """Makes renames within a local folder survive a loss of power."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
