@@ -23,9 +23,10 @@ from pipelines.writing.label_writer import inspect_and_keep
 from pipelines.writing.shard_writer import ShardJob, write_shard
 from schemas import FeatureConfig
 from schemas.codecs import tfrecord
+from schemas.codecs.base import IndexBuilder
 from schemas.codecs.tfrecord import TFRecordWriter
 from schemas.mel import MelTransform
-from schemas.shards import IndexBuilder, ShardIndex
+from schemas.shards import ShardIndex
 from schemas.statistics import Statistics
 from schemas.storage import Storage, local
 

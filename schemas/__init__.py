@@ -5,8 +5,8 @@ from schemas.errors import DamagedDataError, DatasetError, DuetError, StoreError
 from schemas.features import PRESETS, FeatureConfig, FeatureSpec
 from schemas.manifest import Manifest
 from schemas.permutation import invert, permutation_key, permute
-from schemas.shards import Window, read_at
 from schemas.storage import Storage
+from schemas.windows import Window, read_at
 
 __all__ = [
     "PRESETS",

@@ -13,9 +13,10 @@ from schemas.checksums import canonical_json
 from schemas.errors import DatasetError
 from schemas.features import FeatureConfig
 from schemas.manifest import MANIFEST_FILE, Manifest
-from schemas.shards import FORMATS, ShardIndex, Window, index_file, read_window, shard_file
+from schemas.shards import FORMATS, ShardIndex, index_file, shard_file
 from schemas.storage import Storage
 from schemas.tables import RECORDINGS, RECORDINGS_FILE, REJECTS, REJECTS_FILE, table_from_bytes
+from schemas.windows import Window, read_window
 
 
 class Dataset:

@@ -21,9 +21,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schemas import DamagedDataError, Dataset, Window, permutation_key, permute, read_at
-from schemas.shards import as_array
 from schemas.storage import Storage
 from schemas.storage.ranges import RangeReader
+from schemas.windows import as_array
 from training.budget import MemoryPlan, plan_memory
 from training.errors import TrainingError
 from training.index import load_index

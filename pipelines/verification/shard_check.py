@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-import h5py
-
 from pipelines.verification.defects import Defect, Windows
-from pipelines.verification.scan import Row, Scan
+from pipelines.verification.scan import Scan
 from pipelines.verification.tables import Check, DatasetShard, Tables, listed_windows
-from schemas import Dataset, DatasetError
-from schemas.codecs.hdf5 import window_names
+from schemas import DatasetError
+from schemas.codecs import CODECS
+from schemas.codecs.base import Row
 from schemas.shards import ShardIndex
 
 
@@ -35,9 +34,9 @@ def shard_defects(check: Check, tables: Tables, shard: DatasetShard) -> Iterator
         yield Defect(shard.name, text, windows)
     if problem or found.damaged:
         return
-    if shard.file_format == "hdf5":
-        for text in _hdf5_problems(check.dataset, shard.name, rows):
-            yield Defect(shard.name, text, windows)
+    codec, specs = CODECS[shard.file_format], check.dataset.config.specs()
+    for text in codec.problems(check.dataset.storage, shard.name, rows, specs):
+        yield Defect(shard.name, text, windows)
     written = index.report.statistics
     if written and written.to_dict() != found.statistics.to_dict():
         yield Defect(shard.name, "its statistics are not those of its windows", windows)
@@ -67,10 +66,8 @@ def _byte_defects(
         yield Defect(shard.name, f"{problem}; {text}" if problem else text, names)
     elif problem and found.sha256_of_start != entry.sha256:
         yield Defect(shard.name, f"{problem}, outside the windows' features", windows)
-    # Of an HDF5 file, what follows the features is its own structure.
-    end = found.end if shard.file_format == "tfrecord" else entry.nbytes
-    if found.nbytes > end:
-        yield Defect(shard.name, f"{found.nbytes - end:,} bytes too many at its end", ())
+    if found.nbytes > found.end:
+        yield Defect(shard.name, f"{found.nbytes - found.end:,} bytes too many at its end", ())
 
 
 def _index_problems(shard: DatasetShard, index: ShardIndex, tables: Tables) -> Iterator[str]:
@@ -84,28 +81,3 @@ def _index_problems(shard: DatasetShard, index: ShardIndex, tables: Tables) -> I
         yield f"its report counts {index.report.windows} windows of {len(listed)}"
     if index.report.plan_digest != tables.plan.digest:
         yield "was written for another plan"
-
-
-def _hdf5_problems(dataset: Dataset, shard: str, rows: Sequence[Row]) -> Iterator[str]:
-    """Whether h5py finds the windows of the index, at the places that the index says."""
-    try:
-        with dataset.storage.open(shard) as stored, h5py.File(stored, "r") as file:
-            yield from _array_problems(file, dataset, rows)
-    except (OSError, KeyError) as error:
-        yield f"is not a readable HDF5 shard: {error}"
-
-
-def _array_problems(file: h5py.File, dataset: Dataset, rows: Sequence[Row]) -> Iterator[str]:
-    count = len(rows)
-    for name, spec in dataset.config.specs().items():
-        data = file[name]
-        if data.shape != (count, *spec.shape) or data.dtype != spec.dtype:
-            yield f"{name} is {data.dtype} {data.shape}"
-            continue
-        start = data.id.get_offset()
-        offsets = [start + row * spec.nbytes for row in range(count)]
-        if count and [row[f"{name}_offset"] for row in rows] != offsets:
-            yield f"{name} does not lie where its index says"
-    names = [(row["recording_id"], row["first_frame"], row["valid_frames"]) for row in rows]
-    if window_names(file) != names:
-        yield "names other windows than its index"

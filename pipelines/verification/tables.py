@@ -14,8 +14,9 @@ from typing import Any
 from pipelines.planning.plan import Plan, plan_digest
 from pipelines.verification.accounting import refused_windows
 from pipelines.verification.defects import Defect, Windows
-from pipelines.verification.scan import Row, Scan, scan
+from pipelines.verification.scan import Scan, scan
 from schemas import Dataset, DatasetError
+from schemas.codecs.base import Row
 from schemas.manifest import MANIFEST_FILE, Manifest
 from schemas.shards import SPLITS, ShardIndex, index_file, shard_file
 from schemas.tables import RECORDINGS_FILE, REJECTS_FILE, labeled_recording

@@ -14,8 +14,7 @@ from pipelines.writing.allocator import keep_freed_memory
 from pipelines.writing.window_cutter import CutWindow, WindowCutter
 from schemas import DamagedDataError, Storage
 from schemas.checksums import sha256, sha256_of_file
-from schemas.codecs.hdf5 import HDF5Writer
-from schemas.codecs.tfrecord import TFRecordWriter
+from schemas.codecs import CODECS
 from schemas.manifest import FileEntry
 from schemas.mel import MelTransform
 from schemas.rejects import Reject
@@ -124,19 +123,17 @@ def _write_files(
     refused = {(reject.recording_id, reject.position) for reject in rejects}
     windows = plan.shard_windows(split, number, refused=refused)
     specs = plan.config.specs()
+    ids = plan.recordings["recording_id"]
+    recording_ids = [ids[window.recording].as_py() for window in windows]
     statistics = Statistics.zero(plan.config.n_mels)
     clipped: Counter[str] = Counter()
     with contextlib.ExitStack() as stack:
-        writers: dict[str, TFRecordWriter | HDF5Writer] = {}
-        for file_format, name in names.items():
-            if file_format == "tfrecord":
-                writers[name] = TFRecordWriter(stack.enter_context(storage.create(name)), specs)
-            else:
-                file = stack.enter_context(storage.create_seekable(name))
-                ids = plan.recordings["recording_id"]
-                used = {ids[each.recording].as_py() for each in windows}
-                id_bytes = max((len(each.encode()) for each in used), default=1)
-                writers[name] = HDF5Writer(file, specs, windows=len(windows), id_bytes=id_bytes)
+        writers = {
+            name: stack.enter_context(
+                CODECS[file_format].create(storage, name, specs, recording_ids)
+            )
+            for file_format, name in names.items()
+        }
         found: list[Reject] = []
         for cut in job.cutter.cut(plan, windows, threads=job.threads):
             if isinstance(cut, Reject):

@@ -1,8 +1,9 @@
-"""HDF5 shards: one contiguous dataset a feature, [windows, ...], so that offsets are plain sums."""
+"""HDF5 shards: one contiguous dataset per feature, [windows, ...]; offsets are plain sums."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, BinaryIO
 
 import h5py
@@ -10,8 +11,93 @@ import numpy as np
 import pyarrow as pa
 
 from schemas.checksums import sha256_of_file
+from schemas.codecs.base import IndexBuilder, Piece, Row, Stream
+from schemas.codecs.spans import DamageError, read_payload, read_spans
 from schemas.features import FeatureSpec
-from schemas.shards import IndexBuilder, Window
+from schemas.storage import Storage
+from schemas.windows import Window
+
+
+class HDF5Codec:
+    """A dataset per feature. Implements `base.ShardCodec`."""
+
+    name = "hdf5"
+    extension = "h5"
+    ends_with_windows = False
+
+    @contextlib.contextmanager
+    def create(
+        self,
+        storage: Storage,
+        name: str,
+        specs: Mapping[str, FeatureSpec],
+        recording_ids: Sequence[str],
+    ) -> Iterator[HDF5Writer]:
+        id_bytes = max((len(each.encode()) for each in set(recording_ids)), default=1)
+        with storage.create_seekable(name) as file:
+            yield HDF5Writer(file, specs, windows=len(recording_ids), id_bytes=id_bytes)
+
+    def pieces(
+        self, stream: Stream, rows: Sequence[Row], specs: Mapping[str, FeatureSpec]
+    ) -> Iterator[Piece]:
+        """Payload by payload, in the order of the file."""
+        found = []
+        end = 0
+        for offset, number, name in sorted(
+            (row[f"{name}_offset"], number, name)
+            for number, row in enumerate(rows)
+            for name in specs
+        ):
+            if offset < end:
+                yield Piece(number, {}, f"byte {offset}: its index puts two payloads there")
+                continue
+            found.append((offset, number, name))
+            end = offset + specs[name].nbytes
+        spans = [(offset, specs[name].nbytes) for offset, _, name in found]
+        for (offset, number, name), data in zip(found, read_spans(stream, spans), strict=True):
+            try:
+                yield Piece(number, {name: read_payload(data, 0, rows[number], specs[name])})
+            except DamageError as damage:
+                yield Piece(number, {}, f"byte {offset}: {damage}")
+
+    def problems(
+        self,
+        storage: Storage,
+        name: str,
+        rows: Sequence[Row],
+        specs: Mapping[str, FeatureSpec],
+    ) -> Iterator[str]:
+        """Whether h5py finds the windows of the index, at the offsets that the index says."""
+        try:
+            with storage.open(name) as stored, h5py.File(stored, "r") as file:
+                yield from _array_problems(file, rows, specs)
+        except (OSError, KeyError) as error:
+            yield f"is not a readable HDF5 shard: {error}"
+
+
+def _array_problems(
+    file: h5py.File, rows: Sequence[Row], specs: Mapping[str, FeatureSpec]
+) -> Iterator[str]:
+    count = len(rows)
+    for name, spec in specs.items():
+        data = file[name]
+        if data.shape != (count, *spec.shape) or data.dtype != spec.dtype:
+            yield f"{name} is {data.dtype} {data.shape}"
+            continue
+        start = data.id.get_offset()
+        offsets = [start + row * spec.nbytes for row in range(count)]
+        if count and [row[f"{name}_offset"] for row in rows] != offsets:
+            yield f"{name} does not lie where its index says"
+    names = [(row["recording_id"], row["first_frame"], row["valid_frames"]) for row in rows]
+    if window_names(file) != names:
+        yield "names other windows than its index"
+
+
+def window_names(file: h5py.File) -> list[tuple[str, int, int]]:
+    """What an HDF5 shard says its windows are: recording_id, first_frame, valid_frames."""
+    ids = [recording_id.decode() for recording_id in file["recording_id"][:]]
+    frames = (file[name][:].tolist() for name in ("first_frame", "valid_frames"))
+    return list(zip(ids, *frames, strict=True))
 
 
 class HDF5Writer:
@@ -61,7 +147,6 @@ class HDF5Writer:
         self._names.append((window.recording_id.encode(), window.first_frame, window.valid_frames))
 
     def finish(self) -> tuple[pa.Table, str, int]:
-        """The rows of the index, the file's sha256 and its length in bytes."""
         for (name, kind), values in zip(
             self._name_kinds.items(), zip(*self._names, strict=True), strict=False
         ):
@@ -75,7 +160,7 @@ class HDF5Writer:
 
 
 class _Layout:
-    """A file in memory: the few pieces written to it, in that order, and how long it shall be."""
+    """A file in memory: the few pieces written to it, in that order, and its length in bytes."""
 
     def __init__(self) -> None:
         self.written: list[tuple[int, bytes]] = []
@@ -121,10 +206,3 @@ def _create(file: h5py.File, name: str, shape: tuple[int, ...], dtype: Any) -> N
     space = h5py.h5s.create_simple(shape)
     kind = h5py.h5t.py_create(np.dtype(dtype), logical=True)
     h5py.h5d.create(file.id, name.encode(), kind, space, properties)
-
-
-def window_names(file: h5py.File) -> list[tuple[str, int, int]]:
-    """What an HDF5 shard says its windows are: recording_id, first_frame, valid_frames."""
-    ids = [recording_id.decode() for recording_id in file["recording_id"][:]]
-    frames = (file[name][:].tolist() for name in ("first_frame", "valid_frames"))
-    return list(zip(ids, *frames, strict=True))

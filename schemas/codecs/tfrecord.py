@@ -2,26 +2,105 @@
 
 The framing is that of TensorFlow's `record_writer.h`: length (uint64), masked crc32c of the
 length, data, masked crc32c of the data, all little-endian. A message is put together here, and not
-by protobuf, because a shard's index needs the place of each payload in the file; TensorFlow's own
+by protobuf, because a shard's index needs the offset of each payload in the file; TensorFlow's own
 `parse_single_example` reads the result.
 """
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
+import itertools
 import struct
-from collections.abc import Mapping
-from typing import BinaryIO
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, BinaryIO
 
+import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from schemas.checksums import crc32c
+from schemas.codecs.base import IndexBuilder, Piece, Row, Stream
+from schemas.codecs.spans import DamageError, read_payload, read_spans
 from schemas.features import FeatureSpec
-from schemas.shards import IndexBuilder, Window
+from schemas.storage import Storage
+from schemas.windows import Window
 
 _HEADER_BYTES = 12
 _FOOTER_BYTES = 4
+
+
+class TFRecordCodec:
+    """A record per window, an `Example`, and nothing else. Implements `base.ShardCodec`."""
+
+    name = "tfrecord"
+    extension = "tfrecord"
+    ends_with_windows = True
+
+    @contextlib.contextmanager
+    def create(
+        self,
+        storage: Storage,
+        name: str,
+        specs: Mapping[str, FeatureSpec],
+        recording_ids: Sequence[str],
+    ) -> Iterator[TFRecordWriter]:
+        with storage.create(name) as file:
+            yield TFRecordWriter(file, specs)
+
+    def pieces(
+        self, stream: Stream, rows: Sequence[Row], specs: Mapping[str, FeatureSpec]
+    ) -> Iterator[Piece]:
+        """Window by window: a record's offset and length follow from the rows alone.
+
+        So a record whose length is damaged does not hide those behind it.
+        """
+        zeros = {name: np.zeros(spec.shape, spec.dtype) for name, spec in specs.items()}
+        lengths = [record_nbytes(_window(row, zeros)) for row in rows]
+        starts = itertools.accumulate(lengths, initial=0)
+        spans = list(zip(starts, lengths, strict=False))
+        for number, record in enumerate(read_spans(stream, spans)):
+            row, start = rows[number], spans[number][0]
+            try:
+                features = {
+                    name: read_payload(record, row[f"{name}_offset"] - start, row, spec)
+                    for name, spec in specs.items()
+                }
+                _check_record(record, start, row, features)
+            except DamageError as damage:
+                yield Piece(number, {}, f"record at byte {start}: {damage}")
+            else:
+                yield Piece(number, features)
+
+    def problems(
+        self,
+        storage: Storage,
+        name: str,
+        rows: Sequence[Row],
+        specs: Mapping[str, FeatureSpec],
+    ) -> Iterable[str]:
+        """None: `pieces` covers every byte of a record."""
+        return ()
+
+
+def _check_record(
+    record: memoryview, start: int, row: Row, features: Mapping[str, NDArray[Any]]
+) -> None:
+    """Raises `DamageError` unless the bytes around the payloads are what they have to be."""
+    chunks, offsets = record_chunks(_window(row, features))
+    if any(row[f"{name}_offset"] != start + offset for name, offset in offsets.items()):
+        raise DamageError("lies elsewhere by its index")
+    position = 0
+    for chunk in chunks:
+        # The others are the payloads themselves, whose checksums agree.
+        if isinstance(chunk, bytes) and record[position : position + len(chunk)] != chunk:
+            raise DamageError(f"its framing is damaged at byte {start + position}")
+        position += len(chunk)
+
+
+def _window(row: Row, features: Mapping[str, NDArray[Any]]) -> Window:
+    return Window(row["recording_id"], row["first_frame"], row["valid_frames"], features)
 
 
 class TFRecordWriter:
@@ -43,7 +122,6 @@ class TFRecordWriter:
         self._index.add(window, {name: start + at for name, at in offsets.items()})
 
     def finish(self) -> tuple[pa.Table, str, int]:
-        """The rows of the index, the file's sha256 and its length in bytes."""
         return self._index.table(), self._sha256.hexdigest(), self._position
 
 
@@ -112,7 +190,7 @@ def _example(window: Window) -> tuple[list[bytes | memoryview], dict[str, int]]:
 
 @functools.lru_cache(maxsize=64)
 def _array_head(name: str, nbytes: int) -> bytes:
-    """The entry of an array of so many bytes, without these bytes; the same for all windows."""
+    """The entry of an array of `nbytes` bytes, without these bytes; the same for all windows."""
     return _map_entry(name, _bytes_list_head(nbytes), nbytes)
 
 

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from schemas import DamagedDataError, Storage
 from schemas.codecs.tfrecord import TFRecordWriter
 from schemas.rejects import Reject, rejects_table
-from schemas.shards import ShardIndex, ShardReport, read_window, shard_bounds, shard_file
+from schemas.shards import ShardIndex, ShardReport, shard_bounds, shard_file
 from schemas.statistics import Statistics
+from schemas.windows import read_window
 from tests.support.make_windows import CONFIG, random_window
 
 REPORT = ShardReport(

@@ -10,8 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from schemas.checksums import sha256
-from schemas.codecs.hdf5 import HDF5Writer
-from schemas.codecs.tfrecord import TFRecordWriter
+from schemas.codecs import CODECS
 from schemas.dataset import fingerprint
 from schemas.features import FeatureConfig
 from schemas.manifest import MANIFEST_FILE, FileEntry, Manifest, SplitSummary
@@ -19,7 +18,6 @@ from schemas.shards import (
     SPLITS,
     ShardIndex,
     ShardReport,
-    Window,
     index_file,
     shard_bounds,
     shard_file,
@@ -27,6 +25,7 @@ from schemas.shards import (
 from schemas.statistics import Statistics
 from schemas.storage import Storage
 from schemas.tables import RECORDINGS, RECORDINGS_FILE, REJECTS, REJECTS_FILE, table_bytes
+from schemas.windows import Window
 
 CONFIG = FeatureConfig(
     sample_rate=4_000,
@@ -117,7 +116,7 @@ def make_dataset(
                 parts.append(statistics)
             for file_format in formats:
                 name = shard_file(split, shard, shards, file_format)
-                table = write_shard(storage, name, part, config, statistics)
+                table = write_shard(storage, name, file_format, part, config, statistics)
                 if file_format == formats[0]:
                     tables.append(table)
     recordings = sorted(rows, key=lambda row: row["recording_id"])
@@ -147,25 +146,17 @@ def _entry(data: bytes) -> FileEntry:
 def write_shard(
     storage: Storage,
     name: str,
+    file_format: str,
     windows: Sequence[Window],
     config: FeatureConfig,
     statistics: Statistics,
 ) -> pa.Table:
     """Writes one shard file and its index; returns the index's rows."""
-    specs = config.specs()
-    if name.endswith(".h5"):
-        id_bytes = max((len(window.recording_id) for window in windows), default=1)
-        with storage.create_seekable(name) as file:
-            writer = HDF5Writer(file, specs, windows=len(windows), id_bytes=id_bytes)
-            for window in windows:
-                writer.write(window)
-            table, digest, nbytes = writer.finish()
-    else:
-        with storage.create(name) as file:
-            records = TFRecordWriter(file, specs)
-            for window in windows:
-                records.write(window)
-            table, digest, nbytes = records.finish()
+    recording_ids = [window.recording_id for window in windows]
+    with CODECS[file_format].create(storage, name, config.specs(), recording_ids) as writer:
+        for window in windows:
+            writer.write(window)
+        table, digest, nbytes = writer.finish()
     report = ShardReport("synthetic", digest, nbytes, len(windows), statistics, (), {})
     storage.write_bytes(index_file(name), ShardIndex(table, report).to_bytes())
     return table

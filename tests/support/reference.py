@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from schemas import Dataset, FeatureConfig, Storage, Window
 from schemas.checksums import sha256
-from schemas.shards import SPLITS, read_window
+from schemas.shards import SPLITS
+from schemas.windows import read_window
 
 
 def digests(root: Path) -> dict[str, str]:
