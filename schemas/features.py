@@ -36,6 +36,31 @@ DEFINITION: Mapping[str, str | float] = {
 }
 """Choices that every dataset of this format version shares, written into it with the rest."""
 
+_LARGEST: Mapping[str, int] = {
+    "sample_rate": 1 << 22,  # times a label's time, below 2**40, it still fits an int64
+    "n_fft": 1 << 24,
+    "win_length": 1 << 24,
+    "hop_length": 1 << 24,
+    "n_mels": 1 << 16,
+    "window_frames": 1 << 24,
+    "stride_frames": 1 << 24,
+}
+"""The whole numbers of a configuration, all of them at least 1: the largest value of each."""
+
+_REAL_NUMBERS = ("fmin", "fmax", "amin")
+_LARGEST_FLOAT = float(np.finfo(np.float64).max)
+_SMALLEST_FLOAT32 = float(np.finfo(np.float32).tiny)
+_LARGEST_FLOAT32 = float(np.finfo(np.float32).max)
+
+_MOST_FILTER_VALUES = 1 << 27
+"""A GiB of the float64 from which the mel filters are made."""
+
+_MOST_WINDOW_BYTES = 2_000_000_000
+"""A window is one protobuf message in a TFRecord shard, and those end at 2 GiB."""
+
+_MOST_WINDOW_SAMPLES = _MOST_WINDOW_BYTES // 2
+"""As many as fill a window of int16 samples, whether they are stored or not."""
+
 
 @dataclasses.dataclass(frozen=True)
 class FeatureSpec:
@@ -51,7 +76,7 @@ class FeatureSpec:
         return math.prod(self.shape) * np.dtype(self.dtype).itemsize
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class FeatureConfig:
     """Everything that the numbers in a dataset depend on, the recordings apart.
 
@@ -59,9 +84,11 @@ class FeatureConfig:
     frames (STFT columns). A window holds `window_frames` frames of one recording; the next one
     starts `stride_frames` later. `tail` says what becomes of frames that fill no whole window:
     `pad` keeps them in a last window that says how many of its frames are valid, `drop` counts
-    and drops them. `dtype` is that of `log_mel` on disk.
+    and drops them. `dtype` is that of `log_mel` on disk. `fmin` and `fmax` are the mel filters'
+    limits in Hz, `amin` is the mel power that becomes the lowest level.
 
-    Raises `DatasetError` when a number is impossible or the numbers do not fit together.
+    Raises `DatasetError`, naming the field, when a number is impossible or so large that no
+    machine could use it, or when the numbers do not fit together.
     """
 
     sample_rate: int = 22_050
@@ -79,17 +106,19 @@ class FeatureConfig:
     features: tuple[str, ...] = FEATURE_NAMES
 
     def __post_init__(self) -> None:
-        for field in dataclasses.fields(self):
-            value = getattr(self, field.name)
-            if field.type == "int" and (type(value) is not int or value < 1):
-                raise DatasetError(f"{field.name}={value!r} must be a positive integer")
-            if field.type == "float" and (
-                type(value) not in (int, float) or not math.isfinite(value)
-            ):
-                raise DatasetError(f"{field.name}={value!r} must be a finite number")
-            if field.type == "float":
-                # So that 8000 and 8000.0, which are equal, are also written alike.
-                object.__setattr__(self, field.name, float(value))
+        for name, largest in _LARGEST.items():
+            value = getattr(self, name)
+            if type(value) is not int or value < 1:
+                raise DatasetError(f"{name}={_shown(value)} must be a positive integer")
+            if value > largest:
+                raise DatasetError(f"{name}={_shown(value)} must not exceed {largest:,}")
+        for name in _REAL_NUMBERS:
+            value = getattr(self, name)
+            # Compared, not converted: an integer may be too large for a float.
+            if type(value) not in (int, float) or not abs(value) <= _LARGEST_FLOAT:
+                raise DatasetError(f"{name}={_shown(value)} must be a finite number")
+            # So that 8000 and 8000.0, which are equal, are also written alike.
+            object.__setattr__(self, name, float(value))
         if self.n_fft % 2:
             raise DatasetError(f"n_fft={self.n_fft} must be even: frames are centered")
         if self.win_length > self.n_fft:
@@ -99,8 +128,18 @@ class FeatureConfig:
                 f"fmin={self.fmin} and fmax={self.fmax} must satisfy "
                 f"0 <= fmin < fmax <= sample_rate / 2 = {self.sample_rate / 2}"
             )
-        if self.amin < np.finfo(np.float32).tiny:
+        if not _SMALLEST_FLOAT32 <= self.amin <= _LARGEST_FLOAT32:
             raise DatasetError(f"amin={self.amin} must be a positive float32")
+        if self.n_mels * (self.n_fft // 2 + 1) > _MOST_FILTER_VALUES:
+            raise DatasetError(
+                f"n_mels={self.n_mels} filters of n_fft={self.n_fft} must not have more than "
+                f"{_MOST_FILTER_VALUES:,} values, n_mels * (n_fft / 2 + 1)"
+            )
+        if self.window_frames * self.hop_length > _MOST_WINDOW_SAMPLES:
+            raise DatasetError(
+                f"window_frames={self.window_frames} of hop_length={self.hop_length} must not be "
+                f"more than {_MOST_WINDOW_SAMPLES:,} samples"
+            )
         if self.stride_frames > self.window_frames:
             raise DatasetError(
                 f"stride_frames={self.stride_frames} must not exceed "
@@ -117,6 +156,12 @@ class FeatureConfig:
             )
         ordered = tuple(name for name in FEATURE_NAMES if name in chosen)
         object.__setattr__(self, "features", ordered)
+        if self.window_bytes > _MOST_WINDOW_BYTES:
+            raise DatasetError(
+                f"window_frames={self.window_frames} makes a window of {self.window_bytes:,} "
+                f"bytes, which must not exceed {_MOST_WINDOW_BYTES:,}; choose fewer frames or "
+                "features"
+            )
 
     @property
     def floor_db(self) -> float:
@@ -217,6 +262,16 @@ class FeatureConfig:
             raise DatasetError(f"{where}: must hold one JSON object of feature settings")
         return cls.from_dict(values, where=where)
 
+
+def _shown(value: object) -> str:
+    """A value as in Python; its beginning, where it is long."""
+    if type(value) is int and value.bit_length() > _LONGEST_SHOWN:
+        return f"an integer of {value.bit_length():,} bits"
+    text = repr(value)
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}..."
+
+
+_LONGEST_SHOWN = 80
 
 PRESETS: Mapping[str, FeatureConfig] = {
     "librosa": FeatureConfig(),

@@ -34,7 +34,7 @@ class FileEntry:
     nbytes: int
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
 class Manifest:
     """All that a reader needs to know of a dataset before it opens another file.
 

@@ -16,7 +16,7 @@ STAGES = ("list", "audio", "labels", "window", "metadata")
 _LONGEST_MESSAGE = 500
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Reject:
     """One thing that was refused; `position` is a frame or a row, None for the whole.
 

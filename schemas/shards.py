@@ -41,7 +41,7 @@ def shard_bounds(number: int, count: int, windows: int) -> tuple[int, int]:
     return number * windows // count, (number + 1) * windows // count
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
 class ShardReport:
     """What the writer of a shard file knows of it, kept in the metadata of its index.
 

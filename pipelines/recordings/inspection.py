@@ -51,7 +51,15 @@ def inspect_recording(
     rejects: list[Reject] = []
 
     def reject(stage: str, reason: str, message: str, position: int | None = None) -> None:
-        rejects.append(Reject(source.recording_id, stage, reason, position, message))
+        rejects.append(
+            Reject(
+                recording_id=source.recording_id,
+                stage=stage,
+                reason=reason,
+                position=position,
+                message=message,
+            )
+        )
 
     def reject_file(stage: str, path: str, error: UnreadableFileError) -> None:
         # Where the input lies must not change a byte of the dataset.

@@ -63,7 +63,15 @@ def list_sources(root: str) -> tuple[list[Source], list[Reject]]:
         found = metadata and metadata.get(recording_id)
         if found is None and metadata is not None:
             message = f"{METADATA_FILE}: has no row for recording {recording_id}"
-            rejects.append(Reject(recording_id, "metadata", "metadata_missing", None, message))
+            rejects.append(
+                Reject(
+                    recording_id=recording_id,
+                    stage="metadata",
+                    reason="metadata_missing",
+                    position=None,
+                    message=message,
+                )
+            )
         sources.append(
             Source(recording_id, group, name, labels if labels in present else None, found or {})
         )
@@ -91,7 +99,13 @@ def _why_unusable(recording_id: str, ids: Mapping[str, int]) -> tuple[str, str] 
 
 def _listing_reject(name: str, reason: str, message: str) -> Reject:
     shown = printable(name)
-    return Reject(_stem(shown), "list", reason, None, f"{shown}: {message}")
+    return Reject(
+        recording_id=_stem(shown),
+        stage="list",
+        reason=reason,
+        position=None,
+        message=f"{shown}: {message}",
+    )
 
 
 def _why_no_audio(storage: Storage) -> str:
@@ -121,7 +135,15 @@ def _read_metadata(storage: Storage) -> tuple[dict[str, dict[str, str]] | None, 
 
     def reject(reason: str, message: str, position: int | None = None, name: str = "") -> None:
         text = f"{METADATA_FILE}: {message}"
-        rejects.append(Reject(name, "metadata", f"metadata_{reason}", position, text))
+        rejects.append(
+            Reject(
+                recording_id=name,
+                stage="metadata",
+                reason=f"metadata_{reason}",
+                position=position,
+                message=text,
+            )
+        )
 
     by_id: dict[str, dict[str, str]] = {}
     try:

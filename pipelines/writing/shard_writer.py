@@ -157,13 +157,13 @@ def _write_files(
     written = []
     for name, (table, file_digest, nbytes) in results.items():
         report = ShardReport(
-            plan.digest,
-            file_digest,
-            nbytes,
-            len(windows),
-            statistics if "log_mel" in specs else None,
-            tuple(rejects),
-            {recording_id: count for recording_id, count in sorted(clipped.items()) if count},
+            plan_digest=plan.digest,
+            sha256=file_digest,
+            nbytes=nbytes,
+            windows=len(windows),
+            statistics=statistics if "log_mel" in specs else None,
+            rejects=tuple(rejects),
+            clipped={name: count for name, count in sorted(clipped.items()) if count},
         )
         index = ShardIndex(table, report).to_bytes()
         with effort.writing():

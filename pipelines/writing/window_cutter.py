@@ -105,7 +105,13 @@ class WindowCutter:
             try:
                 return self._cut(recording_id, path, plan.wav(number), planned)
             except _RejectedWindowError as error:
-                return Reject(recording_id, "window", error.reason, planned.first_frame, str(error))
+                return Reject(
+                    recording_id=recording_id,
+                    stage="window",
+                    reason=error.reason,
+                    position=planned.first_frame,
+                    message=str(error),
+                )
 
         return prefetch_map(cut_or_reject, windows, threads=threads)
 

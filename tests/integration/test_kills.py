@@ -184,7 +184,17 @@ def fill(place: str, text: str) -> None:
         storage.write_bytes(name, text.encode())
     files = dict.fromkeys(names, FileEntry(sha256(text.encode()), len(text)))
     splits = {split: SplitSummary(0, 0, 0) for split in SPLITS}
-    manifest = Manifest(FeatureConfig(), 0, FORMATS, splits, None, text, text, {}, files)
+    manifest = Manifest(
+        config=FeatureConfig(),
+        seed=0,
+        formats=FORMATS,
+        splits=splits,
+        statistics=None,
+        plan_digest=text,
+        fingerprint=text,
+        packages={},
+        files=files,
+    )
     storage.write_bytes(MANIFEST_FILE, manifest.to_bytes())
 
 

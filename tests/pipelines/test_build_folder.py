@@ -20,7 +20,17 @@ def publish(folder: str | Path, text: str = "{}") -> None:
 def publish_whole(folder: Path) -> bytes:
     """Publishes the smallest dataset there is, and returns its manifest."""
     splits = {split: SplitSummary(0, 0, 0) for split in SPLITS}
-    manifest = Manifest(FeatureConfig(), 0, FORMATS, splits, None, "p", "f", {}, {})
+    manifest = Manifest(
+        config=FeatureConfig(),
+        seed=0,
+        formats=FORMATS,
+        splits=splits,
+        statistics=None,
+        plan_digest="p",
+        fingerprint="f",
+        packages={},
+        files={},
+    )
     publish(folder, manifest.to_bytes().decode())
     return manifest.to_bytes()
 

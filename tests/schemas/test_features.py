@@ -40,11 +40,57 @@ def test_the_librosa_preset_is_librosas_default() -> None:
         ({"features": ("log_mel", "chroma")}, "must be one or more of log_mel"),
         ({"features": ()}, "must be one or more of log_mel"),
         ({"features": ("notes", "notes")}, "once each"),
+        ({"sample_rate": True}, "sample_rate=True must be a positive integer"),
+        ({"sample_rate": 10**7}, "sample_rate=10000000 must not exceed 4,194,304"),
+        ({"n_fft": 2**30}, "n_fft=1073741824 must not exceed 16,777,216"),
+        ({"win_length": 2**30}, "win_length=1073741824 must not exceed 16,777,216"),
+        ({"hop_length": 2**62}, "hop_length=4611686018427387904 must not exceed 16,777,216"),
+        ({"n_mels": 10**9}, "n_mels=1000000000 must not exceed 65,536"),
+        ({"window_frames": 10**5000}, "window_frames=an integer of 16,610 bits must not exceed"),
+        ({"stride_frames": 10**9}, "stride_frames=1000000000 must not exceed 16,777,216"),
+        ({"fmax": 10**400}, "fmax=an integer of 1,329 bits must be a finite number"),
+        ({"fmin": float("-inf")}, "fmin=-inf must be a finite number"),
+        ({"fmin": "0"}, "fmin='0' must be a finite number"),
+        ({"amin": 1e39}, "amin=1e+39 must be a positive float32"),
+        ({"n_mels": 60_000, "n_fft": 2**20}, "n_mels=60000 filters of n_fft=1048576 must not"),
+        (
+            {"window_frames": 2**20, "hop_length": 2**12, "features": ("notes",)},
+            "window_frames=1048576 of hop_length=4096 must not be more than 1,000,000,000 samples",
+        ),
+        (
+            {"window_frames": 2**24, "hop_length": 1, "features": ("notes",)},
+            "window_frames=16777216 makes a window of 2,147,483,648 bytes",
+        ),
     ],
 )
 def test_impossible_numbers_are_refused_with_their_value(changed: dict, told: str) -> None:
     with pytest.raises(DatasetError, match=re.escape(told)):
         dataclasses.replace(FeatureConfig(), **changed)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"sample_rate": 192_000, "fmax": 96_000.0},
+        {"n_fft": 2**17, "win_length": 2**17, "n_mels": 1_024},
+        {"hop_length": 1, "window_frames": 2**20, "stride_frames": 1, "features": ("log_mel",)},
+        {"window_frames": 200_000, "hop_length": 64},
+        {"n_mels": 1, "window_frames": 1, "stride_frames": 1},
+        {"amin": 1.0},
+    ],
+)
+def test_unusual_numbers_are_taken(changed: dict) -> None:
+    assert dataclasses.replace(FeatureConfig(), **changed).window_bytes > 0
+
+
+def test_the_ranges_cover_every_number() -> None:
+    """Whatever the annotations are, strings or types, and in any order of the fields."""
+    for field in dataclasses.fields(FeatureConfig):
+        default = getattr(FeatureConfig(), field.name)
+        if isinstance(default, int | float):
+            for wrong in (None, "1", [1], True, 10**400):
+                with pytest.raises(DatasetError, match=f"{field.name}="):
+                    dataclasses.replace(FeatureConfig(), **{field.name: wrong})
 
 
 @pytest.mark.parametrize("preset", sorted(PRESETS))

@@ -22,7 +22,9 @@ REPORT = ShardReport(
     nbytes=3,
     windows=2,
     statistics=Statistics.of(np.ones((4, CONFIG.n_mels))),
-    rejects=(Reject("é", "window", "not_finite", 430, "why"),),
+    rejects=(
+        Reject(recording_id="é", stage="window", reason="not_finite", position=430, message="why"),
+    ),
     clipped={"1": 5},
 )
 
@@ -88,12 +90,20 @@ def test_a_damaged_feature_is_named(damage: str, tmp_path: Path) -> None:
 
 def test_rejects_come_in_one_order() -> None:
     rejects = [
-        Reject(name, stage, "reason", position, message)
+        Reject(recording_id=name, stage=stage, reason="reason", position=position, message=message)
         for name in ("2", "10", "é")
         for stage in ("list", "window")
         for position in (None, 0, 7)
         for message in ("a", "b")
     ]
     assert rejects_table(rejects[::-1]).equals(rejects_table(rejects))
-    assert Reject("1", "labels", "x", None, "two\nlines" + "x" * 999).message.startswith("two\\nl")
-    assert len(Reject("1", "labels", "x", None, "x" * 999).message) == 500
+
+
+def test_a_message_is_one_short_line() -> None:
+    def message(text: str) -> str:
+        return Reject(
+            recording_id="1", stage="labels", reason="x", position=None, message=text
+        ).message
+
+    assert message("two\nlines" + "x" * 999).startswith("two\\nl")
+    assert len(message("x" * 999)) == 500

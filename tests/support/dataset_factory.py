@@ -157,6 +157,14 @@ def write_shard(
         for window in windows:
             writer.write(window)
         table, digest, nbytes = writer.finish()
-    report = ShardReport("synthetic", digest, nbytes, len(windows), statistics, (), {})
+    report = ShardReport(
+        plan_digest="synthetic",
+        sha256=digest,
+        nbytes=nbytes,
+        windows=len(windows),
+        statistics=statistics,
+        rejects=(),
+        clipped={},
+    )
     storage.write_bytes(index_file(name), ShardIndex(table, report).to_bytes())
     return table

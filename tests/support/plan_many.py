@@ -149,7 +149,15 @@ def report_bytes(digest: str) -> int:
     """What a finished shard of 73 windows, with every recording clipped, tells of itself."""
     statistics = Statistics.of(np.zeros((1, CONFIG.n_mels), np.float32))
     clipped = {f"{number:08d}": number for number in range(73)}
-    report = ShardReport(digest, digest, 64_000_000, 73, statistics, (), clipped)
+    report = ShardReport(
+        plan_digest=digest,
+        sha256=digest,
+        nbytes=64_000_000,
+        windows=73,
+        statistics=statistics,
+        rejects=(),
+        clipped=clipped,
+    )
     shard = WrittenShard("train/00000-of-10000.tfrecord", report, FileEntry(digest, 9_999), False)
     return len(pickle.dumps(shard))
 

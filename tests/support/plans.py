@@ -27,7 +27,19 @@ def inspected(number: int, samples: int, group: str = "train", ok: bool = True) 
     if wav:
         facts = {"samples": samples, "sample_rate": wav.sample_rate, "channels": wav.channels}
         row |= {**facts, "frames": frames, "windows": CONFIG.window_count(frames)}
-    rejects = () if ok else (Reject(name, "audio", "audio_unreadable", None, f"{name}: bad"),)
+    rejects = (
+        ()
+        if ok
+        else (
+            Reject(
+                recording_id=name,
+                stage="audio",
+                reason="audio_unreadable",
+                position=None,
+                message=f"{name}: bad",
+            ),
+        )
+    )
     return Inspected(source, "v", wav, row, None, rejects)
 
 

@@ -424,7 +424,17 @@ def report_with(**changed: object) -> Callable[[ShardIndex], ShardIndex]:
         ({"windows": 1}, "its report counts 1 windows of"),
         ({"plan_digest": "x"}, "was written for another plan"),
         (
-            {"rejects": (Reject("101", "window", "not_finite", 0, "x"),)},
+            {
+                "rejects": (
+                    Reject(
+                        recording_id="101",
+                        stage="window",
+                        reason="not_finite",
+                        position=0,
+                        message="x",
+                    ),
+                )
+            },
             "lacks windows that a shard refused",
         ),
     ],
