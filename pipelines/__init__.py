@@ -8,6 +8,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+import pipelines.own_schemas  # noqa: F401 - before anything imports schemas
+
 if TYPE_CHECKING:
     from pipelines.engine.steps import RunConfig
     from pipelines.engine.transforms import MakeWindows, ReadRecordings, WriteShards

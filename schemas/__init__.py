@@ -1,4 +1,4 @@
-"""The contract between `pipelines` and `training`: what a dataset is, on disk and in memory."""
+"""The contract between the halves of musicnet-duet: what a dataset is, on disk and in memory."""
 
 from schemas.dataset import Dataset
 from schemas.errors import DamagedDataError, DatasetError, DuetError, StoreError
