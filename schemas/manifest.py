@@ -93,7 +93,12 @@ class Manifest:
             own_digest = sha256(canonical_json(body))
         except (ValueError, KeyError, TypeError, AttributeError):
             raise DamagedDataError(f"{where}: not the manifest of a dataset") from None
-        if not isinstance(version, int) or version > FORMAT_VERSION:
+        if type(version) is not int or version < 1:
+            raise DamagedDataError(
+                f"{where}: format_version={version!r} is not a version: the file was edited or "
+                "damaged after it was written; make the dataset again"
+            )
+        if version > FORMAT_VERSION:
             raise DatasetError(
                 f"{where}: written in format version {version}, this code reads up to "
                 f"{FORMAT_VERSION}: install a newer version of musicnet-duet"
