@@ -20,11 +20,12 @@ def crc32c(data: bytes | memoryview | NDArray[Any], crc: int = 0) -> int:
 
 
 def sha256(data: bytes) -> str:
+    """The digest of `data` in lowercase hexadecimal."""
     return hashlib.sha256(data).hexdigest()
 
 
 def sha256_of_file(file: Any) -> str:
-    """The digest of all that is left to read in a binary file; one MiB is held at a time."""
+    """The digest of a binary file from its position to its end, read one MiB at a time."""
     digest = hashlib.sha256()
     while chunk := file.read(_CHUNK_BYTES):
         digest.update(chunk)

@@ -20,9 +20,10 @@ from schemas.windows import Window, read_window
 
 
 class Dataset:
-    """The manifest of a dataset, and its tables on demand. Nothing else is held in memory.
+    """The manifest of a published dataset, and its tables on demand; no more is held in memory.
 
-    Raises `DatasetError` where there is none, or none that is whole.
+    `root` is a local folder or a URL that fsspec knows. Raises `DatasetError` where it holds no
+    whole dataset of a format version that this code reads, and `StoreError` where a store fails.
     """
 
     def __init__(self, root: str | os.PathLike[str]) -> None:
@@ -38,10 +39,14 @@ class Dataset:
 
     @property
     def config(self) -> FeatureConfig:
+        """What the windows are."""
         return self.manifest.config
 
     def shards(self, split: str, file_format: str) -> list[str]:
-        """The names of a split's shard files, in order."""
+        """The names of a split's shard files in one of the dataset's formats, in order.
+
+        Raises `DatasetError` for a format or a split that the dataset does not have.
+        """
         if file_format not in self.manifest.formats:
             raise DatasetError(
                 f"{self.storage.root}: holds {' and '.join(self.manifest.formats)}, "
@@ -56,15 +61,16 @@ class Dataset:
         return [shard_file(split, number, count, file_format) for number in range(count)]
 
     def index(self, shard: str) -> ShardIndex:
+        """The index of a shard file. Raises `DatasetError` where it is missing or damaged."""
         name = index_file(shard)
         data = self.storage.read_bytes(name)
         return ShardIndex.from_bytes(data, self.config.specs(), where=self.storage.path(name))
 
     def window(self, split: str, position: int) -> Window:
-        """The window at a position of a split, from 0, read from the first of the formats.
+        """The window at a position of a split, from 0 in file order, read in the first format.
 
-        Raises `DatasetError` where the split has no such window, and `DamagedDataError` where it
-        is damaged.
+        Raises `DatasetError` for a position outside the split, and `DamagedDataError` for a damaged
+        window.
         """
         seen = 0
         for shard in self.shards(split, self.manifest.formats[0]):
@@ -80,21 +86,24 @@ class Dataset:
         )
 
     def recordings(self) -> pa.Table:
-        """A row per recording, of `tables.RECORDINGS`."""
+        """A row per recording, of `tables.RECORDINGS`.
+
+        Raises `DatasetError` where the table is missing or damaged.
+        """
         where = self.storage.path(RECORDINGS_FILE)
         return table_from_bytes(self.storage.read_bytes(RECORDINGS_FILE), RECORDINGS, where=where)
 
     def rejects(self) -> pa.Table:
-        """A row per thing that was refused, of `tables.REJECTS`."""
+        """A row per reject, of `tables.REJECTS`; raises as `recordings` does."""
         where = self.storage.path(REJECTS_FILE)
         return table_from_bytes(self.storage.read_bytes(REJECTS_FILE), REJECTS, where=where)
 
 
 def fingerprint(config: FeatureConfig, plan_digest: str, indexes: Iterable[pa.Table]) -> str:
-    """Says what the data is: the configuration, the plan, every window's checksums in order.
+    """The sha256 of what the data is: configuration, plan, and every window's checksums in order.
 
     `indexes` are the index tables of one format, by split in the order of `SPLITS` and shard.
-    Offsets are left out, so that both file formats of the same data have one fingerprint.
+    Offsets are left out, so that all file formats of the same data have one fingerprint.
     """
     digest = hashlib.sha256(canonical_json([config.to_dict(), plan_digest]))
     for table in indexes:

@@ -1,4 +1,4 @@
-"""The root of all errors that are told to a user, and those of the dataset contract."""
+"""The root of all errors whose message is for the user, and those of the dataset contract."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ class DatasetError(DuetError):
 
 
 class StoreError(DuetError):
-    """A store cannot be reached, does not know us, or goes on failing; so may a shared disk.
+    """A store, or a shared disk, cannot be reached, denies the credentials or keeps failing.
 
-    That says nothing about the file that was asked for, so it is no `DatasetError`: nothing is
-    refused or called damaged for it.
+    That says nothing about the file that was requested, so this is not a `DatasetError`: no file is
+    rejected or called damaged because of it.
     """
 
 
@@ -48,4 +48,5 @@ class UnreadableFileError(DatasetError):
 
     @classmethod
     def of(cls, path: str, reason: str, cause: str) -> Self:
+        """The error of a file whose path the message names."""
         return cls(f"{path}: {cause}", reason, cause)

@@ -34,7 +34,7 @@ DEFINITION: Mapping[str, str | float] = {
     "reference": 1.0,
     "resampler": "soxr HQ, ceil(samples * sample_rate / source_rate) samples",
 }
-"""Choices that every dataset of this format version shares, written into it with the rest."""
+"""Choices that all datasets of this format version share; each dataset records them."""
 
 _LARGEST: Mapping[str, int] = {
     "sample_rate": 1 << 22,  # times a label's time, below 2**40, it still fits an int64
@@ -73,6 +73,7 @@ class FeatureSpec:
 
     @property
     def nbytes(self) -> int:
+        """Bytes of one window's feature."""
         return math.prod(self.shape) * np.dtype(self.dtype).itemsize
 
 
@@ -170,11 +171,12 @@ class FeatureConfig:
 
     @property
     def has_notes(self) -> bool:
-        """Whether the windows hold anything that is made from labels."""
+        """Whether the windows hold a feature that is made from labels."""
         return "notes" in self.features or "onsets" in self.features
 
     @property
     def frames_per_second(self) -> float:
+        """Frames per second, a float in Hz."""
         return self.sample_rate / self.hop_length
 
     @property
@@ -195,7 +197,7 @@ class FeatureConfig:
         return {spec.name: spec for spec in every if spec.name in self.features}
 
     def resampled_length(self, samples: int, rate: int) -> int:
-        """Samples at `sample_rate` that `samples` samples at `rate` Hz become."""
+        """The number of samples at `sample_rate` that `samples` samples at `rate` Hz become."""
         return -(-samples * self.sample_rate // rate)
 
     def frame_count(self, resampled: int) -> int:
@@ -210,7 +212,7 @@ class FeatureConfig:
         return 1 + max(0, -(-beyond_first // self.stride_frames))
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-ready: the fields, then the choices that are the same in every dataset."""
+        """The fields as JSON values, with `DEFINITION` as `definition`."""
         fields = dataclasses.asdict(self)
         return {**fields, "features": list(self.features), "definition": dict(DEFINITION)}
 
@@ -254,6 +256,7 @@ class FeatureConfig:
 
     @classmethod
     def from_json(cls, text: str | bytes, *, where: str) -> FeatureConfig:
+        """As `from_dict`, from a JSON object; raises `DatasetError` for any other text."""
         try:
             values = json.loads(text)
         except ValueError as error:

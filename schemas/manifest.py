@@ -38,8 +38,8 @@ class FileEntry:
 class Manifest:
     """All that a reader needs to know of a dataset before it opens another file.
 
-    `fingerprint` says what the data is: it is the same for either file format, any root folder and
-    any version that wrote the same values. `statistics` are the training split's, None without
+    `fingerprint` identifies the data: it is the same for every file format, any root folder and any
+    version that wrote the same values. `statistics` are the training split's, None without
     `log_mel`. `files` holds every file but `dataset.json`, by name.
     """
 
@@ -54,6 +54,7 @@ class Manifest:
     files: Mapping[str, FileEntry]
 
     def to_bytes(self) -> bytes:
+        """The bytes of `dataset.json`, with the digest of the rest."""
         specs = self.config.specs().values()
         body: dict[str, Any] = {
             "format_version": FORMAT_VERSION,
@@ -126,5 +127,5 @@ class Manifest:
 
 
 def spelled(body: Mapping[str, Any]) -> bytes:
-    """The one spelling in which a manifest is written."""
+    """The JSON of a manifest as it is written: sorted, indented by one space."""
     return json.dumps(body, indent=1, sort_keys=True, allow_nan=False).encode() + b"\n"

@@ -25,7 +25,7 @@ _BLOCK_VALUES = 1 << 18
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class MelTransform:
-    """The arrays that turn samples into mel levels; made once, at launch, and sent to the workers.
+    """The arrays that turn samples into mel power; made once, at launch, and sent to the workers.
 
     `window` is float32 [n_fft]; `basis` is a sparse float32 array [n_mels, n_fft // 2 + 1].
     """
@@ -36,7 +36,7 @@ class MelTransform:
 
     @classmethod
     def from_config(cls, config: FeatureConfig) -> MelTransform:
-        """With librosa's window and Slaney filterbank.
+        """The transform with librosa's window and Slaney filterbank.
 
         Warns where filters are so narrow that no frequency of the transform lies in them.
         """
@@ -51,18 +51,18 @@ class MelTransform:
         return cls(config, hann_window(config), scipy.sparse.csr_array(filters))
 
     def mel_power(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Mel power [frames, n_mels] of float32 samples at the configured rate.
+        """Mel power, float32 [frames, n_mels], infinite where it exceeds float32.
 
-        It is infinite where it exceeds float32.
-        `samples` holds n_fft + (frames - 1) * hop_length samples: frame k is made of the n_fft
-        samples from k * hop_length, so the caller pads where frames are to be centered.
+        `samples` are float32 at the configured rate, of full scale 1, and n_fft + (frames - 1) *
+        hop_length in number. Frame k is made of the n_fft samples from k * hop_length: to center
+        frames, the caller pads.
         """
         config = self.config
         every = np.lib.stride_tricks.sliding_window_view(samples, config.n_fft)
         frames = every[:: config.hop_length]
         mel_power = np.empty((len(frames), config.n_mels), np.float32)
         block = max(1, _BLOCK_VALUES // config.n_fft)
-        with np.errstate(over="ignore"):  # infinite power is the caller's to refuse
+        with np.errstate(over="ignore"):  # infinite power is the caller's to reject
             for start in range(0, len(frames), block):
                 stop = start + block
                 mel_power[start:stop] = self._mel_sums(self._squares(frames[start:stop]))
@@ -82,7 +82,10 @@ class MelTransform:
 
 
 def decibels(power: NDArray[np.float32], *, amin: float) -> NDArray[np.float32]:
-    """10 * log10(max(amin, power)), within 1e-5 dB; float32 of any shape; `power` is overwritten.
+    """The level in dB, 10 * log10(max(amin, power)), within 1e-5 dB.
+
+    `power` is float32 of any shape, C-contiguous; it is overwritten. The levels are float32 of the
+    same shape.
 
     A power is split into 2**e * m with m in sqrt(1/2)..sqrt(2), and
     ln(m) = 2 * atanh((m - 1) / (m + 1)) is summed as a series whose next term is below 2e-9.

@@ -1,4 +1,4 @@
-"""A keyed permutation of 0..N-1 that is computed place by place, so that none is ever stored.
+"""A keyed permutation of 0..N-1 that is computed index by index, so that it is never stored.
 
 A balanced Feistel network over the smallest even number of bits that holds N, with cycle walking
 back into the range (Black and Rogaway, 2002, "Ciphers with arbitrary finite domains"). Every value
@@ -17,21 +17,23 @@ _ROUNDS = 6
 
 
 def permutation_key(*parts: str | int) -> bytes:
-    """A key from values that name a use, e.g. `permutation_key("epoch", fingerprint, 3)`."""
+    """The key, 48 bytes, of values that name a use: `permutation_key("epoch", fingerprint, 3)`."""
     text = json.dumps(parts, separators=(",", ":"), ensure_ascii=True)
     return hashlib.blake2b(text.encode(), digest_size=8 * _ROUNDS).digest()
 
 
-def permute(places: ArrayLike, size: int, key: bytes) -> NDArray[np.int64]:
-    """The values at `places` (int, any shape, each in 0..size-1) of the permutation of `key`.
+def permute(indices: ArrayLike, size: int, key: bytes) -> NDArray[np.int64]:
+    """The values of the permutation of 0..size-1 that `key` chooses, at `indices`.
 
-    Raises `IndexError` for a place outside the range.
+    `indices` are integers of any shape, each in 0..size-1, and so are the values, int64 of the same
+    shape. Raises `IndexError` for an index outside the range, and `ValueError` for a key that
+    `permutation_key` did not make.
     """
-    return _walk(places, size, _round_keys(key))
+    return _walk(indices, size, _round_keys(key))
 
 
 def invert(values: ArrayLike, size: int, key: bytes) -> NDArray[np.int64]:
-    """The places of `values`: `invert(permute(i, n, key), n, key) == i`."""
+    """The indices of `values`: `invert(permute(i, n, key), n, key) == i`. Raises as `permute`."""
     return _walk(values, size, _round_keys(key)[::-1])
 
 
@@ -44,7 +46,7 @@ def _round_keys(key: bytes) -> list[np.uint64]:
 def _walk(values: ArrayLike, size: int, round_keys: list[np.uint64]) -> NDArray[np.int64]:
     start = np.asarray(values, np.int64)
     if start.size and not (start.min() >= 0 and start.max() < size):
-        raise IndexError(f"places must be in 0..{size - 1}, got {start.min()}..{start.max()}")
+        raise IndexError(f"indices must be in 0..{size - 1}, got {start.min()}..{start.max()}")
     half_bits = max(1, ((size - 1).bit_length() + 1) // 2)
     flat = _feistel(start.ravel().astype(np.uint64), half_bits, round_keys)
     outside = np.flatnonzero(flat >= np.uint64(size))

@@ -1,4 +1,4 @@
-"""What a run refuses, and why."""
+"""What a run rejects, and why."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pyarrow as pa
 from schemas.tables import REJECTS
 
 STAGES = ("list", "audio", "labels", "window", "metadata")
-"""Where something is refused. Of the first three, what has no position is a whole recording."""
+"""Where something is rejected. Without a position, the first three reject a whole recording."""
 
 
 _LONGEST_MESSAGE = 500
@@ -18,9 +18,10 @@ _LONGEST_MESSAGE = 500
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Reject:
-    """One thing that was refused; `position` is a frame or a row, None for the whole.
+    """One thing that was rejected.
 
-    `message` is kept on one line, and short.
+    `stage` is one of `STAGES`, `reason` a code. `position` is the first frame of a window, or the
+    row of a table, from 0; None for the whole. `message` is kept on one line of 500 characters.
     """
 
     recording_id: str
@@ -37,7 +38,7 @@ class Reject:
 
 
 def printable(text: str) -> str:
-    """`text` on one line: what cannot be printed is written as in a Python string."""
+    """`text` on one line: what cannot be printed is escaped as in a Python string."""
     return "".join(
         letter if letter.isprintable() else letter.encode("unicode_escape").decode()
         for letter in text

@@ -24,7 +24,7 @@ _REPORT_KEY = b"shard_report"
 
 
 def shard_file(split: str, number: int, count: int, file_format: str) -> str:
-    """The name of a shard within its dataset, such as `train/00000-of-00016.tfrecord`."""
+    """The name of a shard within its dataset, for example `train/00000-of-00016.tfrecord`."""
     return f"{split}/{number:05d}-of-{count:05d}.{CODECS[file_format].extension}"
 
 
@@ -59,11 +59,13 @@ class ShardReport:
     clipped: Mapping[str, int]
 
     def to_dict(self) -> dict[str, Any]:
+        """The fields as JSON values."""
         values = dataclasses.asdict(dataclasses.replace(self, statistics=None))
         return {**values, "statistics": self.statistics and self.statistics.to_dict()}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any], *, where: str) -> ShardReport:
+        """Reads what `to_dict` made. Raises `DamagedDataError`, naming `where`, otherwise."""
         try:
             statistics = values["statistics"]
             return cls(
@@ -85,11 +87,16 @@ class ShardIndex:
     report: ShardReport
 
     def to_bytes(self) -> bytes:
+        """A Parquet file, with the report in its metadata."""
         report = canonical_json(self.report.to_dict())
         return table_bytes(self.table.replace_schema_metadata({_REPORT_KEY: report}))
 
     @classmethod
     def from_bytes(cls, data: bytes, specs: Mapping[str, FeatureSpec], *, where: str) -> ShardIndex:
+        """Reads what `to_bytes` made of the features of `specs`.
+
+        Raises `DamagedDataError`, naming `where`, for anything else.
+        """
         table = table_from_bytes(data, index_schema(specs), where=where)
         try:
             report = json.loads((table.schema.metadata or {})[_REPORT_KEY])

@@ -1,4 +1,4 @@
-"""Per-mel-bin statistics that are the same however the work was divided."""
+"""Statistics per mel bin that do not depend on how the work was divided."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ from schemas.errors import DatasetError
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Statistics:
-    """Sums over frames of mel levels in dB: `total` and `total_of_squares` are float64 [n_mels]."""
+    """Sums over `count` frames of mel levels in dB, and of their squares.
+
+    `total` and `total_of_squares` are float64 [n_mels].
+    """
 
     count: int
     total: NDArray[np.float64]
@@ -22,6 +25,7 @@ class Statistics:
 
     @classmethod
     def zero(cls, n_mels: int) -> Statistics:
+        """Of no frame at all."""
         return cls(0, np.zeros(n_mels), np.zeros(n_mels))
 
     @classmethod
@@ -39,21 +43,22 @@ class Statistics:
 
     @classmethod
     def merge(cls, parts: Iterable[Statistics], n_mels: int) -> Statistics:
-        """Adds the parts in the order given, which therefore has to be a fixed one."""
+        """The sum of the parts. Float addition depends on their order, so it has to be fixed."""
         return sum(parts, start=cls.zero(n_mels))
 
     @property
     def mean(self) -> NDArray[np.float64]:
-        """Mean level of each mel bin, in dB [n_mels]; 0 where nothing was counted."""
+        """Mean level of each mel bin in dB, float64 [n_mels]; 0 where nothing was counted."""
         return self.total / max(1, self.count)
 
     @property
     def std(self) -> NDArray[np.float64]:
-        """Standard deviation of each mel bin, in dB [n_mels]."""
+        """Standard deviation of each mel bin in dB, float64 [n_mels]."""
         variance = self.total_of_squares / max(1, self.count) - self.mean**2
         return np.sqrt(np.maximum(variance, 0.0))
 
     def to_dict(self) -> dict[str, Any]:
+        """The fields as JSON values."""
         return {
             "count": self.count,
             "total": self.total.tolist(),
@@ -62,6 +67,7 @@ class Statistics:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any], *, where: str) -> Statistics:
+        """Reads what `to_dict` made. Raises `DatasetError`, naming `where`, for anything else."""
         try:
             return cls(
                 int(values["count"]),

@@ -71,11 +71,14 @@ REJECTS = pa.schema(
         ("message", pa.string()),
     ]
 )
-"""A row per thing that was refused."""
+"""A row per reject."""
 
 
 def index_schema(specs: Mapping[str, FeatureSpec]) -> pa.Schema:
-    """A row per window of one shard file, in file order; offsets and lengths in bytes."""
+    """The columns of an index: a row per window of one shard file, in file order.
+
+    For each feature, its offset in the file and its length in bytes, and its crc32c.
+    """
     columns = [
         ("recording_id", pa.string()),
         ("first_frame", pa.int64()),
@@ -118,9 +121,9 @@ def table_bytes(table: pa.Table) -> bytes:
 def table_from_bytes(
     data: bytes, schema: pa.Schema, *, where: str, columns: Sequence[str] | None = None
 ) -> pa.Table:
-    """Reads what `table_bytes` made, or some columns of it.
+    """A table of `schema`, or some columns of it, from the bytes that `table_bytes` made.
 
-    Raises `DamagedDataError` where it is not such a table.
+    Raises `DamagedDataError`, naming `where`, for bytes of anything else.
     """
     try:
         file = pq.ParquetFile(pa.BufferReader(data))

@@ -1,4 +1,4 @@
-"""Which work a recording plays, as far as the metadata say."""
+"""Which work a recording plays, according to its metadata."""
 
 from __future__ import annotations
 
@@ -7,12 +7,15 @@ from typing import Any
 
 
 def work_of(row: Mapping[str, Any]) -> tuple[str, ...]:
-    """The work that a recording plays: composer and composition, or itself without metadata."""
+    """The work of a row of `tables.RECORDINGS`: (composer, composition).
+
+    Without both of them, the recording is a work of its own: (recording_id,).
+    """
     if has_work(row):
         return (row["composer"], row["composition"])
     return (row["recording_id"],)
 
 
 def has_work(row: Mapping[str, Any]) -> bool:
-    """Whether the metadata tell which work a recording plays."""
+    """Whether the metadata name the work that a recording plays."""
     return bool(row.get("composer") and row.get("composition"))

@@ -126,6 +126,7 @@ class TFRecordWriter:
 
 
 def masked_crc32c(data: bytes) -> int:
+    """The masked crc32c of `data`, as TFRecord files hold it."""
     return mask(crc32c(data))
 
 
@@ -195,7 +196,7 @@ def _array_head(name: str, nbytes: int) -> bytes:
 
 
 def _map_entry(name: str, value: bytes, bytes_to_follow: int) -> bytes:
-    """`Features.feature[name] = Feature`, of which the last `bytes_to_follow` are left out."""
+    """`Features.feature[name] = Feature`, without its last `bytes_to_follow` bytes."""
     key = name.encode()
     feature = b"\x12" + _varint(len(value) + bytes_to_follow) + value
     entry = b"\x0a" + _varint(len(key)) + key + feature

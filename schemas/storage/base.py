@@ -61,12 +61,13 @@ class Storage:
                 self._folder = RemoteFolder(self.root, filesystem, path)
                 return
         else:
-            # fsspec would take a part of some paths for instructions, such as `folder::name`.
+            # fsspec would interpret parts of some paths, for example the colons of `folder::name`.
             path = os.path.abspath(self.root)
         self._folder = self._local = LocalFolder(self.root, path)
 
     @property
     def is_local(self) -> bool:
+        """Whether the folder is on a local disk, or on one that is mounted like it."""
         return self._local is not None
 
     def path(self, name: str = "") -> str:
@@ -74,7 +75,7 @@ class Storage:
         return joined(self.root, name)
 
     def local_path(self, name: str = "") -> Path:
-        """The path on a local disk. Raises `DatasetError` for any other storage."""
+        """The path of `name` on a local disk. Raises `DatasetError` for any other storage."""
         if self._local is None:
             raise DatasetError(f"{self.path(name)}: this needs a folder on a local disk")
         return self._local.path(name)
@@ -84,7 +85,7 @@ class Storage:
         return self._folder.exists(name)
 
     def require_store(self) -> None:
-        """Raises `DatasetError` where there is no such bucket, or no way to look into it."""
+        """Raises `DatasetError` where the bucket is missing or cannot be listed."""
         self._folder.require_store()
 
     def version(self, name: str) -> str:

@@ -25,7 +25,7 @@ def test_the_librosa_preset_is_librosas_default() -> None:
 
 
 @pytest.mark.parametrize(
-    ("changed", "told"),
+    ("changed", "expected"),
     [
         ({"hop_length": -1}, "hop_length=-1 must be a positive integer"),
         ({"n_mels": 1.5}, "n_mels=1.5 must be a positive integer"),
@@ -63,8 +63,8 @@ def test_the_librosa_preset_is_librosas_default() -> None:
         ),
     ],
 )
-def test_impossible_numbers_are_refused_with_their_value(changed: dict, told: str) -> None:
-    with pytest.raises(DatasetError, match=re.escape(told)):
+def test_impossible_numbers_are_rejected_with_their_value(changed: dict, expected: str) -> None:
+    with pytest.raises(DatasetError, match=re.escape(expected)):
         dataclasses.replace(FeatureConfig(), **changed)
 
 

@@ -36,7 +36,7 @@ def test_bytes_and_back_is_the_same() -> None:
     np.testing.assert_allclose(again.statistics.std, [1.0, 0.25, 2.0])
 
 
-def test_a_newer_version_is_refused_with_the_way_out() -> None:
+def test_a_newer_version_is_rejected_with_the_remedy() -> None:
     body = json.loads(MANIFEST.to_bytes())
     body["format_version"] = 2
     with pytest.raises(
@@ -58,6 +58,6 @@ def test_the_digest_is_of_everything_else() -> None:
 
 
 @pytest.mark.parametrize("data", [b"", b"[]", b"{}", b"\xff", b'{"digest": 3}'])
-def test_what_is_no_manifest_is_said_to_be_none(data: bytes) -> None:
+def test_what_is_not_a_manifest_is_called_so(data: bytes) -> None:
     with pytest.raises(DamagedDataError, match=r"x\.json: not the manifest of a dataset"):
         Manifest.from_bytes(data, where="x.json")

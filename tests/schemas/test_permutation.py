@@ -14,19 +14,19 @@ def test_it_is_a_bijection_and_invert_undoes_it(size: int, seed: int) -> None:
     assert (invert(values, size, key) == np.arange(size)).all()
 
 
-@given(size=st.integers(2**40, 2**60), place=st.integers(0, 2**40 - 1))
-def test_it_works_place_by_place_on_ranges_that_fit_in_no_memory(size: int, place: int) -> None:
+@given(size=st.integers(2**40, 2**60), index=st.integers(0, 2**40 - 1))
+def test_it_works_index_by_index_on_ranges_that_fit_in_no_memory(size: int, index: int) -> None:
     key = permutation_key("large")
-    value = permute(place, size, key)
+    value = permute(index, size, key)
     assert 0 <= value < size
-    assert invert(value, size, key) == place
+    assert invert(value, size, key) == index
 
 
 def test_it_depends_on_the_key_alone() -> None:
-    places = np.arange(1_000)
-    first = permute(places, 1_000, permutation_key("epoch", "fingerprint", 0))
-    again = permute(places, 1_000, permutation_key("epoch", "fingerprint", 0))
-    other = permute(places, 1_000, permutation_key("epoch", "fingerprint", 1))
+    indices = np.arange(1_000)
+    first = permute(indices, 1_000, permutation_key("epoch", "fingerprint", 0))
+    again = permute(indices, 1_000, permutation_key("epoch", "fingerprint", 0))
+    other = permute(indices, 1_000, permutation_key("epoch", "fingerprint", 1))
     assert (first == again).all()
     assert (first != other).mean() > 0.99
 
@@ -55,10 +55,10 @@ def test_it_shuffles_well() -> None:
     assert 0.2 < (np.diff(values) > 0).mean() < 0.8
 
 
-@pytest.mark.parametrize("places", [[-1], [5], [0, 7]])
-def test_places_outside_the_range_are_refused(places: list[int]) -> None:
+@pytest.mark.parametrize("indices", [[-1], [5], [0, 7]])
+def test_indices_outside_the_range_are_rejected(indices: list[int]) -> None:
     with pytest.raises(IndexError, match=r"must be in 0\.\.4"):
-        permute(places, 5, permutation_key("x"))
+        permute(indices, 5, permutation_key("x"))
 
 
 def test_a_key_is_not_any_bytes() -> None:

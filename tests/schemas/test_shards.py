@@ -38,7 +38,7 @@ def make_index() -> tuple[bytes, ShardIndex]:
 
 
 @given(windows=st.integers(1, 10_000), shards=st.integers(1, 50))
-def test_shards_divide_the_places_evenly(windows: int, shards: int) -> None:
+def test_shards_divide_the_positions_evenly(windows: int, shards: int) -> None:
     bounds = [shard_bounds(number, shards, windows) for number in range(shards)]
     assert bounds[0][0] == 0
     assert bounds[-1][1] == windows
@@ -61,7 +61,7 @@ def test_an_index_and_its_report_survive_their_bytes() -> None:
     assert again.report.rejects == REPORT.rejects
 
 
-def test_an_index_of_other_features_is_refused() -> None:
+def test_an_index_of_other_features_is_rejected() -> None:
     _, index = make_index()
     specs = CONFIG.specs()
     specs.pop("notes")
@@ -75,9 +75,9 @@ def test_an_index_of_other_features_is_refused() -> None:
 def test_a_damaged_feature_is_named(damage: str, tmp_path: Path) -> None:
     data, index = make_index()
     row = index.table.to_pylist()[1]
-    place = row["log_mel_offset"]
-    broken = data[:place] + (
-        bytes([data[place] ^ 1]) + data[place + 1 :] if damage == "flip" else b""
+    offset = row["log_mel_offset"]
+    broken = data[:offset] + (
+        bytes([data[offset] ^ 1]) + data[offset + 1 :] if damage == "flip" else b""
     )
     (tmp_path / "shard").write_bytes(broken)
     with contextlib.closing(Storage(tmp_path).open_ranges("shard")) as file:

@@ -65,7 +65,7 @@ def test_the_index_says_where_each_feature_lies() -> None:
 
 
 @given(seed=st.integers(0, 10_000))
-def test_a_records_length_and_places_follow_from_its_windows_names_and_sizes(seed: int) -> None:
+def test_a_records_length_and_offsets_follow_from_its_windows_names_and_sizes(seed: int) -> None:
     window = random_window(seed)
     chunks, offsets = record_chunks(window)
     record = b"".join(chunks)

@@ -16,9 +16,9 @@ def storage(tmp_path: Path) -> Storage:
     return Storage(tmp_path)
 
 
-@pytest.mark.parametrize("place", ["local", "memory"])
-def test_what_was_written_can_be_read_listed_and_removed(place: str, tmp_path: Path) -> None:
-    storage = Storage(tmp_path if place == "local" else f"memory://{uuid.uuid4().hex}")
+@pytest.mark.parametrize("kind", ["local", "memory"])
+def test_what_was_written_can_be_read_listed_and_removed(kind: str, tmp_path: Path) -> None:
+    storage = Storage(tmp_path if kind == "local" else f"memory://{uuid.uuid4().hex}")
     storage.write_bytes("a/b.bin", b"0123456789")
     with storage.create_seekable("c.bin") as file:
         file.write(b"abd")
@@ -61,20 +61,20 @@ def test_a_file_that_cannot_grow_is_named_with_cause_and_remedy(storage: Storage
     resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, limits[1]))
     try:
         for length in (10_001, 1_000_000):
-            told = r"a/x\.bin: cannot be written: file too large; raise the limit .* again"
-            with pytest.raises(DatasetError, match=told):
+            expected = r"a/x\.bin: cannot be written: file too large; raise the limit .* again"
+            with pytest.raises(DatasetError, match=expected):
                 storage.write_bytes("a/x.bin", bytes(length))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert storage.list_files() == []
 
 
-def test_what_fails_to_be_read_is_not_said_to_be_unwritable(storage: Storage) -> None:
+def test_a_read_error_is_not_called_a_write_error(storage: Storage) -> None:
     with pytest.raises(OSError, match="medium"), storage.create("x.bin"):
         raise OSError(errno.EIO, "medium error")
 
 
-def test_a_file_in_the_place_of_a_folder_is_named(storage: Storage) -> None:
+def test_a_file_where_a_folder_should_be_is_named(storage: Storage) -> None:
     storage.write_bytes("a", b"")
     with pytest.raises(DatasetError, match=r"a/b: cannot be written: (not a|file e)"):
         storage.write_bytes("a/b", b"")
@@ -130,7 +130,7 @@ def test_only_a_local_disk_has_local_paths() -> None:
         Storage("memory://x").local_path()
 
 
-def test_paths_are_never_taken_for_instructions(tmp_path: Path) -> None:
+def test_no_part_of_a_path_is_interpreted(tmp_path: Path) -> None:
     for name in ("a::b", "memory::c", "[d]*", "~"):
         Storage(tmp_path / name).write_bytes("x", b"1")
         assert (tmp_path / name / "x").read_bytes() == b"1"
