@@ -1,4 +1,7 @@
-"""The contract between the halves of musicnet-duet: what a dataset is, on disk and in memory."""
+"""The contract between the halves of musicnet-duet: what a dataset is, on disk and in memory.
+
+`docs/format.md` specifies the files.
+"""
 
 from schemas.dataset import Dataset
 from schemas.errors import DamagedDataError, DatasetError, DuetError, StoreError

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 
 from schemas.errors import DatasetError, UnreadableFileError
 from schemas.storage.local import NewFile
-from schemas.storage.object_stores import asking, exists, read_range, require_bucket
+from schemas.storage.object_stores import asking, exists, open_store, read_range, require_bucket
 from schemas.storage.ranges import RangeFile, RangeReader, joined
 
 
@@ -25,6 +25,10 @@ class RemoteFolder:
     def __init__(self, root: str, filesystem: Any, path: str) -> None:
         self._root, self._filesystem = root, filesystem
         self._path = path.rstrip("/") or "/"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Another process opens the store itself: connections and retries are not pickled.
+        return _reopened, (self._root,)
 
     def exists(self, name: str) -> bool:
         with self._asking(name):
@@ -155,6 +159,10 @@ class _Upload(io.RawIOBase):
         with self._sending():
             written: int = self._file.write(data)
             return written
+
+
+def _reopened(root: str) -> RemoteFolder:
+    return RemoteFolder(root, *open_store(root))
 
 
 def _version(info: Mapping[str, Any]) -> str:

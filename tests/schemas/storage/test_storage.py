@@ -1,6 +1,7 @@
 import contextlib
 import errno
 import os
+import pickle
 import resource
 import uuid
 from pathlib import Path
@@ -110,6 +111,24 @@ def test_opening_a_store_changes_nothing_for_other_code(
     theirs = {"s3": s3fs.S3FileSystem, "gs": gcsfs.core.GCSFileSystem}[url[:2]]()
     assert theirs is not filesystem
     assert (s3fs.S3FileSystem.retries, dict(os.environ)) == before
+    object_stores._store.cache_clear()
+
+
+@pytest.mark.parametrize("kind", ["local", "memory"])
+def test_another_process_gets_the_same_folder(kind: str, tmp_path: Path) -> None:
+    storage = Storage(tmp_path if kind == "local" else f"memory://{uuid.uuid4().hex}")
+    storage.write_bytes("x", b"1")
+    assert pickle.loads(pickle.dumps(storage)).read_bytes("x") == b"1"
+
+
+def test_another_process_retries_as_often() -> None:
+    pytest.importorskip("s3fs")
+    object_stores._store.cache_clear()
+    text = pickle.dumps(Storage("s3://bucket/folder"))
+    object_stores._store.cache_clear()
+    folder = pickle.loads(text)._folder
+    assert folder._filesystem is object_stores.open_store("s3://bucket/folder")[0]
+    assert folder._filesystem.retries == 1
     object_stores._store.cache_clear()
 
 
