@@ -75,15 +75,16 @@ class LocalFolder:
     def open(self, name: str, *, ahead: int) -> BinaryIO:
         with self._readable(name):
             self._require_regular(name)
-            return open(self._full(name), "rb")
+            return io.BufferedReader(_StoredFile(self._full(name), joined(self._root, name)))
 
     def read_bytes(self, name: str) -> bytes:
-        with self.open(name, ahead=0) as file, self._readable(name):
+        with self.open(name, ahead=0) as file:
             return file.read()
 
     def open_ranges(self, name: str) -> RangeReader:
         with self._readable(name):
-            return LocalRanges(self._full(name))
+            self._require_regular(name)
+            return LocalRanges(self._full(name), joined(self._root, name))
 
     @contextlib.contextmanager
     def create(self, name: str) -> Iterator[BinaryIO]:
@@ -122,24 +123,8 @@ class LocalFolder:
     def _full(self, name: str) -> str:
         return f"{self._path}/{name}" if name else self._path
 
-    @contextlib.contextmanager
-    def _readable(self, name: str) -> Iterator[None]:
-        where = joined(self._root, name)
-        try:
-            yield
-        except FileNotFoundError:
-            raise UnreadableFileError.of(where, "missing", "no such file") from None
-        except PermissionError as error:
-            path = os.fspath(error.filename or where)
-            cause = "no permission to read it"
-            raise UnreadableFileError.of(path, "no_permission", cause) from None
-        except IsADirectoryError:
-            raise UnreadableFileError.of(where, "is_folder", "is a folder, not a file") from None
-        except OSError as error:
-            cause = error.strerror or str(error)
-            if error.errno in _PASSING_ERRORS:
-                raise StoreError(f"{where}: {cause}; {_RUN_AGAIN}") from None
-            raise UnreadableFileError.of(where, "unreadable", cause) from None
+    def _readable(self, name: str) -> contextlib.AbstractContextManager[None]:
+        return _reading(joined(self._root, name))
 
     def _require_regular(self, name: str) -> None:
         """Opening a pipe would wait for somebody to write to it."""
@@ -150,22 +135,34 @@ class LocalFolder:
 
 
 class LocalRanges:
-    """Positioned reads on a file descriptor; threads may share one."""
+    """Positioned reads on a file descriptor; threads may share one. Errors name `where`."""
 
-    def __init__(self, path: str) -> None:
-        self._path = path
+    def __init__(self, path: str, where: str) -> None:
+        self._where = where
         self._descriptor = os.open(path, os.O_RDONLY)
 
     def read(self, offset: int, length: int) -> bytes:
-        try:
+        with _reading(self._where):
             return os.pread(self._descriptor, length, offset)
-        except OSError as error:
-            if error.errno in _PASSING_ERRORS:
-                raise StoreError(f"{self._path}: {error.strerror}; {_RUN_AGAIN}") from None
-            raise
 
     def close(self) -> None:
         os.close(self._descriptor)
+
+
+class _StoredFile(io.FileIO):
+    """A file whose reading raises errors that name `where`."""
+
+    def __init__(self, path: str, where: str) -> None:
+        super().__init__(path)
+        self._where = where
+
+    def readinto(self, buffer: Any) -> int:
+        with _reading(self._where):
+            return super().readinto(buffer)
+
+    def readall(self) -> bytes:
+        with _reading(self._where):
+            return super().readall()
 
 
 class NewFile(io.FileIO):
@@ -201,6 +198,27 @@ def _walk(root: str) -> Iterator[str]:
 
 def _raise(error: OSError) -> NoReturn:
     raise error
+
+
+@contextlib.contextmanager
+def _reading(where: str) -> Iterator[None]:
+    """Turns an error of the system into an `UnreadableFileError`, or a passing one into a
+    `StoreError`, that names `where`."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise UnreadableFileError.of(where, "missing", "no such file") from None
+    except PermissionError as error:
+        path = os.fspath(error.filename or where)
+        cause = "no permission to read it"
+        raise UnreadableFileError.of(path, "no_permission", cause) from None
+    except IsADirectoryError:
+        raise UnreadableFileError.of(where, "is_folder", "is a folder, not a file") from None
+    except OSError as error:
+        cause = error.strerror or str(error)
+        if error.errno in _PASSING_ERRORS:
+            raise StoreError(f"{where}: {cause}; {_RUN_AGAIN}") from None
+        raise UnreadableFileError.of(where, "unreadable", cause) from None
 
 
 @contextlib.contextmanager

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from schemas import DatasetError, Storage, StoreError
+from schemas.errors import UnreadableFileError
 from schemas.storage import object_stores
 
 
@@ -140,8 +141,26 @@ def test_missing_files_are_named(storage: Storage) -> None:
 
 def test_folders_are_not_files(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
-    with pytest.raises(DatasetError, match="folder: is a folder, not a file"):
-        Storage(tmp_path).read_bytes("folder")
+    storage = Storage(tmp_path)
+    for read in (
+        storage.open,
+        storage.read_bytes,
+        lambda name: storage.open_ranges(name).read(0, 1),
+    ):
+        with pytest.raises(UnreadableFileError, match="folder: is a folder, not a file"):
+            read("folder")
+
+
+def test_a_failing_disk_is_named_however_it_is_read() -> None:
+    """Reading one's own memory at address 0 fails as a disk does."""
+    storage = Storage("/proc/self")
+    for read in (
+        lambda: storage.read_bytes("mem"),
+        lambda: storage.open("mem").read(10),
+        lambda: storage.open_ranges("mem").read(0, 10),
+    ):
+        with pytest.raises(UnreadableFileError, match=r"^/proc/self/mem: Input/output error$"):
+            read()
 
 
 def test_only_a_local_disk_has_local_paths() -> None:
@@ -160,7 +179,8 @@ def test_no_part_of_a_path_is_interpreted(tmp_path: Path) -> None:
 
 def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
-    for read in (Storage(tmp_path).open, Storage(tmp_path).read_bytes):
+    storage = Storage(tmp_path)
+    for read in (storage.open, storage.read_bytes, storage.open_ranges):
         with pytest.raises(DatasetError, match="pipe: is a pipe or a device"):
             read("pipe")
 
