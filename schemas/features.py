@@ -11,8 +11,7 @@ from typing import Any
 import numpy as np
 
 from schemas.errors import DatasetError
-
-FEATURE_NAMES = ("log_mel", "waveform", "notes", "onsets")
+from schemas.names import FEATURE_NAMES as FEATURE_NAMES
 
 LABEL_RATE = 44_100
 """Samples per second in which MusicNet's label times are counted, whatever the rate of the file."""

@@ -13,12 +13,11 @@ from schemas.checksums import canonical_json
 from schemas.codecs import CODECS
 from schemas.errors import DamagedDataError
 from schemas.features import FeatureSpec
+from schemas.names import FORMATS as FORMATS
+from schemas.names import SPLITS as SPLITS
 from schemas.rejects import Reject
 from schemas.statistics import Statistics
 from schemas.tables import index_schema, table_bytes, table_from_bytes
-
-SPLITS = ("train", "validation", "test")
-FORMATS = tuple(CODECS)
 
 _REPORT_KEY = b"shard_report"
 

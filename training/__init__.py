@@ -1,7 +1,25 @@
-"""Datasets become batches, batches become models, models become music."""
+"""Datasets become batches, batches become models, models become music.
+
+Names are imported when they are asked for: a command line reads its options before numpy is there.
+"""
+
+from typing import TYPE_CHECKING
 
 import training.own_schemas  # noqa: F401 - before anything imports schemas
-from training.errors import TrainingError
-from training.reader import Reader, open_dataset
+
+if TYPE_CHECKING:
+    from training.errors import TrainingError
+    from training.reader import Reader, open_dataset
+else:
+    from schemas.lazy import lazy_attributes
+
+    __getattr__ = lazy_attributes(
+        __name__,
+        {
+            "Reader": "training.reader",
+            "TrainingError": "training.errors",
+            "open_dataset": "training.reader",
+        },
+    )
 
 __all__ = ["Reader", "TrainingError", "open_dataset"]

@@ -12,16 +12,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from pipelines.errors import PipelineError
+from pipelines.planning import TEST_SPLITS as TEST_SPLITS
 from schemas import Storage
 from schemas.shards import SPLITS
 from schemas.works import work_of
 
 VALIDATION_SHARE = 0.1
 """Of the duration of the training recordings, at least this much becomes validation."""
-
-TEST_SPLITS = ("musicnet", "work-disjoint")
-"""`musicnet`: its own test recordings, each of which plays a work that training recordings play
-too. `work-disjoint`: these, and every other recording of their works."""
 
 
 def split_recordings(

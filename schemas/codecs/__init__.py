@@ -1,4 +1,5 @@
-"""The file formats of shards. Another one is a module beside these and a line in `CODECS`."""
+"""The file formats of shards. Another one is a module beside these, and a line in `_CODECS` and in
+`names.FORMATS`."""
 
 from collections.abc import Mapping
 

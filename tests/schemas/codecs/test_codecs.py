@@ -15,6 +15,7 @@ from schemas import Storage
 from schemas.codecs import CODECS
 from schemas.codecs.base import Row, ShardCodec
 from schemas.codecs.tfrecord import TFRecordCodec
+from schemas.names import FORMATS
 from schemas.shards import shard_file
 from schemas.windows import read_window
 from tests.support.make_windows import CONFIG, random_window
@@ -109,3 +110,7 @@ def test_a_format_is_one_file_and_one_line(
     rows = write(CODECS["other"], storage)
     data = storage.read_bytes("shard")
     assert scanned(CODECS["other"], data, len(data), rows).damaged == {}
+
+
+def test_the_formats_that_can_be_named_are_those_that_there_are() -> None:
+    assert tuple(CODECS) == FORMATS
