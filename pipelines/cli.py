@@ -1,193 +1,211 @@
-"""`python -m pipelines COMMAND`. Each command's module is imported when it is called."""
+"""The commands that make and check datasets. What they need is imported when they run."""
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
-import json
 import logging
 import os
-import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from duet.arguments import (
+    UsageError,
+    count,
+    integer,
+    number_between,
+    one_of,
+    path,
+    path_ending_in,
+    positions,
+    positive_megabytes,
+    some_of,
+)
+from duet.command import Command, CommandParser, Outcome, Program
 from pipelines.concurrency import available_cores
 from pipelines.engine import LOCAL_RUNNER
-from pipelines.errors import PipelineError
-from pipelines.planning.splits import TEST_SPLITS
-from schemas import PRESETS, DuetError, FeatureConfig
-from schemas.features import FEATURE_NAMES
-from schemas.shards import FORMATS, SPLITS
+from pipelines.planning import TEST_SPLITS
+from schemas.names import FEATURE_NAMES, FORMATS, PRESET_NAMES, SPLITS
 
-INTERRUPTED = 130
-"""The exit status of a process that Ctrl-C stopped, as shells have it."""
+if TYPE_CHECKING:
+    from schemas import FeatureConfig
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs one command; 0 when it did what was asked, 1 when not, 2 for a wrong command line."""
-    given = list(sys.argv[1:] if arguments is None else arguments)
-    given, beam_arguments = split_at_dashes(given)
-    options = build_parser().parse_args(given)
-    if beam_arguments and options.command != "preprocess":
-        print("error: options after '--' are Beam's: only preprocess takes any", file=sys.stderr)
-        return 2
-    options.beam_arguments = tuple(beam_arguments)
-    # Beam logs the traceback of every error that it raises; the message alone is what helps.
-    logging.basicConfig(level=logging.INFO if options.debug else logging.CRITICAL)
-    try:
-        return options.run(options)
-    except KeyboardInterrupt:
-        print(f"\ninterrupted{_what_next(options)}", file=sys.stderr)
-        return INTERRUPTED
-    except BrokenPipeError:
-        # Whoever read the output has seen enough, such as `head`.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
-    except ImportError as error:
-        if options.debug:
-            raise
-        print(
-            f"error: {error}; in the project's folder, run: pip install '.[pipelines]'",
-            file=sys.stderr,
-        )
-        return 1
-    except (DuetError, OSError) as error:
-        if options.debug:
-            raise
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+    """Runs one command and returns the exit status; see `Program.main`."""
+    return PROGRAM.main(arguments)
 
 
-def _what_next(options: argparse.Namespace) -> str:
-    """What to do about a command that was interrupted."""
-    if options.command != "preprocess":
-        return ""
-    waited = "" if options.runner == LOCAL_RUNNER else "; cancel the job where it runs"
-    resumes = "" if options.overwrite else "; the same command goes on where it stopped"
-    return waited + resumes
+def build_parser() -> CommandParser:
+    return PROGRAM.parser()
 
 
-def split_at_dashes(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
-    """What stands before the first `--`, and after it."""
-    if "--" not in arguments:
-        return list(arguments), []
-    at = list(arguments).index("--")
-    return list(arguments[:at]), list(arguments[at + 1 :])
+@dataclasses.dataclass(frozen=True)
+class RejectList:
+    """What was rejected: rows of `tables.REJECTS`."""
+
+    rejects: list[dict[str, Any]]
 
 
-def build_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m pipelines",
-        description="MusicNet recordings -> windows of mel spectrogram, waveform and notes, "
-        "in TFRecord and HDF5 shards.",
+def _add_demo_options(parser: CommandParser) -> None:
+    parser.add_path("out", type=path, metavar="OUT", help="the folder to create")
+
+
+def _add_preprocess_options(parser: CommandParser) -> None:
+    parser.add_path(
+        "--input",
+        type=path,
+        required=True,
+        metavar="ROOT",
+        help="the folder or URL with train_data, train_labels and so on",
     )
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-
-    def command(name: str, run: Callable[[argparse.Namespace], int], text: str) -> Any:
-        added = commands.add_parser(name, help=text, description=text, allow_abbrev=False)
-        added.set_defaults(run=run)
-        added.add_argument("--json", action="store_true", help="print the result as JSON")
-        added.add_argument("--debug", action="store_true", help="show the traceback of an error")
-        return added
-
-    demo = command(
-        "demo-data", _demo_data, "Render scores of the music21 corpus in MusicNet's layout."
+    parser.add_path(
+        "--output", type=path, required=True, metavar="OUT", help="the dataset to create"
     )
-    demo.add_argument("out", metavar="OUT", help="the folder to make")
-
-    preprocess = command(
-        "preprocess",
-        _preprocess,
-        "Make a dataset of a folder in MusicNet's layout. Beam's own options follow after '--'.",
+    formats = [*FORMATS, "both"]
+    parser.add_argument(
+        "--format",
+        type=one_of(formats),
+        choices=formats,
+        default="tfrecord",
+        help="the file format of the shards (default: tfrecord)",
     )
-    _add_preprocess_options(preprocess)
-
-    rejects = command("rejects", _rejects, "List what a run refused, or try a recording again.")
-    rejects.add_argument("output", metavar="OUT", help="a dataset, or the --output of a run")
-    rejects.add_argument("--replay", metavar="ID", help="the recording to try again")
-    rejects.add_argument("--input", metavar="ROOT", help="where the recording to try again lies")
-
-    verify = command("verify", _verify, "Check every digest, checksum, count and schema.")
-    verify.add_argument("dataset", metavar="DATASET")
-
-    inspect = command("inspect", _inspect, "Summarize a dataset, and draw some of its windows.")
-    inspect.add_argument("dataset", metavar="DATASET")
-    inspect.add_argument("--plot", metavar="FILE.png", help="draw windows into this picture")
-    inspect.add_argument("--split", choices=SPLITS, default="train", help="whose windows (train)")
-    inspect.add_argument(
-        "--windows",
-        metavar="PLACES",
-        default="0,1",
-        help="places within the split, from 0, separated by commas (0,1)",
+    parser.add_one_of(
+        (
+            "--preset",
+            {
+                "type": one_of(PRESET_NAMES),
+                "choices": PRESET_NAMES,
+                "default": "librosa",
+                "help": "the feature settings (default: librosa)",
+            },
+        ),
+        (
+            "--config",
+            {"type": path, "metavar": "FEATURES.json", "help": "your own feature settings"},
+        ),
     )
-    return parser
-
-
-def _add_preprocess_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--input", required=True, metavar="ROOT", help="holds train_data, ...")
-    parser.add_argument("--output", required=True, metavar="OUT", help="the dataset to make")
-    parser.add_argument("--format", choices=[*FORMATS, "both"], default="tfrecord", help="tfrecord")
-    chosen = parser.add_mutually_exclusive_group()
-    chosen.add_argument("--preset", choices=sorted(PRESETS), default="librosa", help="librosa")
-    chosen.add_argument("--config", metavar="FEATURES.json", help="feature settings of your own")
     parser.add_argument(
         "--features",
+        type=some_of(FEATURE_NAMES),
         metavar="NAMES",
-        help=f"which to store, separated by commas ({','.join(FEATURE_NAMES)})",
+        help=f"the features to store, separated by commas (default: {','.join(FEATURE_NAMES)})",
     )
     parser.add_argument(
         "--shard-mb",
-        type=float,
+        type=positive_megabytes,
         metavar="MB",
-        help="size of a shard, about (64; 8 to 64 where the dataset is less than 2 GB)",
+        help="the approximate size of a shard in megabytes of 1,000,000 bytes "
+        "(default: 64; 8 to 64 for datasets below 2 GB)",
     )
-    parser.add_argument("--seed", type=int, default=0, help="of the order and the splits (0)")
+    parser.add_argument(
+        "--seed",
+        type=integer,
+        default=0,
+        help="the seed for the splits and the order of the windows (default: 0)",
+    )
     cores = available_cores()
     parser.add_argument(
         "--workers",
-        type=int,
+        type=count,
         default=cores,
         metavar="N",
-        help=f"workers on this machine, each a process if several (one a core: {cores})",
+        help="the number of workers on this machine; with more than one, each is a process "
+        f"(default: one per core, here {cores})",
     )
     parser.add_argument(
         "--max-rejects",
-        type=float,
+        type=number_between(0, 1),
         metavar="SHARE",
-        help="of the recordings that may be refused (0.01, or 3 recordings if that is more)",
+        help="the share of recordings that may be rejected before the run fails "
+        "(default: 0.01, or 3 recordings if that is more)",
     )
     parser.add_argument(
         "--tail",
+        type=one_of(["pad", "drop"]),
         choices=["pad", "drop"],
-        help="what becomes of a recording's last, incomplete window (pad)",
+        help="what to do with a recording's last, incomplete window (default: pad)",
     )
-    assigned = parser.add_mutually_exclusive_group()
-    assigned.add_argument(
-        "--test-split",
-        choices=TEST_SPLITS,
-        default=TEST_SPLITS[0],
-        help="MusicNet's test recordings alone, or with all others of their works (musicnet)",
+    parser.add_one_of(
+        (
+            "--test-split",
+            {
+                "type": one_of(TEST_SPLITS),
+                "choices": TEST_SPLITS,
+                "default": TEST_SPLITS[0],
+                "help": "the test split: MusicNet's own test recordings, or those and all other "
+                "recordings of the same works (default: musicnet)",
+            },
+        ),
+        (
+            "--splits",
+            {
+                "type": path,
+                "metavar": "FILE.csv",
+                "help": "your own split for each recording, in the columns id and split",
+            },
+        ),
     )
-    assigned.add_argument(
-        "--splits", metavar="FILE.csv", help="the split of each recording: columns id and split"
-    )
-    parser.add_argument("--runner", default=LOCAL_RUNNER, help=f"Beam runner ({LOCAL_RUNNER})")
-    parser.add_argument("--dry-run", action="store_true", help="say what would be made, and stop")
     parser.add_argument(
-        "--overwrite", action="store_true", help="replace what stands in OUT, beginning anew"
+        "--runner", default=LOCAL_RUNNER, help=f"the Beam runner (default: {LOCAL_RUNNER})"
+    )
+    parser.add_argument(
+        "--dry-run", action="store_true", help="show what would be made, and write nothing"
+    )
+    parser.add_argument(
+        "--overwrite", action="store_true", help="replace what is in OUT, starting from scratch"
     )
 
 
-def _demo_data(options: argparse.Namespace) -> int:
+def _add_verify_options(parser: CommandParser) -> None:
+    parser.add_path("dataset", type=path, metavar="DATASET", help="the dataset to check")
+
+
+def _add_inspect_options(parser: CommandParser) -> None:
+    parser.add_path("dataset", type=path, metavar="DATASET", help="the dataset to summarize")
+    parser.add_path(
+        "--plot", type=path_ending_in(".png"), metavar="FILE.png", help="plot windows to this file"
+    )
+    parser.add_argument(
+        "--split",
+        type=one_of(SPLITS),
+        choices=SPLITS,
+        default="train",
+        help="the split to plot windows of (default: train)",
+    )
+    parser.add_argument(
+        "--windows",
+        type=positions,
+        metavar="POSITIONS",
+        default=(0, 1),
+        help="the positions of the windows to plot, from 0, separated by commas (default: 0,1)",
+    )
+
+
+def _add_rejects_options(parser: CommandParser) -> None:
+    parser.add_path(
+        "output", type=path, metavar="OUT", help="a dataset, or the --output of a preprocess run"
+    )
+    parser.add_argument("--replay", metavar="ID", help="the recording to try again")
+    parser.add_path(
+        "--input", type=path, metavar="ROOT", help="the folder or URL that holds that recording"
+    )
+
+
+def _check_rejects(options: argparse.Namespace) -> None:
+    if options.input is not None and options.replay is None:
+        raise UsageError("--input only goes with --replay: it holds the recording to try again")
+
+
+def _demo_data(options: argparse.Namespace) -> Outcome:
     from pipelines.demo.data import write_demo_data
 
-    summary = dataclasses.asdict(write_demo_data(options.out))
-    lines = [f"{name}: {value}" for name, value in summary.items()]
-    return _show(options, summary, "\n".join(lines))
+    summary = write_demo_data(options.out)
+    lines = [f"{name}: {value}" for name, value in dataclasses.asdict(summary).items()]
+    return Outcome(summary, "\n".join(lines))
 
 
-def _preprocess(options: argparse.Namespace) -> int:
+def _preprocess(options: argparse.Namespace) -> Outcome:
     from pipelines.planning.plan import PlanOptions
     from pipelines.planning.splits import read_splits
     from pipelines.preprocessing import PreprocessOptions, dry_run, preprocess
@@ -209,11 +227,11 @@ def _preprocess(options: argparse.Namespace) -> int:
         workers=options.workers,
         overwrite=options.overwrite,
         runner=options.runner,
-        beam_arguments=options.beam_arguments,
+        beam_arguments=options.after_dashes,
     )
     result = dry_run(asked) if options.dry_run else preprocess(asked)
     if "splits" not in result:
-        return _show(options, result, f"the job file is written; it makes {result['output']}")
+        return Outcome(result, f"the job file is written; its job will make {result['output']}")
     lines = [splits_table(result["splits"])]
     megabytes = result["bytes"] / 1e6
     lines.append(f"{megabytes:,.1f} MB as {' and '.join(result['formats'])} in {result['output']}")
@@ -225,50 +243,58 @@ def _preprocess(options: argparse.Namespace) -> int:
             f"{rate:,.0f} times real time; {result['shards_reused']} shards were ready"
         )
         lines += effort_lines(result["metrics"])
-    return _show(options, result, "\n".join(lines))
+    return Outcome(result, "\n".join(lines))
 
 
 def _feature_config(options: argparse.Namespace) -> FeatureConfig:
+    from schemas import PRESETS, FeatureConfig, Storage
+
     config = PRESETS[options.preset]
     if options.config is not None:
-        path = Path(options.config)
-        config = FeatureConfig.from_json(path.read_bytes(), where=str(path))
+        folder, name = os.path.split(options.config)
+        text = Storage(folder or ".").read_bytes(name)
+        config = FeatureConfig.from_json(text, where=options.config)
     if options.features is not None:
-        names = tuple(name.strip() for name in options.features.split(","))
-        config = dataclasses.replace(config, features=names)
+        config = dataclasses.replace(config, features=options.features)
     if options.tail:
         config = dataclasses.replace(config, tail=options.tail)
     return config
 
 
-def _rejects(options: argparse.Namespace) -> int:
+def _after_interrupt(options: argparse.Namespace) -> str:
+    waited = "" if options.runner == LOCAL_RUNNER else "; cancel the job where it runs"
+    resumes = "" if options.overwrite else "; the same command goes on where it stopped"
+    return waited + resumes
+
+
+def _rejects(options: argparse.Namespace) -> Outcome:
+    from pipelines.errors import PipelineError
     from pipelines.writing.replay import read_refusals, refusals_text, replay, replay_text
 
     found = read_refusals(options.output)
     if options.replay is None:
         rows = [row for refusals in found for row in refusals.rejects.to_pylist()]
         text = "\n".join(refusals_text(refusals, options.output) for refusals in found)
-        return _show(options, {"rejects": rows}, text)
+        return Outcome(RejectList(rows), text)
     input_root = options.input or found[-1].input_root
     if input_root is None:
         raise PipelineError(
-            "--replay needs --input ROOT: a dataset does not say what it was made of"
+            f"{options.output}: a dataset does not record where its recordings were; "
+            "--replay also needs --input ROOT"
         )
     result = replay(options.replay, input_root, found[-1].features)
-    _show(options, result, replay_text(result))
-    return 1 if result["rejects"] else 0
+    return Outcome(result, replay_text(result), status=1 if result["rejects"] else 0)
 
 
-def _verify(options: argparse.Namespace) -> int:
+def _verify(options: argparse.Namespace) -> Outcome:
     from pipelines.verification.verify import verify
 
     result = verify(options.dataset)
     lines = [*map(str, result.defects), result.summary()]
-    _show(options, dataclasses.asdict(result), "\n".join(lines))
-    return 1 if result.defects else 0
+    return Outcome(result, "\n".join(lines), status=1 if result.defects else 0)
 
 
-def _inspect(options: argparse.Namespace) -> int:
+def _inspect(options: argparse.Namespace) -> Outcome:
     from pipelines.summary import summarize, summary_text
     from schemas import Dataset
 
@@ -276,15 +302,72 @@ def _inspect(options: argparse.Namespace) -> int:
     result = summarize(dataset)
     text = summary_text(result)
     if options.plot:
-        from pipelines.plots import draw_windows, parse_places
+        from pipelines.plots import draw_windows
+        from schemas.storage.base import writing
 
-        places = parse_places(options.windows)
-        draw_windows(dataset, split=options.split, places=places, path=options.plot)
+        with writing(options.plot):
+            draw_windows(dataset, split=options.split, places=options.windows, path=options.plot)
         result["plot"] = options.plot
-        text += f"\npicture: {options.plot}"
-    return _show(options, result, text)
+        text += f"\nplot: {options.plot}"
+    return Outcome(result, text)
 
 
-def _show(options: argparse.Namespace, result: dict[str, Any], text: str) -> int:
-    print(json.dumps(result, indent=1) if options.json else text, flush=True)
-    return 0
+def _command(
+    name: str,
+    text: str,
+    add_options: Callable[[CommandParser], None],
+    run: Callable[[argparse.Namespace], Outcome],
+    **more: Any,
+) -> Command:
+    def run_quietly(options: argparse.Namespace) -> Outcome:
+        # Beam logs the traceback of every error that it raises; the message alone is what helps.
+        logging.basicConfig(level=logging.INFO if options.debug else logging.CRITICAL)
+        return run(options)
+
+    return Command(
+        name=name, text=text, extra="pipelines", add_options=add_options, run=run_quietly, **more
+    )
+
+
+COMMANDS = (
+    _command(
+        "demo-data",
+        "Render scores of the music21 corpus as recordings in MusicNet's layout.",
+        _add_demo_options,
+        _demo_data,
+    ),
+    _command(
+        "preprocess",
+        "Make a dataset from recordings in MusicNet's layout. Options for Beam follow after '--'.",
+        _add_preprocess_options,
+        _preprocess,
+        advice=_after_interrupt,
+        after_dashes="Beam",
+    ),
+    _command(
+        "verify",
+        "Check every digest, checksum, count and schema of a dataset.",
+        _add_verify_options,
+        _verify,
+    ),
+    _command(
+        "inspect",
+        "Summarize a dataset, and plot some of its windows.",
+        _add_inspect_options,
+        _inspect,
+    ),
+    _command(
+        "rejects",
+        "List what a run rejected, or try one recording again.",
+        _add_rejects_options,
+        _rejects,
+        check=_check_rejects,
+    ),
+)
+
+PROGRAM = Program(
+    "python -m pipelines",
+    "Turn MusicNet recordings into windows of mel spectrogram, waveform and notes, "
+    "in TFRecord and HDF5 shards.",
+    COMMANDS,
+)

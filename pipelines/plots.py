@@ -23,14 +23,6 @@ _INK = "#222222"
 _NOTE = "#7CFFCB"
 
 
-def parse_places(text: str) -> list[int]:
-    """`0,3` -> [0, 3]. Raises `PipelineError` for anything else."""
-    try:
-        return [int(part) for part in text.split(",")]
-    except ValueError:
-        raise PipelineError(f"--windows {text!r}: whole numbers separated by commas") from None
-
-
 def draw_windows(dataset: Dataset, *, split: str, places: Sequence[int], path: str) -> None:
     """Writes a PNG of the windows at `places` (from 0) of a split, one below the other."""
     windows = [dataset.window(split, place) for place in places]

@@ -7,8 +7,7 @@ import os
 import time
 from typing import Any
 
-from tqdm import tqdm
-
+from duet.progress import each
 from pipelines.build_folder import open_build_folder
 from pipelines.concurrency import available_cores
 from pipelines.engine import LOCAL_RUNNER
@@ -127,7 +126,7 @@ def dry_run(options: PreprocessOptions) -> dict[str, Any]:
     sources, rejects = list_sources(options.input_root)
     inspected = [
         inspect_recording(source, options.input_root, options.plan.features)[0]
-        for source in tqdm(sources, desc="inspecting", unit=" recordings", dynamic_ncols=True)
+        for source in each(sources, "inspecting", unit="recordings", total=len(sources))
     ]
     plan = make_plan(inspected, rejects, options.plan)
     window_bytes = options.plan.features.window_bytes

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.command_lines import HEAVY
+
 ROOT = Path(__file__).parent.parent
 
 
@@ -20,11 +22,13 @@ def test_the_import_rules_hold() -> None:
     ("module", "absent"),
     [
         ("schemas", ("apache_beam", "tensorflow", "librosa")),
-        ("pipelines.cli", ("apache_beam", "tensorflow", "librosa", "matplotlib")),
+        ("pipelines.cli", (*HEAVY, "training")),
         ("pipelines.writing.shard_writer", ("apache_beam", "tensorflow", "librosa")),
         ("pipelines.preprocessing", ("tensorflow", "librosa")),
         ("training", ("apache_beam", "tensorflow", "pipelines")),
-        ("training.cli", ("apache_beam", "tensorflow", "pipelines")),
+        ("training.cli", (*HEAVY, "pipelines")),
+        ("duet.cli", HEAVY),
+        ("duet.command", (*HEAVY, "pipelines", "training")),
     ],
 )
 def test_importing_a_module_leaves_the_heavy_ones_out(module: str, absent: tuple[str, ...]) -> None:

@@ -1,5 +1,4 @@
-import sys
-
+from duet.process import run_process
 from training.cli import main
 
-sys.exit(main())
+run_process(main)

@@ -55,7 +55,7 @@ class MemoryPlan:
         parts = ", ".join(f"{name} {size:,}" for name, size in dataclasses.asdict(self).items())
         raise TrainingError(
             f"a memory budget of {memory_bytes:,} bytes is too small: this needs {self.total:,} "
-            f"bytes ({parts}); give at least {math.ceil(self.total / 2**20)} MB, or make the "
+            f"bytes ({parts}); give at least {math.ceil(self.total / 1e6)} MB, or make the "
             "batches smaller"
         )
 

@@ -1,135 +1,175 @@
-"""`python -m training COMMAND`. TensorFlow is imported when a command runs, not before."""
+"""The commands that train, score and use models. What they need is imported when they run."""
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
-import json
 import os
-import sys
+import shlex
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from schemas.errors import DuetError
-from schemas.shards import SPLITS
+from duet.arguments import (
+    UsageError,
+    count,
+    natural,
+    number_between,
+    one_of,
+    path,
+    path_ending_in,
+    positive,
+    seed_31_bits,
+)
+from duet.command import INTERRUPTED, Command, CommandParser, Outcome, Program
+from schemas.names import SPLITS
 from training.config import KINDS, LoopConfig, ModelConfig, TrainingConfig
-from training.runs import is_run, read_run
 
 _LOOP = LoopConfig()
 _MODEL = ModelConfig()
 _TRAINING = TrainingConfig()
-_MEMORY_MB = _LOOP.memory_bytes // 2**20
 
-INTERRUPTED = 130
-"""The exit status of a process that was asked to stop, as shells have it."""
+_MEGABYTE = 1_000_000
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs one command; 0 when it did what was asked, 1 when not, 2 for a wrong command line."""
-    options = build_parser().parse_args(arguments)
-    try:
-        if not options.debug:
-            _import_tensorflow_quietly()
-        return options.run(options)
-    except KeyboardInterrupt:
-        print("\ninterrupted", file=sys.stderr)
-        return INTERRUPTED
-    except (DuetError, OSError) as error:
-        if options.debug:
-            raise
-        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
-        return 1
+    """Runs one command and returns the exit status; see `Program.main`."""
+    return PROGRAM.main(arguments)
 
 
-def build_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m training",
-        description="Train recurrent models on mel spectrograms, score them, and generate music.",
+def _add_run(parser: CommandParser, *aliases: str, text: str = "the folder of the run") -> None:
+    parser.add_path(
+        "--run", *aliases, dest="run_dir", type=path, required=True, metavar="RUN", help=text
     )
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-
-    def command(name: str, run: Callable[[argparse.Namespace], int], text: str) -> Any:
-        added = commands.add_parser(name, help=text, description=text, allow_abbrev=False)
-        added.set_defaults(run=run)
-        added.add_argument("--json", action="store_true", help="print the result as JSON")
-        added.add_argument("--debug", action="store_true", help="show the traceback of an error")
-        added.add_argument(
-            "--memory-mb",
-            type=int,
-            default=_MEMORY_MB,
-            metavar="MB",
-            help=f"budget for everything that readers hold ({_MEMORY_MB})",
-        )
-        return added
-
-    _add_train_options(command("train", _train, "Train a model of a dataset, or go on with it."))
-    _add_generate_options(command("generate", _generate, "Make music: WAV, PNG and JSON."))
-
-    evaluate = command("evaluate", _evaluate, "Bits per dimension of a model and of two baselines.")
-    evaluate.add_argument("--run", dest="run_dir", required=True, metavar="RUN")
-    evaluate.add_argument("--data", required=True, metavar="DATASET")
-    evaluate.add_argument("--split", choices=SPLITS, default="test", help="whose windows (test)")
-
-    compare = command("compare", _compare, "Is a recording like the training data, or a copy?")
-    compare.add_argument("--run", dest="run_dir", required=True, metavar="RUN")
-    compare.add_argument("--data", required=True, metavar="DATASET")
-    compare.add_argument("--audio", required=True, metavar="X.wav")
-    return parser
 
 
-def _add_train_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--data", required=True, metavar="DATASET")
-    parser.add_argument("--run-dir", required=True, metavar="RUN", help="the folder of the run")
-    parser.add_argument("--resume", action="store_true", help="go on with the run in RUN")
+def _add_data(parser: CommandParser) -> None:
+    parser.add_path("--data", type=path, required=True, metavar="DATASET", help="the dataset")
+
+
+def _add_train_options(parser: CommandParser) -> None:
+    _add_data(parser)
+    _add_run(parser, "--run-dir", text="the folder of the run; --run-dir is the old name")
+    parser.add_argument("--resume", action="store_true", help="continue the run in RUN")
     parser.add_argument(
         "--steps",
-        type=int,
+        type=count,
         default=_LOOP.steps,
-        help=f"number of the last step, resumed or not ({_LOOP.steps})",
+        help="the step to stop at, counted from the start of the run even if it is resumed "
+        f"(default: {_LOOP.steps})",
     )
     parser.add_argument(
         "--validation-interval",
-        type=int,
+        type=count,
         default=_LOOP.validation_interval,
         metavar="STEPS",
-        help=f"steps between validations, each with a checkpoint ({_LOOP.validation_interval})",
+        help="the steps between validations; each writes a checkpoint "
+        f"(default: {_LOOP.validation_interval})",
     )
     # What follows belongs to the run: no defaults here, so that a resumed run keeps its own.
-    parser.add_argument("--model", dest="kind", choices=KINDS, help=f"layers ({_MODEL.kind})")
     parser.add_argument(
-        "--units", type=int, nargs="+", help=f"of each layer ({' '.join(map(str, _MODEL.units))})"
+        "--model",
+        dest="kind",
+        type=one_of(KINDS),
+        choices=KINDS,
+        help=f"the kind of layers (default: {_MODEL.kind})",
     )
     parser.add_argument(
-        "--mixtures", type=int, help=f"logistics in the mixture of a bin ({_MODEL.mixtures})"
+        "--units",
+        type=count,
+        nargs="+",
+        help=f"the units of each layer (default: {' '.join(map(str, _MODEL.units))})",
     )
     parser.add_argument(
-        "--batch-size", type=int, help=f"windows in a batch ({_TRAINING.batch_size})"
+        "--mixtures",
+        type=count,
+        help=f"the logistics mixed for each mel bin (default: {_MODEL.mixtures})",
     )
-    parser.add_argument("--learning-rate", type=float, help=f"({_TRAINING.learning_rate})")
+    parser.add_argument(
+        "--batch-size",
+        type=count,
+        help=f"the windows in a batch (default: {_TRAINING.batch_size})",
+    )
+    parser.add_argument(
+        "--learning-rate",
+        type=positive,
+        help=f"the learning rate of Adam (default: {_TRAINING.learning_rate})",
+    )
     parser.add_argument(
         "--input-noise-db",
-        type=float,
+        type=number_between(0, 100),
         metavar="DB",
-        help="errors in what is heard in training, from which the model learns to find back "
-        f"({_TRAINING.input_noise_db:g}; 0 for none)",
+        help="the noise added to the model's input in training, so that it learns to recover "
+        f"from its own errors (default: {_TRAINING.input_noise_db:g}; 0 for none)",
     )
-    parser.add_argument("--seed", type=int, help=f"of weights, order and errors ({_TRAINING.seed})")
-
-
-def _add_generate_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--run", dest="run_dir", required=True, metavar="RUN")
-    parser.add_argument("--output", type=Path, required=True, metavar="X.wav")
-    parser.add_argument("--seconds", type=float, default=10.0, help="(10)")
-    parser.add_argument("--seed", type=int, default=0, help="of all that is random (0)")
     parser.add_argument(
-        "--temperature", type=float, default=1.0, help="below 1: nearer to what is likeliest (1)"
+        "--seed",
+        type=seed_31_bits,
+        help="the seed for weights, the order of windows and input noise "
+        f"(default: {_TRAINING.seed})",
     )
-    parser.add_argument("--data", metavar="DATASET", help="where the recording of --prime is")
-    parser.add_argument("--prime", metavar="RECORDING", help="id of a recording to begin after")
 
 
-def _train(options: argparse.Namespace) -> int:
+def _add_evaluate_options(parser: CommandParser) -> None:
+    _add_run(parser)
+    _add_data(parser)
+    parser.add_argument(
+        "--split",
+        type=one_of(SPLITS),
+        choices=SPLITS,
+        default="test",
+        help="the split to score (default: test)",
+    )
+
+
+def _add_generate_options(parser: CommandParser) -> None:
+    _add_run(parser)
+    parser.add_path(
+        "--output",
+        type=path_ending_in(".wav"),
+        required=True,
+        metavar="X.wav",
+        help="the audio file to write; X.png and X.json are written beside it",
+    )
+    parser.add_argument(
+        "--seconds", type=positive, default=10.0, help="the length of the audio (default: 10)"
+    )
+    parser.add_argument(
+        "--seed", type=natural, default=0, help="the seed for everything random (default: 0)"
+    )
+    parser.add_argument(
+        "--temperature",
+        type=number_between(0, 10, above=True),
+        default=1.0,
+        help="the sampling temperature; below 1, levels stay closer to the likeliest (default: 1)",
+    )
+    parser.add_path(
+        "--data", type=path, metavar="DATASET", help="the dataset with the recording of --prime"
+    )
+    parser.add_argument(
+        "--prime",
+        metavar="ID",
+        help="the recording whose first window the model continues",
+    )
+
+
+def _check_generate(options: argparse.Namespace) -> None:
+    if (options.prime is None) != (options.data is None):
+        raise UsageError("--prime and --data belong together: give both or neither")
+
+
+def _add_compare_options(parser: CommandParser) -> None:
+    _add_run(parser)
+    _add_data(parser)
+    parser.add_path(
+        "--audio", type=path, required=True, metavar="X.wav", help="the recording to compare"
+    )
+
+
+def _train(options: argparse.Namespace) -> Outcome:
+    from training.runs import is_run, read_run
+    from training.train import train
+
     model, training = _MODEL, _TRAINING
     if options.resume and is_run(options.run_dir):
         run = read_run(options.run_dir)
@@ -137,105 +177,101 @@ def _train(options: argparse.Namespace) -> int:
     loop = LoopConfig(
         steps=options.steps,
         validation_interval=options.validation_interval,
-        memory_bytes=options.memory_mb * 2**20,
+        memory_bytes=options.memory_mb * _MEGABYTE,
     )
     model, training = _changed(model, options), _changed(training, options)
-    from training.train import train
-
     result = train(options.data, options.run_dir, model, training, loop, resume=options.resume)
-    if options.json:
-        print(json.dumps(dataclasses.asdict(result)))
-    else:
-        print(f"{result.run_dir}: {result.step} steps, {result.frames_per_second:.0f} frames/s")
-        if result.best_step is not None:
-            print(
-                f"best on validation: {result.best_validation_bits:.3f} bits/dim "
-                f"at step {result.best_step}"
-            )
-        _print_damage(result.damaged_windows)
+    lines = [f"{result.run_dir}: {result.step} steps, {result.frames_per_second:.0f} frames/s"]
+    if result.best_step is not None:
+        lines.append(
+            f"best on validation: {result.best_validation_bits:.3f} bits/dim "
+            f"at step {result.best_step}"
+        )
+    lines += _damage_lines(result.damaged_windows)
     if not result.interrupted:
-        return 0
-    print(
+        return Outcome(result, "\n".join(lines))
+    resume = ["--data", options.data, "--run", options.run_dir, "--steps", str(options.steps)]
+    note = (
         f"stopped at step {result.step}, all is saved; go on with: python -m training train "
-        f"--data {options.data} --run-dir {options.run_dir} --steps {options.steps} --resume",
-        file=sys.stderr,
+        f"{shlex.join(resume)} --resume"
     )
-    return INTERRUPTED
+    return Outcome(result, "\n".join(lines), status=INTERRUPTED, note=note)
 
 
-def _generate(options: argparse.Namespace) -> int:
+def _generate(options: argparse.Namespace) -> Outcome:
     from training.generate import GenerationOptions, generate
 
     request = GenerationOptions(
         seconds=options.seconds,
-        output=options.output,
+        output=Path(options.output),
         seed=options.seed,
         temperature=options.temperature,
         data=options.data,
         prime=options.prime,
-        memory_bytes=options.memory_mb * 2**20,
+        memory_bytes=options.memory_mb * _MEGABYTE,
     )
     provenance = generate(options.run_dir, request)
-    if options.json:
-        print(json.dumps(provenance))
-    else:
-        print(
-            f"{options.output}: {request.seconds:g} s from step {provenance['step']}, "
-            f"{provenance['rms_db']:.1f} dB RMS, spectral centroid "
-            f"{provenance['centroid_hz']:.0f} Hz; picture and provenance beside it"
-        )
-    return 0
+    text = (
+        f"{options.output}: {request.seconds:g} s from step {provenance['step']}, "
+        f"{provenance['rms_db']:.1f} dB RMS, spectral centroid "
+        f"{provenance['centroid_hz']:.0f} Hz; a plot and the provenance are beside it"
+    )
+    return Outcome(provenance, text)
 
 
-def _evaluate(options: argparse.Namespace) -> int:
+def _evaluate(options: argparse.Namespace) -> Outcome:
     from training.evaluate import SCORERS, evaluate
 
     result = evaluate(
-        options.run_dir, options.data, options.split, memory_bytes=options.memory_mb * 2**20
+        options.run_dir,
+        options.data,
+        options.split,
+        memory_bytes=options.memory_mb * _MEGABYTE,
     )
-    if options.json:
-        print(json.dumps(dataclasses.asdict(result)))
-        return 0
-    print(f"bits per dimension, {result.split} split, {result.frames} frames, lower is better")
     rows = [(score.recording_id, score.frames, score.bits) for score in result.recordings]
-    width = max(len(name) for name, _, _ in [*rows, ("recording", 0, {})])
-    print(f"{'recording':{width}} {'frames':>8} " + " ".join(f"{name:>14}" for name in SCORERS))
+    width = max(len(name) for name in ["recording", *(name for name, _, _ in rows)])
+    lines = [
+        f"bits per dimension, {result.split} split, {result.frames} frames, lower is better",
+        f"{'recording':{width}} {'frames':>8} " + " ".join(f"{name:>14}" for name in SCORERS),
+    ]
     for name, frames, bits in [*rows, ("all", result.frames, result.bits)]:
         figures = " ".join(f"{bits[scorer]:14.3f}" for scorer in SCORERS)
-        print(f"{name:{width}} {frames:8d} {figures}")
+        lines.append(f"{name:{width}} {frames:8d} {figures}")
     for name, (mean, error) in result.paired.items():
         margin = "" if error is None else f" +- {error:.3f}"
-        print(f"{name} - model, mean over recordings: {mean:.3f}{margin}")
-    print(
+        lines.append(f"{name} - model, mean over recordings: {mean:.3f}{margin}")
+    lines.append(
         f"{result.sharing_a_work} of {len(rows)} recordings share a work with training recordings"
     )
-    _print_damage(result.damaged_windows)
-    return 0
+    return Outcome(result, "\n".join([*lines, *_damage_lines(result.damaged_windows)]))
 
 
-def _compare(options: argparse.Namespace) -> int:
+def _compare(options: argparse.Namespace) -> Outcome:
     from training.compare import compare
 
     result = compare(
-        options.run_dir, options.data, options.audio, memory_bytes=options.memory_mb * 2**20
+        options.run_dir,
+        options.data,
+        options.audio,
+        memory_bytes=options.memory_mb * _MEGABYTE,
     )
-    if options.json:
-        print(json.dumps(dataclasses.asdict(result)))
-        return 0
+    lines = []
     for name, (value, low, high) in result.summary.items():
         within = "yes" if result.within_training_range[name] else "no"
-        print(
+        lines.append(
             f"{name}: {value:.1f}, training windows {low:.1f} to {high:.1f}; within them: {within}"
         )
-    print("distance to the nearest training second, 1 - correlation (least, median):")
-    print(f"  {result.audio}: {result.nearest[0]:.3f}, {result.nearest[1]:.3f}")
-    print(f"  test split: {result.test_nearest[0]:.3f}, {result.test_nearest[1]:.3f}")
-    print(f"copy: {'yes' if result.copy else 'no'}")
-    return 0
+    lines += [
+        "distance to the nearest training second, 1 - correlation (least, median):",
+        f"  {result.audio}: {result.nearest[0]:.3f}, {result.nearest[1]:.3f}",
+        f"  test split: {result.test_nearest[0]:.3f}, {result.test_nearest[1]:.3f}",
+        f"copy: {'yes' if result.copy else 'no'}",
+    ]
+    return Outcome(result, "\n".join(lines))
 
 
 def _import_tensorflow_quietly() -> None:
-    """Imports it, and looks for devices, while what its C++ says of them is not shown."""
+    """Imports it and looks for devices, hiding what its C++ code prints about them."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     shown = os.dup(2)
     nothing = os.open(os.devnull, os.O_WRONLY)
@@ -259,6 +295,66 @@ def _changed(config: Any, options: argparse.Namespace) -> Any:
     )
 
 
-def _print_damage(damaged: Sequence[str]) -> None:
-    if damaged:
-        print(f"{len(damaged)} damaged windows were left out, the first: {damaged[0]}")
+def _damage_lines(damaged: Sequence[str]) -> list[str]:
+    if not damaged:
+        return []
+    return [f"{len(damaged)} damaged windows were left out, the first: {damaged[0]}"]
+
+
+def _command(
+    name: str,
+    text: str,
+    add_options: Callable[[CommandParser], None],
+    run: Callable[[argparse.Namespace], Outcome],
+    **more: Any,
+) -> Command:
+    def add_all_options(parser: CommandParser) -> None:
+        add_options(parser)
+        megabytes = _LOOP.memory_bytes // _MEGABYTE
+        parser.add_argument(
+            "--memory-mb",
+            type=count,
+            default=megabytes,
+            metavar="MB",
+            help="the memory budget for reading the dataset, in megabytes of 1,000,000 bytes "
+            f"(default: {megabytes})",
+        )
+
+    def run_quietly(options: argparse.Namespace) -> Outcome:
+        if not options.debug:
+            _import_tensorflow_quietly()
+        return run(options)
+
+    return Command(
+        name=name, text=text, extra="training", add_options=add_all_options, run=run_quietly, **more
+    )
+
+
+COMMANDS = (
+    _command("train", "Train a model on a dataset, or resume a run.", _add_train_options, _train),
+    _command(
+        "evaluate",
+        "Score a model and two baselines in bits per dimension.",
+        _add_evaluate_options,
+        _evaluate,
+    ),
+    _command(
+        "generate",
+        "Generate music as a WAV file, with a plot and its provenance.",
+        _add_generate_options,
+        _generate,
+        check=_check_generate,
+    ),
+    _command(
+        "compare",
+        "Compare a recording with the training data: is it similar, or a copy?",
+        _add_compare_options,
+        _compare,
+    ),
+)
+
+PROGRAM = Program(
+    "python -m training",
+    "Train recurrent models on mel spectrograms, evaluate them, and generate music.",
+    COMMANDS,
+)

@@ -50,7 +50,7 @@ class Comparison:
     copy: bool
 
 
-def compare(run_dir: str, data: str, audio: str, *, memory_bytes: int = 64 * 2**20) -> Comparison:
+def compare(run_dir: str, data: str, audio: str, *, memory_bytes: int = 64_000_000) -> Comparison:
     """Compares the file `audio` with the dataset's windows, under the run's features.
 
     Raises `TrainingError` where the file cannot be read or holds no audible second.

@@ -75,7 +75,7 @@ class LoopConfig:
 
     steps: int = 1_000
     validation_interval: int = 50
-    memory_bytes: int = 64 * 2**20
+    memory_bytes: int = 64_000_000
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):

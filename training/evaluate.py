@@ -53,7 +53,7 @@ class Evaluation:
 
 
 def evaluate(
-    run_dir: str, data: str, split: str = "test", *, memory_bytes: int = 64 * 2**20
+    run_dir: str, data: str, split: str = "test", *, memory_bytes: int = 64_000_000
 ) -> Evaluation:
     """Scores the best checkpoint of a run. The baselines are fitted to the training split here.
 

@@ -45,7 +45,7 @@ class GenerationOptions:
     temperature: float = 1.0
     data: str | None = None
     prime: str | None = None
-    memory_bytes: int = 64 * 2**20
+    memory_bytes: int = 64_000_000
 
     def __post_init__(self) -> None:
         if not self.seconds > 0:

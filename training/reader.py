@@ -45,7 +45,7 @@ def open_dataset(
     *,
     features: Sequence[str] = ("log_mel",),
     batch_size: int = 16,
-    memory_bytes: int = 64 * 2**20,
+    memory_bytes: int = 64_000_000,
     seed: int = 0,
     file_format: str | None = None,
 ) -> Reader:

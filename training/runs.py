@@ -82,7 +82,7 @@ class Run:
         if differing:
             raise TrainingError(
                 f"{where}: cannot be resumed, since {'; '.join(differing)}; use what it was "
-                "started with, or another --run-dir"
+                "started with, or another --run"
             )
 
     def require_features(self, found: FeatureConfig, *, where: str) -> None:

@@ -17,8 +17,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
-from tqdm import tqdm
 
+from duet.progress import ProgressDisplay
 from schemas import Dataset
 from training.checkpoints import Checkpoints, Progress
 from training.config import LoopConfig, ModelConfig, TrainingConfig
@@ -97,7 +97,7 @@ def train(
         batches.set_state(progress.reader)
 
     started, busy_seconds, frames = time.perf_counter(), 0.0, 0
-    with _stop_signals() as stop, _board(run_dir), _bar(loop.steps, progress.step) as bar:
+    with _stop_signals() as stop, _board(run_dir), _shown(loop.steps, progress.step) as shown:
         saved_step = progress.step
         while progress.step < loop.steps and not stop.is_set():
             step_started = time.perf_counter()
@@ -113,8 +113,7 @@ def train(
             progress = dataclasses.replace(progress, step=step, reader=batches.get_state())
             frames += int(batch["valid_frames"].sum())
             speed = frames / busy_seconds
-            bar.set_postfix({"bits/dim": f"{loss:.3f}", "frames/s": f"{speed:.0f}"}, refresh=False)
-            bar.update()
+            shown.update(figures=f"bits/dim={loss:.3f}, frames/s={speed:.0f}")
             _write_scalars(
                 step,
                 {"loss": loss, "frames_per_second": speed, "learning_rate": training.learning_rate},
@@ -220,8 +219,7 @@ def _require_place(run_dir: str, run: Run, resume: bool) -> None:
     if is_run(run_dir):
         if not resume:
             raise TrainingError(
-                f"{run_dir}: holds a run already; go on with it (--resume) or choose another "
-                "--run-dir"
+                f"{run_dir}: holds a run already; go on with it (--resume) or choose another --run"
             )
         read_run(run_dir).require_same(run, where=f"{run_dir}/{RUN_FILE}")
     elif resume:
@@ -251,8 +249,8 @@ def _stop_signals() -> Iterator[threading.Event]:
         restore()
 
 
-def _bar(steps: int, done: int) -> tqdm:
-    return tqdm(total=steps, initial=done, unit="step", desc="training", dynamic_ncols=True)
+def _shown(steps: int, done: int) -> ProgressDisplay:
+    return ProgressDisplay("training", unit="steps", total=steps, done=done)
 
 
 @contextlib.contextmanager

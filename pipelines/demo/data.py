@@ -19,8 +19,8 @@ import numpy as np
 from numpy.random import PCG64, Generator
 from numpy.typing import NDArray
 from scipy.io import wavfile
-from tqdm import tqdm
 
+from duet.progress import each
 from pipelines.demo.scores import CATALOGUE, Excerpt, Reading, ScoreNote, read_score
 from pipelines.demo.synthesis import SAMPLE_RATE, Note, render
 from pipelines.errors import PipelineError
@@ -73,7 +73,7 @@ def write_demo_data(out: str | os.PathLike[str]) -> DemoSummary:
             "name a new folder, or remove this one first"
         )
     samples = {}
-    for excerpt in tqdm(CATALOGUE, desc="rendering", unit=" recordings", dynamic_ncols=True):
+    for excerpt in each(CATALOGUE, "rendering", unit="recordings", total=len(CATALOGUE)):
         reading = read_score(excerpt)
         notes = perform(excerpt, reading)
         length = max(note.end_sample for note in notes) + round(_TAIL_SECONDS * SAMPLE_RATE)

@@ -6,8 +6,7 @@ import contextlib
 import threading
 from collections.abc import Collection, Iterator
 
-from tqdm import tqdm
-
+from duet.progress import ProgressDisplay
 from pipelines.errors import PipelineError
 from pipelines.run_state import read_claim
 from schemas import DatasetError, Storage, StoreError
@@ -23,7 +22,7 @@ def shard_progress(build_root: str) -> Iterator[None]:
     storage = Storage(build_root)
     stop = threading.Event()
     pause = _SECONDS_BETWEEN_LOOKS if storage.is_local else _SECONDS_BETWEEN_REQUESTS
-    bar = tqdm(desc="listing recordings", unit=" windows", dynamic_ncols=True)
+    progress = ProgressDisplay("listing recordings", unit="windows")
 
     def watch() -> None:
         waiting: dict[str, int] | None = None
@@ -34,13 +33,12 @@ def shard_progress(build_root: str) -> Iterator[None]:
                 if waiting is None:
                     waiting = expected_windows(storage)
                     if waiting is not None:
-                        bar.set_description("writing shards")
-                        bar.total = sum(waiting.values())
+                        progress.begin("writing shards", sum(waiting.values()))
                 for name in finished_shards(storage, waiting or ()):
-                    bar.update((waiting or {}).pop(name))
+                    progress.update((waiting or {}).pop(name))
             if ended:
                 return
-            bar.refresh()
+            progress.refresh()
 
     thread = threading.Thread(target=watch, daemon=True)
     thread.start()
@@ -49,8 +47,7 @@ def shard_progress(build_root: str) -> Iterator[None]:
     finally:
         stop.set()
         thread.join()
-        bar.leave = bool(bar.total)
-        bar.close()
+        progress.close()
 
 
 def finished_shards(storage: Storage, names: Collection[str]) -> list[str]:

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
-from tqdm import tqdm
 
+from duet.progress import ProgressDisplay
 from pipelines.build_folder import WORK_FILES
 from pipelines.concurrency import available_cores, prefetch_map
 from pipelines.planning.outcome import finished_recordings, training_statistics
@@ -87,7 +87,7 @@ def verify(root: str) -> Verification:
         return Verification(root, 0, 0, 0, None, None, (defect,))
     files = dataset.manifest.files
     total = sum(entry.nbytes for entry in files.values())
-    with tqdm(total=total, desc="verifying", unit="B", unit_scale=True, dynamic_ncols=True) as bar:
+    with ProgressDisplay("verifying", unit="bytes", total=total) as bar:
         lock = threading.Lock()
 
         def progress(nbytes: int) -> None:
@@ -103,7 +103,7 @@ def verify(root: str) -> Verification:
         shards = shards_of(dataset.manifest)
         for found in prefetch_map(defects_of, shards, threads=available_cores()):
             defects += found
-        bar.update(total - bar.n)
+        bar.update(total - bar.done)
     defects += [*_manifest_defects(dataset), *_extra_defects(check), *_total_defects(check, tables)]
     accounts = _accounts(tables, dataset.manifest)
     defects += _account_defects(tables, accounts)

@@ -1,4 +1,5 @@
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -7,14 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.cli import main, split_at_dashes
+from pipelines.cli import main
 from schemas import Dataset
+from tests.support.command_lines import Answer, answers
 from tests.support.tiny_musicnet import CONFIG, Tiny, write_tiny_musicnet
-
-
-def test_beams_options_follow_two_dashes() -> None:
-    assert split_at_dashes(["a", "--b", "--", "--c", "--"]) == (["a", "--b"], ["--c", "--"])
-    assert split_at_dashes(["a"]) == (["a"], [])
 
 
 def test_the_whole_way_by_command_lines(tiny_root: Path, tmp_path: Path, capsys) -> None:
@@ -99,15 +96,24 @@ def test_ctrl_c_stops_a_run_and_the_same_command_goes_on(tmp_path: Path) -> None
     [
         (["preprocess", "--input", "IN", "--output", "OUT", "--", "--nonsense"], "'--nonsense'"),
         (["preprocess", "--input", "/missing", "--output", "OUT"], "/missing: no such folder"),
-        (["preprocess", "--input", "IN", "--output", "OUT", "--features", "x"], "features=('x',)"),
+        (
+            ["preprocess", "--input", "IN", "--output", "OUT", "--features", "x"],
+            "--features: 'x' is not one of",
+        ),
         (["preprocess", "--input", "IN", "--output", "OUT", "--config", "/x.json"], "/x.json"),
-        (["preprocess", "--input", "", "--output", "OUT"], "must each name a folder"),
-        (["preprocess", "--input", "IN", "--output", ""], "must each name a folder"),
+        (["preprocess", "--input", "", "--output", "OUT"], "--input: the path is empty"),
+        (["preprocess", "--input", "IN", "--output", ""], "--output: the path is empty"),
         (["preprocess", "--input", "IN", "--output", "/"], "cannot be a dataset's folder"),
-        (["preprocess", "--input", "IN", "--output", "OUT", "--splits", ""], "is a folder"),
-        (["preprocess", "--input", "IN", "--output", "OUT", "--features", ""], "features=('',)"),
+        (
+            ["preprocess", "--input", "IN", "--output", "OUT", "--splits", ""],
+            "--splits: the path is empty",
+        ),
+        (
+            ["preprocess", "--input", "IN", "--output", "OUT", "--features", ""],
+            "--features: '' is not one of",
+        ),
         (["inspect", "/missing"], "no whole dataset here"),
-        (["verify", "/missing", "--", "--x"], "options after '--' are Beam's"),
+        (["verify", "/missing", "--", "--x"], "takes no options after '--'; only preprocess does"),
     ],
 )
 def test_failures_are_one_readable_message(
@@ -123,7 +129,61 @@ def test_failures_are_one_readable_message(
     assert not (tmp_path / "out").exists()
 
 
+def test_impossible_options_are_found_before_anything_is_imported() -> None:
+    preprocess = ["preprocess", "--input", "i", "--output", "o"]
+    messages = {
+        (*preprocess, "--workers", "0"): "--workers: 0 must be a positive integer",
+        (*preprocess, "--workers", "two"): "--workers: 'two' is not an integer",
+        (*preprocess, "--shard-mb", "nan"): "--shard-mb: nan is not a finite number",
+        (*preprocess, "--shard-mb", "0"): "--shard-mb: 0 must be a positive number of megabytes",
+        (*preprocess, "--max-rejects", "2"): "--max-rejects: 2 must be from 0 to 1",
+        (*preprocess, "--seed", "x"): "--seed: 'x' is not an integer",
+        (*preprocess, "--format", "hdf"): "--format: 'hdf' is not one of tfrecord, hdf5, both; "
+        "did you mean hdf5?",
+        (*preprocess, "--features", "notes,notes"): "--features: 'notes,notes' names one of them "
+        "twice",
+        (*preprocess, "--splits", ""): "--splits: the path is empty; name a file or a folder",
+        (*preprocess, "--preset", "melnet", "--config", "c"): "--config: not allowed with argument "
+        "--preset",
+        ("inspect", "d", "--plot", "x.txt"): "--plot: 'x.txt' is not the name of a .png file",
+        ("inspect", "d", "--windows", "0,-1"): "--windows: '0,-1' is not a list of positions, such "
+        "as 0,3: whole numbers separated by commas",
+        ("rejects", "d", "--input", "i"): "--input only goes with --replay: it holds the recording "
+        "to try again",
+        ("verify", ""): "DATASET: the path is empty; name a file or a folder",
+        ("demo-data", ""): "OUT: the path is empty; name a file or a folder",
+    }
+    for answer, message in zip(
+        answers("pipelines.cli", list(messages)), messages.values(), strict=True
+    ):
+        assert answer == Answer(2, f"error: {message}\n", [])
+
+
+def test_progress_in_a_file_is_a_few_lines(tiny_root: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    for arguments in (["preprocess", "--input", tiny_root, "--output", out, "--dry-run"],
+                      ["preprocess", "--input", tiny_root, "--output", out, "--workers", 1],
+                      ["verify", out]):  # fmt: skip
+        command = [sys.executable, "-m", "pipelines", *map(str, arguments)]
+        run = subprocess.run(command, capture_output=True, text=True)
+        assert run.returncode == 0, run.stderr
+        assert "\r" not in run.stderr
+        lines = run.stderr.splitlines()
+        assert len(lines) < 10
+        assert re.match(r"(inspecting|writing shards|verifying): 100% ", lines[-1])
+
+
+def test_a_plot_that_cannot_be_written_is_named(
+    tiny_dataset: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["inspect", str(tiny_dataset), "--plot", "/nowhere/x.png"]) == 1
+    assert capsys.readouterr().err.startswith("error: /nowhere/x.png: cannot be written: no such")
+
+
 def test_a_reader_that_has_seen_enough_is_no_error(tiny_dataset: Path) -> None:
-    command = f"{sys.executable} -m pipelines inspect --json {tiny_dataset} | true"
-    run = subprocess.run(["sh", "-c", command], capture_output=True, text=True)
-    assert run.stderr == ""
+    for command in ("inspect", "inspect --json", "rejects"):
+        shell = f"{sys.executable} -m pipelines {command} {tiny_dataset} | true"
+        run = subprocess.run(
+            ["bash", "-c", f"{shell}; exit ${{PIPESTATUS[0]}}"], capture_output=True, text=True
+        )
+        assert (run.returncode, run.stderr) == (141, "")

@@ -5,8 +5,7 @@ import matplotlib.image
 import numpy as np
 import pytest
 
-from pipelines.errors import PipelineError
-from pipelines.plots import draw_windows, mel_bin, parse_places
+from pipelines.plots import draw_windows, mel_bin
 from schemas import PRESETS, Dataset, DatasetError
 
 
@@ -28,9 +27,3 @@ def test_frequencies_lie_on_the_bins_whose_filters_peak_there(preset: str) -> No
     config = PRESETS[preset]
     centers = librosa.mel_frequencies(config.n_mels + 2, fmin=config.fmin, fmax=config.fmax)[1:-1]
     np.testing.assert_allclose(mel_bin(centers, config), np.arange(config.n_mels), atol=1e-6)
-
-
-def test_places_are_whole_numbers() -> None:
-    assert parse_places("0,12") == [0, 12]
-    with pytest.raises(PipelineError, match="--windows '1,x'"):
-        parse_places("1,x")

@@ -83,8 +83,8 @@ def refusal(command: list[str], **options: Any) -> str:
 def refused(process: subprocess.Popen[str]) -> str:
     output, errors = process.communicate(timeout=SECONDS)
     assert (process.returncode, output) == (1, ""), errors
+    assert "\r" not in errors
     progress = re.compile(r"(listing recordings|writing shards|inspecting|verifying): ")
-    lines = [line for line in re.split(r"[\r\n]+", errors) if not progress.match(line)]
-    (line,) = [line.strip() for line in lines if line.strip()]
+    (line,) = [line for line in errors.splitlines() if not progress.match(line)]
     assert line.startswith("error: ")
     return line.removeprefix("error: ")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import time
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.command_lines import Answer, answers
 from training.cli import main
 from training.errors import TrainingError
 
@@ -40,9 +42,8 @@ def test_an_error_is_one_line(small_dataset: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--data", "{data}", "--memory-mb", "0"], "memory_bytes=0 must be a positive integer"),
-        (["--data", "{data}", "--units", "0"], "units=0 must be a positive integer"),
         (["--data", "{tmp}"], "there is no whole dataset here"),
+        (["--data", "{data}", "--resume"], "holds no run to resume"),
     ],
 )
 def test_wrong_training_options_are_errors(
@@ -53,10 +54,86 @@ def test_wrong_training_options_are_errors(
     message: str,
 ) -> None:
     given = [text.format(data=small_dataset, tmp=tmp_path) for text in arguments]
-    status, out, err = call(capsys, "train", "--run-dir", tmp_path / "run", *given)
+    status, out, err = call(capsys, "train", "--run", tmp_path / "run", *given)
     assert (status, out) == (1, "")
     assert err.startswith("error: ")
     assert message in err
+
+
+def test_impossible_options_are_found_before_anything_is_imported() -> None:
+    train = ["train", "--data", "d", "--run", "r"]
+    generate = ["generate", "--run", "r", "--output", "x.wav"]
+    messages = {
+        (*train, "--steps", "0"): "--steps: 0 must be a positive integer",
+        (*train, "--validation-interval", "x"): "--validation-interval: 'x' is not an integer",
+        (*train, "--memory-mb", "0"): "--memory-mb: 0 must be a positive integer",
+        (*train, "--units", "8", "0"): "--units: 0 must be a positive integer",
+        (*train, "--mixtures", "0"): "--mixtures: 0 must be a positive integer",
+        (*train, "--batch-size", "-1"): "--batch-size: -1 must be a positive integer",
+        (*train, "--learning-rate", "nan"): "--learning-rate: nan is not a finite number",
+        (*train, "--learning-rate", "0"): "--learning-rate: 0 must be a positive number",
+        (*train, "--input-noise-db", "101"): "--input-noise-db: 101 must be from 0 to 100",
+        (*train, "--seed", "-1"): "--seed: -1 must be 0 or more",
+        (
+            *train,
+            "--model",
+            "gur",
+        ): "--model: 'gur' is not one of rnn, gru, lstm; did you mean gru?",
+        (*generate, "--seconds", "-1"): "--seconds: -1 must be a positive number",
+        (*generate, "--seconds", "inf"): "--seconds: inf is not a finite number",
+        (*generate, "--temperature", "0"): "--temperature: 0 must be above 0 and at most 10",
+        (*generate, "--seed", "-1"): "--seed: -1 must be 0 or more",
+        (*generate, "--memory-mb", "-1"): "--memory-mb: -1 must be a positive integer",
+        (*generate, "--prime", "1"): "--prime and --data belong together: give both or neither",
+        (*generate, "--data", "d"): "--prime and --data belong together: give both or neither",
+        ("generate", "--run", "r", "--output", "x.mp3"): "--output: 'x.mp3' is not the name of a "
+        ".wav file",
+        ("evaluate", "--run", "", "--data", "d"): "--run: the path is empty; name a file or a "
+        "folder",
+        ("evaluate", "--run", "r", "--data", "d", "--split", "tests"): "--split: 'tests' is not "
+        "one of train, validation, test; did you mean test?",
+        ("compare", "--run", "r", "--data", "d", "--audio", ""): "--audio: the path is empty; name "
+        "a file or a folder",
+    }
+    for answer, message in zip(
+        answers("training.cli", list(messages)), messages.values(), strict=True
+    ):
+        assert answer == Answer(2, f"error: {message}\n", [])
+
+
+def test_the_old_name_of_a_run_is_understood(
+    small_dataset: Path, small_run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for flag in ("--run", "--run-dir"):
+        status, _, err = call(capsys, "train", "--data", small_dataset, flag, small_run)
+        assert status == 1
+        assert f"error: {small_run}: holds a run already" in err
+
+
+def test_a_budget_that_a_message_asks_for_is_enough(
+    small_dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Both count megabytes of 1,000,000 bytes."""
+    start = ("train", "--data", small_dataset, "--steps", 1, "--units", 4, "--run")
+    large = ("--batch-size", 64)
+    status, _, err = call(capsys, *start, tmp_path / "a", *large, "--memory-mb", 1)
+    assert status == 1
+    assert "a memory budget of 1,000,000 bytes is too small" in err
+    (needed,) = re.findall(r"give at least (\d+) MB", err)
+    status, _, err = call(capsys, *start, tmp_path / "a", *large, "--memory-mb", int(needed) - 1)
+    assert status == 1
+    assert call(capsys, *start, tmp_path / "a", *large, "--memory-mb", needed)[0] == 0
+
+
+def test_progress_in_a_file_is_a_few_lines(small_dataset: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "training", "train", "--data", str(small_dataset),
+               "--run", str(tmp_path / "run"), "--steps", "20", "--units", "4"]  # fmt: skip
+    run = subprocess.run(command, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    assert "\r" not in run.stderr
+    lines = run.stderr.splitlines()
+    assert len(lines) < 10
+    assert lines[-1].startswith("training: 100% 20/20 [")
 
 
 def test_debug_shows_the_traceback(tmp_path: Path) -> None:
@@ -69,7 +146,7 @@ def test_the_commands_work_together(
 ) -> None:
     run, wav = tmp_path / "run", tmp_path / "x.wav"
     data = ("--data", small_dataset)
-    start = ("train", *data, "--run-dir", run, "--model", "lstm", "--units", 6, 5)
+    start = ("train", *data, "--run", run, "--model", "lstm", "--units", 6, 5)
     status, out, _ = call(capsys, *start, "--batch-size", 4, "--steps", 4, "--json")
     assert status == 0
     assert json.loads(out)["step"] == 4
@@ -93,7 +170,7 @@ def test_the_commands_work_together(
 def test_resuming_with_another_model_says_what_differs(
     small_dataset: Path, small_run: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    arguments = ("train", "--data", small_dataset, "--run-dir", small_run, "--resume")
+    arguments = ("train", "--data", small_dataset, "--run", small_run, "--resume")
     status, _, err = call(capsys, *arguments, "--model", "rnn", "--units", 9)
     assert status == 1
     assert "model is gru there and rnn here; units is (8,) there and (9,) here" in err

@@ -1,0 +1,3 @@
+from duet.cli import run
+
+run()

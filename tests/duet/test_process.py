@@ -1,0 +1,109 @@
+"""Each test is a process, since what is tested is how processes print and end."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+RESULT = """
+from duet.process import prepare_streams, print_message, print_result
+def main():
+    prepare_streams()
+    try:
+        return 0 if print_result("x" * {size} + "Dvořák \\udcff") else 141
+    except Exception as error:
+        print_message(f"error: {{error}}, ř")
+        return 1
+"""
+PROCESS = "from duet.process import run_process\n"
+
+
+def python(code: str, shell: str = '"$@"', **environment: str) -> subprocess.CompletedProcess[Any]:
+    command = ["bash", "-c", shell, "bash", sys.executable, "-c", code]
+    return subprocess.run(
+        command, cwd=ROOT, capture_output=True, env={**os.environ, **environment}, timeout=60
+    )
+
+
+@pytest.mark.parametrize(
+    ("encoding", "printed"),
+    [
+        ("utf-8", "Dvořák \\udcff\n".encode()),
+        ("cp1252", b"Dvo\\u0159\xe1k \\udcff\n"),
+        ("ascii", b"Dvo\\u0159\\xe1k \\udcff\n"),
+    ],
+)
+def test_what_a_terminal_cannot_show_is_escaped(encoding: str, printed: bytes) -> None:
+    code = PROCESS + RESULT.format(size=0) + "run_process(main)"
+    run = python(code, PYTHONIOENCODING=encoding)
+    assert (run.returncode, run.stdout, run.stderr) == (0, printed, b"")
+
+
+def test_a_reader_that_has_seen_enough_is_no_error() -> None:
+    code = PROCESS + RESULT.format(size=1_000_000) + "run_process(main)"
+    run = python(code, '"$@" | head -c 1; exit ${PIPESTATUS[0]}')
+    assert (run.returncode, run.stdout, run.stderr) == (141, b"x", b"")
+
+
+@pytest.mark.parametrize(
+    ("shell", "message"),
+    [
+        ('"$@" >&-', b"standard output is closed, so the result cannot be printed"),
+        ('"$@" >/dev/full', b"standard output: cannot be written: No space left on device"),
+    ],
+)
+def test_a_result_that_cannot_be_printed_is_an_error(shell: str, message: bytes) -> None:
+    code = PROCESS + RESULT.format(size=0) + "run_process(main)"
+    run = python(code, shell, PYTHONIOENCODING="ascii")
+    assert (run.returncode, run.stdout) == (1, b"")
+    assert run.stderr == b"error: " + message + b", \\u0159\n"
+
+
+def test_a_closed_error_stream_keeps_the_result_pure() -> None:
+    code = (
+        PROCESS + RESULT.format(size=0) + "run_process(lambda: main() or print_message('x') or 3)"
+    )
+    run = python(code, '"$@" 2>&-', PYTHONIOENCODING="utf-8")
+    assert (run.returncode, run.stdout) == (3, "Dvořák \\udcff\n".encode())
+
+
+def test_files_do_not_get_the_numbers_of_closed_streams() -> None:
+    code = PROCESS + (
+        "from duet.process import prepare_streams\n"
+        "prepare_streams()\n"
+        "run_process(lambda: open('/dev/null').fileno())"
+    )
+    assert python(code, '"$@" <&- >&- 2>&-').returncode >= 3
+
+
+def test_exit_handlers_run_and_then_the_process_ends_at_once() -> None:
+    """A handler that was registered before is the one that would abort the interpreter."""
+    code = PROCESS + (
+        "import atexit, os, sys, threading, time\n"
+        "class Aborting:\n"
+        "    def __del__(self): os.write(2, b'finalized')\n"
+        "left = Aborting()\n"
+        "threading.Thread(target=time.sleep, args=(60,), daemon=True).start()\n"
+        "def main():\n"
+        "    atexit.register(lambda: print('cleaned up'))\n"
+        "    sys.stdout.write('result, ')\n"
+        "    return 5\n"
+        "run_process(main)"
+    )
+    run = python(code)
+    assert (run.returncode, run.stdout, run.stderr) == (5, b"result, cleaned up\n", b"")
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [("sys.exit(0)", 0), ("sys.exit(2)", 2), ("sys.exit()", 0), ("1 / 0", 1)],
+)
+def test_whatever_ends_a_command_gives_its_status(body: str, status: int) -> None:
+    run = python(PROCESS + f"import sys\nrun_process(lambda: {body})")
+    assert run.returncode == status
+    assert (b"ZeroDivisionError" in run.stderr) == (body == "1 / 0")
