@@ -303,7 +303,7 @@ def _inspect(options: argparse.Namespace) -> Outcome:
     text = summary_text(result)
     if options.plot:
         from pipelines.plots import draw_windows
-        from schemas.storage.base import writing
+        from schemas.storage import writing
 
         with writing(options.plot):
             draw_windows(dataset, split=options.split, places=options.windows, path=options.plot)
