@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from pipelines.errors import RefusedInputError
 from pipelines.recordings.riff import BIG_ENDIAN_START, WAV_STARTS, DataChunk, data_chunk
+from pipelines.text import short_detail
 from schemas.storage.ranges import RangeReader
 
 CONTAINERS = ("WAV", "WAVEX", "RF64")
@@ -52,22 +53,24 @@ class WavHeader:
 
 
 def read_header(file: BinaryIO, *, where: str) -> WavHeader:
-    """What a file is, which must be at its start.
+    """What the header of a file says, which must be at its start.
 
-    Raises `RefusedInputError` where it is no WAV file, or not a whole one.
+    Raises `RefusedInputError` where it is not a WAV file, or not a whole one: where its header
+    claims more samples than the file holds, or fewer.
     """
     refused = functools.partial(RefusedInputError.of, where)
+    chunk = None
     try:
         start = file.read(4)
         if not start:
             raise refused("empty", "holds no bytes; copy it again")
-        # What is no WAV file libsndfile is not given: some of its decoders print to the screen.
+        # libsndfile sees WAV files only: some of its other decoders print to the screen.
         if start not in WAV_STARTS:
-            raise refused("not_wav", f"is no WAV file: it begins with {start!r}; convert it")
+            raise refused("not_wav", f"is not a WAV file: it begins with {start!r}; convert it")
         file.seek(0)
         chunk = data_chunk(file)
         if chunk is None:
-            raise refused("unreadable", "not audio that can be read: has no data chunk")
+            raise refused("unreadable", "it has no chunk of samples; write it again")
         file.seek(0)
         # By its descriptor libsndfile reads a file itself, without coming back to Python.
         descriptor = _descriptor(file)
@@ -98,9 +101,19 @@ def read_header(file: BinaryIO, *, where: str) -> WavHeader:
     except RefusedInputError:
         raise
     except (soundfile.LibsndfileError, ValueError, OSError) as error:
-        told = getattr(error, "error_string", error)
-        raise refused("unreadable", f"not audio that can be read: {told}") from None
+        if chunk and chunk.nbytes > chunk.held:
+            raise refused("truncated", _cut_short(chunk)) from None
+        detail = short_detail(getattr(error, "error_string", error))
+        message = f"its header is damaged or of an unknown kind ({detail}); write it again"
+        raise refused("unreadable", message) from None
     return wav
+
+
+def _cut_short(chunk: DataChunk) -> str:
+    return (
+        f"its header claims {chunk.nbytes} bytes of samples and the file holds {chunk.held}: it "
+        "was cut short, or its recorder never closed it; copy or write it again"
+    )
 
 
 class _TellingFile:
@@ -139,16 +152,22 @@ def _check_header(
     if wav.sample_rate not in SAMPLE_RATES:
         message = f"its header says {wav.sample_rate} samples per second, which no recording has"
         raise refused("sample_rate", f"{message}; mend the header")
-    # libsndfile lowers the length of a file that was cut short without a word.
-    held_bytes = wav.samples * wav.frame_bytes
-    if chunk.nbytes >= held_bytes + wav.frame_bytes:
+    # libsndfile believes the file where its header claims more, and sometimes where it claims none.
+    claimed = chunk.nbytes // wav.frame_bytes
+    if claimed > chunk.held // wav.frame_bytes:
+        raise refused("truncated", _cut_short(chunk))
+    if chunk.unclaimed >= wav.frame_bytes:
         raise refused(
-            "truncated",
-            f"holds {held_bytes} bytes of samples, its header says {chunk.nbytes}: it was cut "
-            "short, or never closed; copy or write it again",
+            "header_mismatch",
+            f"its header claims {chunk.nbytes} bytes of samples and the file holds {chunk.held} "
+            f"behind it, of which {chunk.unclaimed} belong to no chunk: its recorder never closed "
+            "it, or something was added; repair its header, or write it again",
         )
-    if wav.samples == 0:
+    if claimed == 0:
         raise refused("empty", "holds no samples")
+    if wav.samples != claimed:
+        message = f"two parts of its header claim {claimed} and {wav.samples} samples"
+        raise refused("unreadable", f"{message}; write it again")
 
 
 def _place(file: BinaryIO, descriptor: int | None) -> int:

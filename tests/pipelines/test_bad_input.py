@@ -84,6 +84,10 @@ BAD = {
         with_bytes(lambda data: data[:76] + b"\xff\xff\xff\x7f" + data[80:]),
         "audio_truncated",
     ),
+    "never-closed": (
+        with_bytes(lambda data: data[:4] + bytes([8, 0, 0, 0]) + data[8:76] + bytes(4) + data[80:]),
+        "audio_header_mismatch",
+    ),
     "not-audio": (with_bytes(lambda data: b"once upon a time"), "audio_not_wav"),
     "damaged-header": (with_bytes(lambda data: data[:12] + bytes(60)), "audio_unreadable"),
     "nan": (put(np.nan), "not_finite"),
@@ -290,7 +294,7 @@ def test_an_aborted_run_names_the_offenders_and_how_to_look_at_them(
     told = errors[errors.index("error: ") :].splitlines()
     assert told[0] == ("error: 4 of 6 recordings cannot be used, 3 may be refused (--max-rejects):")
     assert told[1] == (
-        "  101: audio_not_wav: train_data/101.wav: is no WAV file: it begins with b'not '; "
+        "  101: audio_not_wav: train_data/101.wav: is not a WAV file: it begins with b'not '; "
         "convert it"
     )
     assert told[-1] == f"what was refused: python -m pipelines rejects {out}"

@@ -44,6 +44,11 @@ def with_text(data: bytes, text: bytes, *, chunks: int = 1) -> bytes:
     return data[:place] + listed * chunks + data[place:]
 
 
+def never_closed(data: bytes, riff_size: int) -> bytes:
+    """`data` with the header that a recorder writes before its first sample."""
+    return with_size(with_size(data, b"data", 0, "<I", 0), b"RIFF", 0, "<I", riff_size)
+
+
 WAV, RF64 = written(), written(format="RF64")
 SILENCE = WAV[: WAV.index(b"data") + 8] + bytes(4_000)
 
@@ -71,6 +76,22 @@ REFUSED = {
     "claims 4 GiB": (with_size(WAV, b"data", 0, "<I", 2**32 - 1), "truncated"),
     "claims 2 GiB": (with_size(WAV, b"data", 0, "<I", 2**31 - 1), "truncated"),
     "claims 1 TB": (with_size(RF64, b"ds64", 12, "<Q", 10**12), "truncated"),
+    "claims 2**64 - 1 bytes": (with_size(RF64, b"ds64", 12, "<Q", 2**64 - 1), "truncated"),
+    "never closed": (with_size(WAV, b"data", 0, "<I", 0), "header_mismatch"),
+    "never closed, RIFF of 36": (never_closed(WAV, 36), "header_mismatch"),
+    "never closed, RIFF of 8": (never_closed(WAV, 8), "header_mismatch"),
+    "never closed, RIFF of 0": (never_closed(WAV, 0), "header_mismatch"),
+    "never closed, silent": (never_closed(SILENCE, 8), "header_mismatch"),
+    "never closed, as RF64": (with_size(RF64, b"ds64", 12, "<Q", 0), "header_mismatch"),
+    "never closed, as RIFX": (
+        with_size(written(endian="BIG"), b"data", 0, ">I", 0),
+        "header_mismatch",
+    ),
+    "never closed, with a text": (never_closed(with_text(WAV, b"x"), 36), "header_mismatch"),
+    "closed too early": (with_size(WAV, b"data", 0, "<I", 400), "header_mismatch"),
+    "closed too early, as RF64": (with_size(RF64, b"ds64", 12, "<Q", 400), "header_mismatch"),
+    "zeros behind its samples": (WAV + bytes(1_000), "header_mismatch"),
+    "a chunk that was cut": (WAV + b"LIST" + struct.pack("<I", 99) + b"abcd", "header_mismatch"),
     "1 Hz": (written(rate=1), "sample_rate"),
     "2 GHz": (with_size(WAV, b"fmt ", 8, "<I", 2 * 10**9), "sample_rate"),
     "FLAC": (written(format="FLAC", subtype="PCM_16"), "not_wav"),
@@ -119,6 +140,44 @@ def test_big_endian_files_are_read(subtype: str) -> None:
 def test_chunks_after_the_samples_do_no_harm() -> None:
     data = WAV + b"LIST" + struct.pack("<I", 4) + b"abcd"
     assert read_header(io.BytesIO(data), where="x").samples == 1_000
+
+
+@pytest.mark.parametrize("size", [0, 8, 36, 2**31, 2**32 - 1])
+def test_the_length_of_the_whole_says_nothing_about_the_samples(size: int) -> None:
+    data = with_size(WAV, b"RIFF", 0, "<I", size)
+    assert read_header(io.BytesIO(data), where="x").samples == 1_000
+
+
+@pytest.mark.parametrize("subtype", ["PCM_U8", "PCM_24"])
+@pytest.mark.parametrize("padding", [b"", b"\0", b"x"])
+@pytest.mark.parametrize("after", [b"", b"LIST\4\0\0\0abcd", b"odd!\3\0\0\0abc", b"a\0"])
+def test_an_odd_number_of_bytes_may_be_padded(subtype: str, padding: bytes, after: bytes) -> None:
+    data = written(samples=333, subtype=subtype)
+    odd = data[: data.index(b"data") + 8 + 333 * SAMPLE_BYTES[subtype]]
+    whole = odd + padding + after
+    if subtype == "PCM_U8" and after == b"a\0":
+        with pytest.raises(RefusedInputError, match="claims 333 bytes"):
+            read_header(io.BytesIO(whole), where="x")
+    else:
+        assert read_header(io.BytesIO(whole), where="x").samples == 333
+
+
+def test_a_header_that_claims_less_is_told_with_both_figures() -> None:
+    for claimed in (0, 400):
+        with pytest.raises(RefusedInputError) as caught:
+            read_header(io.BytesIO(with_size(WAV, b"data", 0, "<I", claimed)), where="x")
+        assert str(caught.value) == (
+            f"x: its header claims {claimed} bytes of samples and the file holds 4000 behind it, "
+            f"of which {4_000 - claimed} belong to no chunk: its recorder never closed it, or "
+            "something was added; repair its header, or write it again"
+        )
+
+
+def test_what_libsndfile_says_is_only_a_detail() -> None:
+    """Its own words for a format that it does not know."""
+    with pytest.raises(RefusedInputError) as caught:
+        read_header(io.BytesIO(WAV[:12] + bytes(8) + WAV[12:]), where="x")
+    assert str(caught.value).startswith("x: its header is damaged or of an unknown kind (")
 
 
 def test_a_block_at_a_time_gives_the_same_samples() -> None:
