@@ -235,7 +235,7 @@ def _preprocess(options: argparse.Namespace) -> Outcome:
     lines = [splits_table(result["splits"])]
     megabytes = result["bytes"] / 1e6
     lines.append(f"{megabytes:,.1f} MB as {' and '.join(result['formats'])} in {result['output']}")
-    lines += reason_lines(result["rejects"])
+    lines += reason_lines(result)
     if not options.dry_run:
         rate = result["audio_seconds"] / result["wall_seconds"]
         lines.append(

@@ -98,7 +98,7 @@ def preprocess(options: PreprocessOptions) -> dict[str, Any]:
         "splits": splits,
         "formats": list(dataset.manifest.formats),
         "bytes": sum(entry.nbytes for entry in dataset.manifest.files.values()),
-        "rejects": reason_counts(dataset.rejects()["reason"].to_pylist()),
+        **reason_counts(dataset.rejects()["reason"].to_pylist()),
         "shards_written": metrics.get("shards_written", 0),
         "shards_reused": metrics.get("shards_reused", 0),
         "audio_seconds": audio_seconds(dataset.recordings().to_pylist()),
@@ -135,6 +135,6 @@ def dry_run(options: PreprocessOptions) -> dict[str, Any]:
         "splits": planned_splits(plan),
         "formats": list(options.formats),
         "bytes": sum(plan.windows.values()) * window_bytes * len(options.formats),
-        "rejects": reason_counts(reject.reason for reject in plan.rejects),
+        **reason_counts(reject.reason for reject in plan.rejects),
         "audio_seconds": audio_seconds(plan.recordings.to_pylist()),
     }

@@ -10,6 +10,7 @@ from typing import Any
 from pipelines.planning.splits import works_in_several_splits
 from pipelines.text import aligned
 from schemas import Dataset
+from schemas.rejects import reason_of
 from schemas.shards import SPLITS
 from schemas.works import has_work, work_of
 
@@ -44,7 +45,7 @@ def summarize(dataset: Dataset) -> dict[str, Any]:
             "works_in_several_splits": works_in_several_splits(rows),
             "recordings_of_unknown_works": sum(not has_work(row) for row in rows if row["split"]),
         },
-        "rejects": reason_counts(dataset.rejects()["reason"].to_pylist()),
+        **reason_counts(dataset.rejects()["reason"].to_pylist()),
     }
 
 
@@ -61,17 +62,26 @@ def summary_text(summary: Mapping[str, Any]) -> str:
         splits_table(summary["splits"]),
         *_leakage_lines(summary["leakage"]),
     ]
-    return "\n".join([*lines, *reason_lines(summary["rejects"])])
+    return "\n".join([*lines, *reason_lines(summary)])
 
 
-def reason_counts(reasons: Iterable[str]) -> dict[str, int]:
-    """How often something was refused for each reason."""
-    return dict(sorted(Counter(reasons).items()))
+def reason_counts(codes: Iterable[str]) -> dict[str, dict[str, int]]:
+    """How often something was rejected for each reason, `rejects`, or only noticed, `notices`."""
+    counts = sorted(Counter(codes).items())
+    noticed = {code for code, _ in counts if reason_of(code).is_notice}
+    return {
+        "rejects": {code: count for code, count in counts if code not in noticed},
+        "notices": {code: count for code, count in counts if code in noticed},
+    }
 
 
-def reason_lines(counts: Mapping[str, int]) -> list[str]:
-    """The same for people."""
-    return [f"refused: {count} x {reason}" for reason, count in counts.items()]
+def reason_lines(result: Mapping[str, Any]) -> list[str]:
+    """The same for people, of what has the parts of `reason_counts`."""
+    return [
+        f"{word}: {count} x {code}"
+        for word, counts in (("rejected", result["rejects"]), ("noticed", result["notices"]))
+        for code, count in counts.items()
+    ]
 
 
 def effort_lines(metrics: Mapping[str, Any]) -> list[str]:

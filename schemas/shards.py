@@ -71,10 +71,10 @@ class ShardReport:
                 **{
                     **values,
                     "statistics": statistics and Statistics.from_dict(statistics, where=where),
-                    "rejects": tuple(Reject(**reject) for reject in values["rejects"]),
+                    "rejects": tuple(map(Reject.from_dict, values["rejects"])),
                 }
             )
-        except (KeyError, TypeError) as error:
+        except (KeyError, TypeError, ValueError) as error:
             raise DamagedDataError(f"{where}: the shard's report cannot be read: {error}") from None
 
 

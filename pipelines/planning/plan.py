@@ -25,7 +25,7 @@ from pipelines.recordings.inspection import Inspected
 from pipelines.recordings.wav import WavHeader
 from schemas import FeatureConfig, permutation_key, permute
 from schemas.checksums import canonical_json, sha256
-from schemas.rejects import Reject, printable
+from schemas.rejects import Reject, RejectStage, printable
 from schemas.shards import SPLITS, shard_bounds
 from schemas.tables import RECORDINGS
 
@@ -54,7 +54,13 @@ _LARGEST_SHARD = 64_000_000
 _SMALLEST_SHARD = 8_000_000
 _SHARDS = 32
 _SHOWN_REJECTS = 10
-_SEVEREST = ("list", "audio", "window", "labels", "metadata")
+_SEVEREST = (
+    RejectStage.LIST,
+    RejectStage.AUDIO,
+    RejectStage.WINDOW,
+    RejectStage.LABELS,
+    RejectStage.METADATA,
+)
 """The stages at which something is refused, that first which says why a recording is lost."""
 
 
@@ -240,8 +246,8 @@ def check_rejects(
     A recording counts as refused when nothing of it is left; `rows` are of `tables.RECORDINGS`,
     and need no split.
     """
-    lost = Counter(reject.recording_id for reject in rejects if reject.stage == "window")
-    recordings = {reject.recording_id for reject in rejects if reject.stage == "list"}
+    lost = Counter(reject.recording_id for reject in rejects if reject.stage is RejectStage.WINDOW)
+    recordings = {reject.recording_id for reject in rejects if reject.stage is RejectStage.LIST}
     used = set()
     for row in rows:
         recordings.add(row["recording_id"])

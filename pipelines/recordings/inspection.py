@@ -13,7 +13,7 @@ from schemas import FeatureConfig, Storage
 from schemas.checksums import sha256
 from schemas.errors import UnreadableFileError
 from schemas.manifest import FileEntry
-from schemas.rejects import Reject
+from schemas.rejects import Reject, RejectReason, RejectStage
 from schemas.tables import table_bytes
 
 _HEADER_BYTES = 1 << 15
@@ -50,7 +50,9 @@ def inspect_recording(
     storage = Storage(input_root)
     rejects: list[Reject] = []
 
-    def reject(stage: str, reason: str, message: str, position: int | None = None) -> None:
+    def reject(
+        stage: RejectStage, reason: RejectReason, message: str, position: int | None = None
+    ) -> None:
         rejects.append(
             Reject(
                 recording_id=source.recording_id,
@@ -61,9 +63,9 @@ def inspect_recording(
             )
         )
 
-    def reject_file(stage: str, path: str, error: UnreadableFileError) -> None:
+    def reject_file(stage: RejectStage, path: str, error: UnreadableFileError) -> None:
         # Where the input lies must not change a byte of the dataset.
-        reject(stage, f"{stage}_{error.reason}", f"{path}: {error.cause}")
+        reject(stage, RejectReason.of_file(stage, error.reason), f"{path}: {error.cause}")
 
     wav = None
     facts: dict[str, Any] = {}
@@ -74,26 +76,27 @@ def inspect_recording(
             wav = read_header(file, where=source.audio_path)
         facts = _audio_facts(wav, config)
     except UnreadableFileError as error:
-        reject_file("audio", source.audio_path, error)
+        reject_file(RejectStage.AUDIO, source.audio_path, error)
     table = None
     if source.labels_path:
         try:
             data = storage.read_bytes(source.labels_path)
             table, unknown = parse_labels(data, where=source.labels_path)
         except UnreadableFileError as error:
-            reject_file("labels", source.labels_path, error)
+            reject_file(RejectStage.LABELS, source.labels_path, error)
     elif config.has_notes:
         message = f"{source.audio_path}: has no label file, which the features chosen need"
-        reject("labels", "labels_missing", message)
+        reject(RejectStage.LABELS, RejectReason.LABELS_MISSING, message)
     labels = None
     accepted = bool(facts) and not (config.has_notes and table is None)
     if accepted and table is not None:
         facts |= {"notes": len(table), "degenerate_notes": degenerate_count(table)}
         if unknown:
             message = f"{source.labels_path}: columns of other names are left out: "
-            reject("labels", "labels_unknown_columns", message + ", ".join(unknown))
+            reason = RejectReason.LABELS_UNKNOWN_COLUMNS
+            reject(RejectStage.LABELS, reason, message + ", ".join(unknown))
         for reason, message, position in odd_notes(table, config, facts["frames"]):
-            reject("labels", reason, f"{source.labels_path}: {message}", position)
+            reject(RejectStage.LABELS, reason, f"{source.labels_path}: {message}", position)
         labels = table_bytes(table)
     row = {
         "recording_id": source.recording_id,

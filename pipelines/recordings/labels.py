@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from pipelines.errors import RefusedInputError
 from schemas import FeatureConfig
 from schemas.features import LABEL_RATE, N_PITCHES
+from schemas.rejects import RejectReason
 from schemas.tables import LABELS
 
 NOTE_COLUMNS = ("start_time", "end_time", "note")
@@ -45,18 +46,28 @@ def parse_labels(data: bytes, *, where: str) -> tuple[pa.Table, list[str]]:
     return table, [name for name in names if name not in LABELS.names]
 
 
-def odd_notes(table: pa.Table, config: FeatureConfig, frames: int) -> list[tuple[str, str, int]]:
+def odd_notes(
+    table: pa.Table, config: FeatureConfig, frames: int
+) -> list[tuple[RejectReason, str, int]]:
     """What is wrong with notes of a recording of `frames` frames.
 
-    A reason code, a message and the first data row concerned, from 0, for each kind.
+    A reason, a message and the first data row concerned, from 0, for each kind.
     """
     note = table["note"].to_numpy()
     start, stop = _frames_of(table, config)
+    early = table["start_time"].to_numpy() < 0
     unheard = start >= frames
+    out_of_range = (note < 0) | (note >= N_PITCHES)
+    past_end = "starts past the last frame, so that no window holds it"
     kinds = [
-        ("note_out_of_range", (note < 0) | (note >= N_PITCHES), "is no MIDI note number"),
-        ("note_past_end", unheard, "starts past the last frame, so that no window holds it"),
-        ("note_end_past_end", ~unheard & (stop > frames), "is cut at the recording's end"),
+        (RejectReason.NOTE_BEFORE_START, early, "starts before the recording"),
+        (RejectReason.NOTE_OUT_OF_RANGE, out_of_range, "is no MIDI note number"),
+        (RejectReason.NOTE_PAST_END, unheard, past_end),
+        (
+            RejectReason.NOTE_END_PAST_END,
+            ~unheard & (stop > frames),
+            "is cut at the recording's end",
+        ),
     ]
     found = []
     for reason, rows, message in kinds:

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from pipelines.errors import PipelineError
 from schemas import Storage
 from schemas.errors import UnreadableFileError
-from schemas.rejects import Reject, printable
+from schemas.rejects import Reject, RejectReason, RejectStage, printable
 from schemas.tables import METADATA_COLUMNS, labels_file
 
 METADATA_FILE = "musicnet_metadata.csv"
@@ -62,16 +62,8 @@ def list_sources(root: str) -> tuple[list[Source], list[Reject]]:
         labels = f"{group}_labels/{recording_id}.csv"
         found = metadata and metadata.get(recording_id)
         if found is None and metadata is not None:
-            message = f"{METADATA_FILE}: has no row for recording {recording_id}"
-            rejects.append(
-                Reject(
-                    recording_id=recording_id,
-                    stage="metadata",
-                    reason="metadata_missing",
-                    position=None,
-                    message=message,
-                )
-            )
+            message = f"has no row for recording {recording_id}"
+            rejects.append(_metadata_reject(RejectReason.METADATA_MISSING, message, recording_id))
         sources.append(
             Source(recording_id, group, name, labels if labels in present else None, found or {})
         )
@@ -79,32 +71,44 @@ def list_sources(root: str) -> tuple[list[Source], list[Reject]]:
         for name in listed[group][1]:
             if _is_audio(name, group):
                 message = "is a folder, not a recording; move it elsewhere"
-                rejects.append(_listing_reject(name, "is_folder", message))
+                rejects.append(_listing_reject(name, RejectReason.IS_FOLDER, message))
     sources.sort(key=lambda source: source.recording_id.encode())
     return sources, rejects
 
 
-def _why_unusable(recording_id: str, ids: Mapping[str, int]) -> tuple[str, str] | None:
-    """Why no recording can have this id: a reason code and a message."""
+def _why_unusable(recording_id: str, ids: Mapping[str, int]) -> tuple[RejectReason, str] | None:
+    """Why no recording can have this id: a reason and a message."""
     try:
         recording_id.encode()
     except UnicodeEncodeError:
-        return "name_not_utf8", "its name is not UTF-8; rename it"
+        return RejectReason.NAME_NOT_UTF8, "its name is not UTF-8; rename it"
     if len(labels_file(recording_id).rpartition("/")[2].encode()) > _LONGEST_FILE_NAME:
-        return "name_too_long", "its name is too long to name a label file after it; shorten it"
+        message = "its name is too long to name a label file after it; shorten it"
+        return RejectReason.NAME_TOO_LONG, message
     if ids[recording_id] > 1:
-        return "duplicate_id", "another recording has the same id; rename one of them"
+        return RejectReason.DUPLICATE_ID, "another recording has the same id; rename one of them"
     return None
 
 
-def _listing_reject(name: str, reason: str, message: str) -> Reject:
+def _listing_reject(name: str, reason: RejectReason, message: str) -> Reject:
     shown = printable(name)
     return Reject(
         recording_id=_stem(shown),
-        stage="list",
+        stage=RejectStage.LIST,
         reason=reason,
-        position=None,
         message=f"{shown}: {message}",
+    )
+
+
+def _metadata_reject(
+    reason: RejectReason, message: str, recording_id: str = "", position: int | None = None
+) -> Reject:
+    return Reject(
+        recording_id=recording_id,
+        stage=RejectStage.METADATA,
+        reason=reason,
+        position=position,
+        message=f"{METADATA_FILE}: {message}",
     )
 
 
@@ -133,18 +137,6 @@ def _read_metadata(storage: Storage) -> tuple[dict[str, dict[str, str]] | None, 
     """The metadata's rows by id; a file that cannot be read is one reject, and None."""
     rejects = []
 
-    def reject(reason: str, message: str, position: int | None = None, name: str = "") -> None:
-        text = f"{METADATA_FILE}: {message}"
-        rejects.append(
-            Reject(
-                recording_id=name,
-                stage="metadata",
-                reason=f"metadata_{reason}",
-                position=position,
-                message=text,
-            )
-        )
-
     by_id: dict[str, dict[str, str]] = {}
     try:
         data = storage.read_bytes(METADATA_FILE)
@@ -154,20 +146,21 @@ def _read_metadata(storage: Storage) -> tuple[dict[str, dict[str, str]] | None, 
         lacking = [name for name in METADATA_COLUMNS[:2] if name not in (rows.fieldnames or ())]
         if lacking:
             text = f"has no column named {' or '.join(lacking)}, which tell works apart"
-            reject("incomplete", text)
+            rejects.append(_metadata_reject(RejectReason.METADATA_INCOMPLETE, text))
         for position, row in enumerate(rows):
             recording_id = row["id"]
             if not recording_id:
                 continue
             if recording_id in by_id:
                 message = f"data row {position} is another of its id; the first one counts"
-                reject("duplicate", message, position, recording_id)
+                reason = RejectReason.METADATA_DUPLICATE
+                rejects.append(_metadata_reject(reason, message, recording_id, position))
                 continue
             by_id[recording_id] = {name: row[name] for name in METADATA_COLUMNS if row.get(name)}
     except UnreadableFileError as error:
-        reject(error.reason, error.cause)
-        return None, rejects
+        reason = RejectReason.of_file(RejectStage.METADATA, error.reason)
+        return None, [*rejects, _metadata_reject(reason, error.cause)]
     except (ValueError, csv.Error) as error:
-        reject("malformed", f"not a table of metadata: {error}")
-        return None, rejects
+        message = f"not a table of metadata: {error}"
+        return None, [*rejects, _metadata_reject(RejectReason.METADATA_MALFORMED, message)]
     return by_id, rejects

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from schemas import FeatureConfig
-from schemas.rejects import STAGES
+from schemas.reject_reasons import WHOLE_RECORDING_STAGES
 
 Row = Mapping[str, Any]
 
@@ -109,7 +109,7 @@ def refused_recordings(rejects: Iterable[Row]) -> set[str]:
     return {
         row["recording_id"]
         for row in rejects
-        if row["stage"] in STAGES[:3] and row["position"] is None
+        if row["stage"] in WHOLE_RECORDING_STAGES and row["position"] is None
     }
 
 

@@ -1,4 +1,4 @@
-"""What runs refused: reading it, showing it, and trying one recording again."""
+"""What runs rejected: reading it, showing it, and trying one recording again."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from pipelines.writing.label_writer import inspect_and_keep
 from pipelines.writing.window_cutter import WindowCutter
 from schemas import Dataset, FeatureConfig, Storage
 from schemas.mel import MelTransform
-from schemas.rejects import Reject, printable
+from schemas.rejects import Reject, printable, reason_of
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Refusals:
-    """What one run refused: a table of `tables.REJECTS`.
+class RunRejects:
+    """What one run rejected or noticed: a table of `tables.REJECTS`.
 
     `input_root` is known of a run that did not finish; a dataset does not say what it was made of.
     """
@@ -35,7 +35,7 @@ class Refusals:
     input_root: str | None
 
 
-def read_refusals(output: str) -> list[Refusals]:
+def read_refusals(output: str) -> list[RunRejects]:
     """Of the dataset in `output`, and of an unfinished run that was to make or replace it.
 
     Raises `PipelineError` where there is neither.
@@ -44,31 +44,32 @@ def read_refusals(output: str) -> list[Refusals]:
     found = []
     if is_published(storage):
         dataset = Dataset(output)
-        found.append(Refusals(dataset.config, dataset.rejects(), True, None))
+        found.append(RunRejects(dataset.config, dataset.rejects(), True, None))
     for place in [output, replacement_folder(output)] if storage.is_local else [output]:
         unfinished = unfinished_rejects(Storage(place))
         if unfinished:
             input_root, features, rejects = unfinished
-            found.append(Refusals(features, rejects, False, input_root))
+            found.append(RunRejects(features, rejects, False, input_root))
     if not found:
         raise PipelineError(f"{output}: holds neither a dataset nor the work of a run")
     return found
 
 
-def refusals_text(refusals: Refusals, output: str) -> str:
+def refusals_text(run_rejects: RunRejects, output: str) -> str:
     """A line per reject, and the command that tries one of the recordings again."""
-    rows = refusals.rejects.to_pylist()
-    run = "the dataset" if refusals.finished else "a run that did not finish"
-    lines = [f"{output}: refused by {run}: {len(rows)}"]
+    rows = run_rejects.rejects.to_pylist()
+    run = "the dataset" if run_rejects.finished else "a run that did not finish"
+    rejected = [row for row in rows if not reason_of(row["reason"]).is_notice]
+    lines = [f"{output}: rejected by {run}: {len(rejected)}; notices: {len(rows) - len(rejected)}"]
     for row in rows:
         name = printable(row["recording_id"]) or "all recordings"
         position = "" if row["position"] is None else f" at {row['position']}"
         lines.append(f"  {name}: {row['stage']}{position}: {row['reason']}: {row['message']}")
-    names = [row["recording_id"] for row in rows if row["recording_id"]]
+    names = [row["recording_id"] for row in rejected if row["recording_id"]]
     if names:
         # One that a shell can be given on one line, where there is one.
         name = min(names, key=lambda name: name != printable(name))
-        root = refusals.input_root or "ROOT"
+        root = run_rejects.input_root or "ROOT"
         command = ["python", "-m", "pipelines", "rejects", output, f"--replay={name}"]
         lines.append("try one again, without touching anything:")
         lines.append(f"  {shlex.join([*command, '--input', root])}")
@@ -77,6 +78,8 @@ def refusals_text(refusals: Refusals, output: str) -> str:
 
 def replay(recording_id: str, input_root: str, features: FeatureConfig) -> dict[str, Any]:
     """Inspects one recording and cuts all its windows, as a run would; JSON-ready.
+
+    `rejects` and `notices` are lists of what was found.
 
     Raises `PipelineError` where there is no such recording.
     """
@@ -93,15 +96,16 @@ def replay(recording_id: str, input_root: str, features: FeatureConfig) -> dict[
             if inspected.accepted and inspected.row["windows"]:
                 windows = inspected.row["windows"]
                 plan = make_plan([inspected], [], PlanOptions(features, shard_megabytes=1e6))
-                rejects += _refused_windows(plan, input_root, scratch)
+                rejects += _rejected_windows(plan, input_root, scratch)
     return {
         "recording_id": recording_id,
         "windows": windows,
-        "rejects": [dataclasses.asdict(reject) for reject in rejects],
+        "rejects": [dataclasses.asdict(each) for each in rejects if not each.reason.is_notice],
+        "notices": [dataclasses.asdict(each) for each in rejects if each.reason.is_notice],
     }
 
 
-def _refused_windows(plan: Plan, input_root: str, build_root: str) -> Sequence[Reject]:
+def _rejected_windows(plan: Plan, input_root: str, build_root: str) -> Sequence[Reject]:
     transform = MelTransform.from_config(plan.config)
     cutter = WindowCutter(transform, input_root=input_root, build_root=build_root)
     rejects = []
@@ -114,6 +118,7 @@ def _refused_windows(plan: Plan, input_root: str, build_root: str) -> Sequence[R
 
 def replay_text(result: dict[str, Any]) -> str:
     """The same for people."""
-    name, rejects = printable(result["recording_id"]), result["rejects"]
-    lines = [f"{each['reason']}: {each['message']}" for each in rejects]
-    return "\n".join([*lines, f"{name}: windows: {result['windows']}; refused: {len(rejects)}"])
+    name, rejects, notices = (result[key] for key in ("recording_id", "rejects", "notices"))
+    lines = [f"{each['reason']}: {each['message']}" for each in (*rejects, *notices)]
+    counts = f"windows: {result['windows']}; rejected: {len(rejects)}; notices: {len(notices)}"
+    return "\n".join([*lines, f"{printable(name)}: {counts}"])

@@ -21,7 +21,7 @@ from pipelines.recordings.wav import WavHeader, WavReader
 from schemas import Storage, Window
 from schemas.errors import UnreadableFileError
 from schemas.mel import MelTransform, decibels
-from schemas.rejects import Reject
+from schemas.rejects import Reject, RejectReason, RejectStage
 from schemas.storage.ranges import RangeReader
 from schemas.tables import LABELS, labels_file, table_from_bytes
 
@@ -44,9 +44,9 @@ class CutWindow:
 
 
 class _RejectedWindowError(Exception):
-    """A window cannot be made; `reason` is a code for why."""
+    """A window cannot be made."""
 
-    def __init__(self, reason: str, message: str) -> None:
+    def __init__(self, reason: RejectReason, message: str) -> None:
         super().__init__(message)
         self.reason = reason
 
@@ -107,7 +107,7 @@ class WindowCutter:
             except _RejectedWindowError as error:
                 return Reject(
                     recording_id=recording_id,
-                    stage="window",
+                    stage=RejectStage.WINDOW,
                     reason=error.reason,
                     position=planned.first_frame,
                     message=str(error),
@@ -158,7 +158,8 @@ class WindowCutter:
                 raise  # There was one when the recording was inspected.
             # Where the input lies must not change a byte of the dataset.
             message = f"{path}: {error.cause}"
-            raise _RejectedWindowError(f"audio_{error.reason}", message) from None
+            reason = RejectReason.of_file(RejectStage.AUDIO, error.reason)
+            raise _RejectedWindowError(reason, message) from None
         if not np.isfinite(samples).all():
             raise _not_finite(path, planned)
         return samples
@@ -185,4 +186,4 @@ class WindowCutter:
 
 def _not_finite(path: str, planned: PlannedWindow) -> _RejectedWindowError:
     message = f"{path}: holds samples that are not finite numbers, or too large, in the window at "
-    return _RejectedWindowError("not_finite", f"{message}frame {planned.first_frame}")
+    return _RejectedWindowError(RejectReason.NOT_FINITE, f"{message}frame {planned.first_frame}")

@@ -302,14 +302,14 @@ def test_an_aborted_run_names_the_offenders_and_how_to_look_at_them(
 
     assert main(["rejects", str(out)]) == 0
     listed = capsys.readouterr().out
-    assert "refused by a run that did not finish: 4" in listed
+    assert "rejected by a run that did not finish: 4; notices: 0\n" in listed
     assert f"python -m pipelines rejects {out} --replay=101 --input {root}\n" in listed
     assert main(["rejects", str(out), "--replay", "101"]) == 1
-    assert "101: windows: 0; refused: 1" in capsys.readouterr().out
+    assert "101: windows: 0; rejected: 1" in capsys.readouterr().out
 
     shutil.copy(tiny_root / "train_data/101.wav", root / "train_data/101.wav")
     assert main(["rejects", str(out), "--replay", "101"]) == 0
-    assert "refused: 0" in capsys.readouterr().out
+    assert "rejected: 0" in capsys.readouterr().out
     assert main(preprocess_command(root, out)) == 0, "the same command goes on"
 
 
@@ -334,7 +334,7 @@ def test_a_finished_run_lists_what_it_refused(
     assert "--replay needs --input ROOT" in capsys.readouterr().err
     assert main(["rejects", out, "--replay", "nan", "--input", str(root)]) == 1
     refused = [row for row in rows if row["recording_id"] == "nan"]
-    assert f"refused: {len(refused)}\n" in capsys.readouterr().out
+    assert f"rejected: {len(refused)}; notices: 0\n" in capsys.readouterr().out
     assert main(["rejects", out, "--replay", "absent", "--input", str(root)]) == 1
     assert "holds no recording 'absent'" in capsys.readouterr().err
 
@@ -349,8 +349,8 @@ def test_an_aborted_replacement_is_listed_beside_the_dataset(
     capsys.readouterr()
     assert main(["rejects", str(out)]) == 0
     text = capsys.readouterr().out
-    assert "refused by the dataset: 0" in text
-    assert "refused by a run that did not finish: 4" in text
+    assert "rejected by the dataset: 0" in text
+    assert "rejected by a run that did not finish: 4; notices: 0\n" in text
     assert verify(str(out)).defects == ()
 
 
@@ -368,7 +368,7 @@ def test_a_printed_command_can_be_given_to_a_shell(
         run = subprocess.run(["sh", "-c", command], capture_output=True, text=True)
         listing = run.stdout.splitlines()[-1]
     assert run.returncode == 1
-    assert listing == "-101'\"$HOME: windows: 0; refused: 3"
+    assert listing == "-101'\"$HOME: windows: 0; rejected: 2; notices: 1"
 
 
 def test_nothing_to_list_is_said(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:

@@ -9,7 +9,8 @@ from pipelines.recordings.inspection import Inspected
 from pipelines.recordings.musicnet import Source
 from pipelines.recordings.wav import WavHeader
 from schemas import FeatureConfig
-from schemas.rejects import Reject
+from schemas.rejects import RejectReason
+from tests.support.rejects import reject_of
 
 CONFIG = FeatureConfig(window_frames=10, stride_frames=10, hop_length=100, sample_rate=22_050)
 
@@ -27,19 +28,7 @@ def inspected(number: int, samples: int, group: str = "train", ok: bool = True) 
     if wav:
         facts = {"samples": samples, "sample_rate": wav.sample_rate, "channels": wav.channels}
         row |= {**facts, "frames": frames, "windows": CONFIG.window_count(frames)}
-    rejects = (
-        ()
-        if ok
-        else (
-            Reject(
-                recording_id=name,
-                stage="audio",
-                reason="audio_unreadable",
-                position=None,
-                message=f"{name}: bad",
-            ),
-        )
-    )
+    rejects = () if ok else (reject_of(name, RejectReason.AUDIO_UNREADABLE, f"{name}: bad"),)
     return Inspected(source, "v", wav, row, None, rejects)
 
 

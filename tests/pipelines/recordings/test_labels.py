@@ -75,7 +75,8 @@ FAR = 1 << 62
 @pytest.mark.parametrize(
     ("notes", "expected"),
     [
-        ([(0, 9, 0), (0, 9, 127), (-FAR, 9, 60)], []),
+        ([(0, 9, 0), (0, 9, 127), (0, 9, 60)], []),
+        ([(0, 9, 0), (-1, 9, 60), (-FAR, 9, 60)], [("note_before_start", 1)]),
         ([(0, 9, 5), (0, 9, 128), (0, 9, -1)], [("note_out_of_range", 1)]),
         ([(FAR, FAR, 5)], [("note_past_end", 0)]),
         ([(0, FAR, 5)], [("note_end_past_end", 0)]),

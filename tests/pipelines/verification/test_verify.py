@@ -19,10 +19,11 @@ from schemas import Dataset, Storage
 from schemas.checksums import canonical_json, crc32c, sha256
 from schemas.codecs.tfrecord import frame_record
 from schemas.manifest import MANIFEST_FILE, FileEntry, Manifest, spelled
-from schemas.rejects import Reject
+from schemas.rejects import RejectReason, RejectStage
 from schemas.shards import SPLITS, ShardIndex, index_file
 from schemas.statistics import Statistics
 from schemas.tables import RECORDINGS, labeled_recording, labels_file, table_bytes
+from tests.support.rejects import reject_of
 
 
 def reseal(root: Path, *changed: str) -> None:
@@ -426,13 +427,7 @@ def report_with(**changed: object) -> Callable[[ShardIndex], ShardIndex]:
         (
             {
                 "rejects": (
-                    Reject(
-                        recording_id="101",
-                        stage="window",
-                        reason="not_finite",
-                        position=0,
-                        message="x",
-                    ),
+                    reject_of("101", RejectReason.NOT_FINITE, stage=RejectStage.WINDOW, position=0),
                 )
             },
             "lacks windows that a shard refused",
