@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
 
 def work_of(row: Mapping[str, Any]) -> tuple[str, ...]:
-    """The work of a row of `tables.RECORDINGS`: (composer, composition).
+    """The work that a recording plays: composer and composition, or itself without metadata.
 
-    Without both of them, the recording is a work of its own: (recording_id,).
+    Spaces around them and the Unicode form do not count.
     """
-    if has_work(row):
-        return (row["composer"], row["composition"])
-    return (row["recording_id"],)
+    work = (_text(row, "composer"), _text(row, "composition"))
+    return work if all(work) else (row["recording_id"],)
 
 
 def has_work(row: Mapping[str, Any]) -> bool:
-    """Whether the metadata name the work that a recording plays."""
-    return bool(row.get("composer") and row.get("composition"))
+    """Whether the metadata tell which work a recording plays."""
+    return bool(_text(row, "composer") and _text(row, "composition"))
+
+
+def _text(row: Mapping[str, Any], column: str) -> str:
+    return unicodedata.normalize("NFC", row.get(column) or "").strip()

@@ -257,16 +257,20 @@ def check_rejects(
     allowed = options.allowed_rejects(len(recordings))
     if len(refused) <= allowed and used:
         return
+    if used:
+        head = f"{allowed} may be rejected (max_rejects)"
+        remedy = "repair or remove them, or allow more"
+    else:
+        head, remedy = "nothing is left", "repair or replace them"
     shown = [f"  {printable(name)}: {_why(name, rejects)}" for name in refused[:_SHOWN_REJECTS]]
     if len(refused) > _SHOWN_REJECTS:
         shown.append(f"  and {len(refused) - _SHOWN_REJECTS} more")
     raise TooManyRejectsError(
         "\n".join(
             [
-                f"{len(refused)} of {len(recordings)} recordings cannot be used, {allowed} may be "
-                "refused (--max-rejects):",
+                f"{len(refused)} of {len(recordings)} recordings cannot be used, {head}:",
                 *shown,
-                "mend or remove them, or allow more",
+                remedy,
             ]
         )
     )

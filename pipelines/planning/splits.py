@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 import json
 import os
 from collections import defaultdict
@@ -13,9 +11,13 @@ from typing import Any
 
 from pipelines.errors import PipelineError
 from pipelines.planning import TEST_SPLITS as TEST_SPLITS
+from pipelines.planning import WORK_DISJOINT as WORK_DISJOINT
+from pipelines.recordings.csv_tables import open_csv
+from pipelines.recordings.ids import id_key
+from pipelines.recordings.musicnet import METADATA_FILE
 from schemas import Storage
 from schemas.shards import SPLITS
-from schemas.works import work_of
+from schemas.works import has_work, work_of
 
 VALIDATION_SHARE = 0.1
 """Of the duration of the training recordings, at least this much becomes validation."""
@@ -28,8 +30,14 @@ def split_recordings(
 
     Validation takes whole works from what is not test, in the order of a keyed digest of their
     names, until it has `VALIDATION_SHARE` of their duration: at least one work, and never the last
-    one that is left for training.
+    one that is left for training. A recording whose work is unknown counts as a work of its own.
+
+    Raises `PipelineError` where `work-disjoint` cannot be promised, because the works of some
+    recordings are unknown.
     """
+    rows = list(rows)
+    if test_split == WORK_DISJOINT:
+        _require_works(rows)
     members: defaultdict[tuple[str, ...], list[Mapping[str, Any]]] = defaultdict(list)
     test, test_works = [], set()
     for row, group in rows:
@@ -38,7 +46,7 @@ def split_recordings(
             test_works.add(work_of(row))
         else:
             members[work_of(row)].append(row)
-    if test_split == "work-disjoint":
+    if test_split == WORK_DISJOINT:
         test += [row for work in sorted(test_works) for row in members.pop(work, [])]
     splits = {row["recording_id"]: "test" for row in test}
     for own in members.values():
@@ -54,15 +62,33 @@ def split_recordings(
     return splits
 
 
+def _require_works(rows: Sequence[tuple[Mapping[str, Any], str]]) -> None:
+    unknown = [row["recording_id"] for row, _ in rows if not has_work(row)]
+    if unknown and len({group for _, group in rows}) > 1:
+        raise PipelineError(
+            f"{METADATA_FILE}: test_split={WORK_DISJOINT!r} needs the work of every recording, and "
+            f"composer or composition is unknown of {len(unknown)} of {len(rows)}, the first of "
+            f"them {unknown[0]!r}; complete the metadata, assign splits of your own, or use "
+            f"test_split={TEST_SPLITS[0]!r}"
+        )
+
+
 def assigned_splits(recording_ids: Sequence[str], assigned: Mapping[str, str]) -> dict[str, str]:
-    """The split of each recording by a table of one's own. Raises `PipelineError` for a gap."""
-    missing = [recording_id for recording_id in recording_ids if recording_id not in assigned]
+    """The split of each recording by a table of one's own, whose ids are compared by `id_key`.
+
+    Raises `PipelineError` for a gap, and for an id in two splits.
+    """
+    by_key: dict[str, str] = {}
+    for recording_id, split in assigned.items():
+        if by_key.setdefault(id_key(recording_id), split) != split:
+            raise PipelineError(f"splits: recording {recording_id!r} is in two splits")
+    missing = [each for each in recording_ids if id_key(each) not in by_key]
     if missing:
         raise PipelineError(
-            f"--splits: has no row for {len(missing)} of {len(recording_ids)} recordings, the "
+            f"splits: has no row for {len(missing)} of {len(recording_ids)} recordings, the "
             f"first of them {missing[0]!r}; every recording needs one"
         )
-    return {recording_id: assigned[recording_id] for recording_id in recording_ids}
+    return {recording_id: by_key[id_key(recording_id)] for recording_id in recording_ids}
 
 
 def read_splits(path: str) -> dict[str, str]:
@@ -70,33 +96,34 @@ def read_splits(path: str) -> dict[str, str]:
     folder, name = os.path.split(path)
     data = Storage(folder or ".").read_bytes(name)
     assigned: dict[str, str] = {}
-    try:
-        rows = csv.DictReader(io.StringIO(data.decode("utf-8-sig"), newline=""))
-        if not {"id", "split"} <= set(rows.fieldnames or ()):
-            raise PipelineError(f"{path}: must have the columns id and split")
-        for row in rows:
-            place = f"{path}: line {rows.line_num}"
-            recording_id, split = row["id"], row["split"]
-            if not recording_id or split not in SPLITS:
-                raise PipelineError(
-                    f"{place}: {recording_id!r}, {split!r}: must be a recording's id and one of "
-                    f"{', '.join(SPLITS)}"
-                )
-            if assigned.get(recording_id, split) != split:
-                raise PipelineError(f"{place}: recording {recording_id!r} is in two splits")
-            assigned[recording_id] = split
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise PipelineError(f"{path}: not a CSV table: {error}") from None
+    by_key: dict[str, str] = {}
+    table = open_csv(data, where=path)
+    if not {"id", "split"} <= set(table.columns):
+        raise PipelineError(f"{path}: must have the columns id and split")
+    for line, fields in table.rows:
+        row = dict(zip(table.columns, map(str.strip, fields), strict=False))
+        recording_id, split = row.get("id"), row.get("split")
+        if not recording_id or split not in SPLITS:
+            raise PipelineError(
+                f"{path}: line {line}: {recording_id!r}, {split!r}: must be a recording's id and "
+                f"one of {', '.join(SPLITS)}"
+            )
+        if by_key.setdefault(id_key(recording_id), split) != split:
+            raise PipelineError(f"{path}: line {line}: recording {recording_id!r} is in two splits")
+        assigned[recording_id] = split
     return assigned
 
 
 def works_in_several_splits(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """The works of which recordings of more than one split are: `work`, and ids by split."""
+    """Works that recordings of more than one split play: `work`, and ids by split.
+
+    Recordings whose work is unknown are not among them, which does not say that they share none.
+    """
     found: defaultdict[tuple[str, ...], defaultdict[str, list[str]]] = defaultdict(
         lambda: defaultdict(list)
     )
     for row in rows:
-        if row["split"]:
+        if row["split"] and has_work(row):
             found[work_of(row)][row["split"]].append(row["recording_id"])
     return [
         {"work": ": ".join(work), **{split: own[split] for split in SPLITS if split in own}}

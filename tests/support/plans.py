@@ -17,7 +17,13 @@ CONFIG = FeatureConfig(window_frames=10, stride_frames=10, hop_length=100, sampl
 
 def inspected(number: int, samples: int, group: str = "train", ok: bool = True) -> Inspected:
     name = f"{number:04d}"
-    source = Source(name, group, f"{group}_data/{name}.wav", None, {})
+    source = Source(
+        recording_id=name,
+        group=group,
+        audio_path=f"{group}_data/{name}.wav",
+        labels_path=None,
+        metadata={},
+    )
     frames = CONFIG.frame_count(samples)
     row: dict[str, Any] = {
         "recording_id": name,

@@ -92,6 +92,15 @@ def test_too_many_rejects_are_named(bad: int, total: int, fails: bool) -> None:
         plan_of(found)
 
 
+def test_where_nothing_is_left_the_message_says_so() -> None:
+    """Three recordings may always be rejected, but not if they are all."""
+    with pytest.raises(PipelineError) as caught:
+        plan_of([inspected(number, 5_000, ok=False) for number in range(3)])
+    first, *_, last = str(caught.value).splitlines()
+    assert first == "3 of 3 recordings cannot be used, nothing is left:"
+    assert last == "repair or replace them"
+
+
 def test_nothing_left_is_an_error() -> None:
     config = dataclasses.replace(CONFIG, tail="drop")
     each = inspected(0, 50)

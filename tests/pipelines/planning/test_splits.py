@@ -1,3 +1,4 @@
+import unicodedata
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from pipelines.planning.splits import (
     split_recordings,
     works_in_several_splits,
 )
-from schemas.works import work_of
+from schemas.works import has_work, work_of
 
 
 def row(recording_id: str, work: str, seconds: int) -> dict[str, Any]:
@@ -78,12 +79,47 @@ def test_a_recording_without_metadata_is_a_work_of_its_own() -> None:
 
 @given(corpus=corpora, seed=st.integers(0, 100))
 def test_work_disjoint_splits_share_no_work(corpus: list, seed: int) -> None:
+    corpus = [(each, group) for each, group in corpus if has_work(each)]
     splits = split_recordings(corpus, seed=seed, test_split="work-disjoint")
     rows = [{**each, "split": splits[each["recording_id"]]} for each, _ in corpus]
     assert works_in_several_splits(rows) == []
     test_works = {work_of(each) for each, group in corpus if group == "test"}
     for each, _ in corpus:
         assert (splits[each["recording_id"]] == "test") == (work_of(each) in test_works)
+
+
+@pytest.mark.parametrize("lacks", [0, 1])
+@pytest.mark.parametrize("column", ["composer", "composition"])
+def test_works_that_are_unknown_cannot_be_kept_apart(lacks: int, column: str) -> None:
+    """Neither the test recordings' nor the others'."""
+    corpus = [
+        (row("1", "A", 60), "train"),
+        (row("2", "B", 60), "test"),
+        (row("3", "C", 9), "train"),
+    ]
+    corpus[lacks][0][column] = " "
+    name = corpus[lacks][0]["recording_id"]
+    told = (
+        r"^musicnet_metadata\.csv: test_split='work-disjoint' needs .* is unknown of 1 of 3, the "
+        rf"first of them '{name}'; complete the metadata, assign splits of your own, or use "
+        r"test_split='musicnet'$"
+    )
+    with pytest.raises(PipelineError, match=told):
+        split_recordings(corpus, seed=0, test_split="work-disjoint")
+    assert set(split_recordings(corpus, seed=0)) == {"1", "2", "3"}
+
+
+@pytest.mark.parametrize("group", ["train", "test"])
+def test_where_there_is_only_one_side_nothing_can_be_shared(group: str) -> None:
+    corpus = [(row("1", "", 60), group), (row("2", "A", 60), group)]
+    split_recordings(corpus, seed=0, test_split="work-disjoint")
+
+
+def test_a_work_is_one_whatever_its_unicode_form() -> None:
+    forms = [unicodedata.normalize(form, "Dvo\u0159\u00e1k ") for form in ("NFC", "NFD")]
+    works = {work_of({**row("1", "A", 1), "composer": form}) for form in forms}
+    assert len(works) == 1
+    assert not has_work({**row("1", "A", 1), "composer": " "})
 
 
 def test_shared_works_are_reported_with_their_recordings() -> None:
@@ -101,6 +137,9 @@ def test_splits_of_ones_own_are_read(tmp_path: Path) -> None:
     assigned = read_splits(str(path))
     assert assigned == {"a,b": "train", "7": "test"}
     assert assigned_splits(["7"], assigned) == {"7": "test"}
+    assert assigned_splits(["A,B"], assigned) == {"A,B": "train"}
+    with pytest.raises(PipelineError, match="recording 'A' is in two splits"):
+        assigned_splits([], {"a": "train", "A": "test"})
     with pytest.raises(PipelineError, match=r"has no row for 1 of 2 recordings.*'8'"):
         assigned_splits(["7", "8"], assigned)
 
@@ -114,10 +153,14 @@ def test_splits_of_ones_own_are_read(tmp_path: Path) -> None:
         ("id,split\n7\n", "line 2: '7', None"),
         ("id,split\n,train\n", "line 2: ''"),
         ("id,split\n7,train\n7,test\n", "line 3: recording '7' is in two splits"),
+        ("id,split\na,train\nA,test\n", "line 3: recording 'A' is in two splits"),
+        ("id,split\n\xff".encode("latin-1"), "is not UTF-8 text from byte 9 on"),
     ],
 )
-def test_splits_that_cannot_be_meant_are_refused(text: str, told: str, tmp_path: Path) -> None:
+def test_splits_that_cannot_be_meant_are_rejected(
+    text: str | bytes, told: str, tmp_path: Path
+) -> None:
     path = tmp_path / "splits.csv"
-    path.write_text(text)
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
     with pytest.raises(PipelineError, match=rf"splits\.csv: {told}"):
         read_splits(str(path))

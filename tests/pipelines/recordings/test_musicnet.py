@@ -1,3 +1,4 @@
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -40,9 +41,11 @@ def test_metadata_is_found_by_id(tmp_path: Path) -> None:
 
 def test_the_first_of_two_rows_of_metadata_counts(tmp_path: Path) -> None:
     root = touch(tmp_path, "train_data/1.wav")
-    (tmp_path / "musicnet_metadata.csv").write_text("id,composer,composition\n1,Bach,\n1,Brahms,\n")
+    (tmp_path / "musicnet_metadata.csv").write_text(
+        "id,composer,composition\n1,Bach,Aria\n1,Brahms,Lied\n"
+    )
     sources, rejects = list_sources(root)
-    assert sources[0].metadata == {"composer": "Bach"}
+    assert sources[0].metadata == {"composer": "Bach", "composition": "Aria"}
     assert [(reject.reason, reject.position) for reject in rejects] == [("metadata_duplicate", 1)]
 
 
@@ -52,6 +55,100 @@ def test_metadata_that_tell_no_works_are_told(tmp_path: Path) -> None:
     (reject,) = list_sources(root)[1]
     assert reject.reason == "metadata_incomplete"
     assert "no column named composition" in reject.message
+
+
+@pytest.mark.parametrize(
+    ("text", "lacking"),
+    [
+        ("id,composer,composition\n1\n", "no composer and no composition"),
+        ("id,composer,composition\n1,Bach,\n", "no composition"),
+        ("id,composer,composition\n1, ,Aria\n", "no composer"),
+    ],
+)
+def test_a_row_that_tells_no_work_is_noticed(text: str, lacking: str, tmp_path: Path) -> None:
+    root = touch(tmp_path, "train_data/1.wav")
+    (tmp_path / "musicnet_metadata.csv").write_text(text)
+    (notice,) = list_sources(root)[1]
+    assert (notice.reason, notice.position) == ("metadata_incomplete", 0)
+    assert notice.message == (
+        f"musicnet_metadata.csv: data row 0 gives {lacking}: the recording counts as a work of its "
+        "own"
+    )
+
+
+DVORAK = {form: unicodedata.normalize(form, "Dvo\u0159\u00e1k") for form in ("NFC", "NFD")}
+
+
+@pytest.mark.parametrize(
+    ("audio", "labels", "told"),
+    [
+        ("1.WAV", "1.csv", "1"),
+        ("1.wav", "1.CSV", "1"),
+        ("Bach.wav", "BACH.csv", "bach"),
+        (f"{DVORAK['NFD']}.wav", f"{DVORAK['NFC']}.csv", DVORAK["NFC"]),
+        (f"{DVORAK['NFC']}.wav", f"{DVORAK['NFD']}.csv", DVORAK["NFD"].upper()),
+        ("1.wav", "1.csv", " 1 "),
+    ],
+)
+def test_names_are_compared_in_one_way(audio: str, labels: str, told: str, tmp_path: Path) -> None:
+    root = touch(tmp_path, f"train_data/{audio}", f"train_labels/{labels}")
+    text = f"id,composer,composition\n{told},Dvorak,Cypresses\n"
+    (tmp_path / "musicnet_metadata.csv").write_text(text)
+    (source,), rejects = list_sources(root)
+    assert source.recording_id == audio.rpartition(".")[0]
+    assert source.labels_path == f"train_labels/{labels}"
+    assert source.metadata["composition"] == "Cypresses"
+    assert rejects == []
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("1.wav", "1.WAV"),
+        ("bach.wav", "Bach.wav"),
+        (f"{DVORAK['NFD']}.wav", f"{DVORAK['NFC']}.wav"),
+    ],
+)
+def test_ids_that_only_look_different_are_duplicates(names: list[str], tmp_path: Path) -> None:
+    root = touch(tmp_path, *(f"train_data/{name}" for name in names), "train_data/other.wav")
+    sources, rejects = list_sources(root)
+    assert [source.recording_id for source in sources] == ["other"]
+    assert [each.reason for each in rejects if each.stage == "list"] == 2 * ["duplicate_id"]
+
+
+def test_one_of_several_label_files_is_never_chosen(tmp_path: Path) -> None:
+    root = touch(tmp_path, "train_data/a.wav", "train_labels/a.csv", "train_labels/A.csv",
+                 "test_labels/a.csv", "test_data/b.wav", "test_labels/b.csv")  # fmt: skip
+    sources, rejects = list_sources(root)
+    assert [source.recording_id for source in sources] == ["b"]
+    (reject,) = [each for each in rejects if each.stage == "list"]
+    assert (reject.recording_id, reject.reason) == ("a", "duplicate_labels")
+    assert "train_labels/A.csv and train_labels/a.csv; keep one" in reject.message
+
+
+def test_rows_of_metadata_that_only_look_different_are_duplicates(tmp_path: Path) -> None:
+    root = touch(tmp_path, "train_data/a.wav")
+    (tmp_path / "musicnet_metadata.csv").write_text("id,composer,composition\na,B,C\nA,D,E\n")
+    sources, rejects = list_sources(root)
+    assert sources[0].metadata == {"composer": "B", "composition": "C"}
+    assert [(reject.reason, reject.position) for reject in rejects] == [("metadata_duplicate", 1)]
+
+
+@pytest.mark.parametrize(
+    ("data", "told"),
+    [
+        (b"a,b\n1,2\n", "has no column named id"),
+        (b"", "has no column named id"),
+        (b"id\n\xff", "is not UTF-8 text from byte 3 on; save it as UTF-8"),
+        (b"id\n1\n" + b"x" * 200_000, "line 3 is not a row of a CSV table; correct it"),
+    ],
+)
+def test_what_is_wrong_with_metadata_is_said_in_our_words(
+    data: bytes, told: str, tmp_path: Path
+) -> None:
+    root = touch(tmp_path, "train_data/1.wav")
+    (tmp_path / "musicnet_metadata.csv").write_bytes(data)
+    assert list_sources(root)[1][-1].message == f"musicnet_metadata.csv: {told}"
 
 
 @pytest.mark.parametrize("data", [b"a,b\n1,2\n", b"\xff\xfe\x00", b""])
