@@ -15,6 +15,7 @@ import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 from pipelines.errors import PipelineError
 from schemas import Dataset, DatasetError, Storage
@@ -35,6 +36,11 @@ _OWN = re.compile(
     rf"({'|'.join(map(re.escape, (*WORK_FILES, RECORDINGS_FILE, REJECTS_FILE)))})$"
 )
 """Names of what a run that has not finished may leave."""
+
+
+Action = Literal["make", "continue", "restart", "replace"]
+"""What a run does with its output: makes a new dataset, goes on with the unfinished work there or
+begins it anew, or replaces the dataset there."""
 
 
 def is_published(storage: Storage) -> bool:
@@ -78,6 +84,44 @@ def open_build_folder(output: str, *, overwrite: bool) -> Iterator[str]:
         replaces = is_published(storage)
         place = _build_beside(final) if replaces else _build_in_place(final, overwrite=overwrite)
         yield stack.enter_context(place)
+
+
+def planned_action(output: str, *, overwrite: bool) -> Action:
+    """What a run would do with `output`; nothing is written.
+
+    Raises `PipelineError` where `open_build_folder` would, but for another run at work there.
+    """
+    storage = Storage(output)
+    if not storage.is_local:
+        if overwrite:
+            raise PipelineError(f"{output}: --overwrite needs a local disk; choose a new prefix")
+        refuse_published(storage)
+        return "continue" if storage.exists(CLAIM_FILE) else "make"
+    final = _final(storage)
+    _require_writable(final, output)
+    swapped = Storage(_replaced(final))
+    current = Storage(final)
+    if is_published(swapped) and not is_published(current):
+        current = swapped
+    if not overwrite:
+        refuse_published(current)
+    if is_published(current):
+        _refuse_extra_files(current)
+        _refuse_foreign_remains(_beside(final))
+        return "replace"
+    _refuse_foreign_files(current)
+    if not current.exists(CLAIM_FILE):
+        return "make"
+    return "restart" if overwrite else "continue"
+
+
+def _require_writable(final: Path, output: str) -> None:
+    existing = next(each for each in (final, *final.parents) if each.exists())
+    if not final.name or not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
+        raise PipelineError(
+            f"{output}: cannot be a dataset's folder, because {existing} is not a folder that you "
+            "may write to; choose another --output"
+        )
 
 
 @contextlib.contextmanager
@@ -153,17 +197,21 @@ def _end_swap(final: Path) -> None:
 
 def _discard(folder: Path) -> None:
     """Removes a folder of ours, if it is there, such that no part of it passes for a dataset."""
-    storage = Storage(folder)
-    names = [folder.name] if folder.is_file() else storage.list_files()
+    _refuse_foreign_remains(folder)
+    Storage(folder).remove(MANIFEST_FILE)
+    if folder.exists():
+        shutil.rmtree(folder)
+
+
+def _refuse_foreign_remains(folder: Path) -> None:
+    """A folder beside a dataset that is replaced may hold only what runs leave there."""
+    names = [folder.name] if folder.is_file() else Storage(folder).list_files()
     foreign = [name for name in names if not (name == MANIFEST_FILE or _OWN.match(name))]
     if foreign:
         raise PipelineError(
             f"{folder}: is where a dataset is replaced, and holds other files (there is "
             f"{foreign[0]}); move it elsewhere"
         )
-    storage.remove(MANIFEST_FILE)
-    if folder.exists():
-        shutil.rmtree(folder)
 
 
 def replacement_folder(output: str) -> str:

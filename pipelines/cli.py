@@ -209,7 +209,7 @@ def _preprocess(options: argparse.Namespace) -> Outcome:
     from pipelines.planning.plan import PlanOptions
     from pipelines.planning.splits import read_splits
     from pipelines.preprocessing import PreprocessOptions, dry_run, preprocess
-    from pipelines.summary import effort_lines, reason_lines, splits_table
+    from pipelines.summary import effort_lines, outcome_lines, splits_table
 
     plan = PlanOptions(
         features=_feature_config(options),
@@ -235,7 +235,7 @@ def _preprocess(options: argparse.Namespace) -> Outcome:
     lines = [splits_table(result["splits"])]
     megabytes = result["bytes"] / 1e6
     lines.append(f"{megabytes:,.1f} MB as {' and '.join(result['formats'])} in {result['output']}")
-    lines += reason_lines(result)
+    lines += outcome_lines(result)
     if not options.dry_run:
         rate = result["audio_seconds"] / result["wall_seconds"]
         lines.append(

@@ -8,16 +8,20 @@ import time
 from typing import Any
 
 from duet.progress import each
-from pipelines.build_folder import open_build_folder
+from pipelines.build_folder import open_build_folder, planned_action
 from pipelines.concurrency import available_cores
 from pipelines.engine import LOCAL_RUNNER
 from pipelines.engine.local import local_run
 from pipelines.engine.progress import shard_progress
+from pipelines.engine.versions import numeric_versions
 from pipelines.errors import PipelineError
+from pipelines.overlap import require_apart
+from pipelines.planning.claim import claim_of
 from pipelines.planning.plan import PlanOptions, make_plan, planned_splits
 from pipelines.recordings.inspection import inspect_recording
 from pipelines.recordings.musicnet import list_sources
-from pipelines.summary import audio_seconds, reason_counts
+from pipelines.run_state import require_claimable
+from pipelines.summary import audio_seconds, reason_counts, unknown_works
 from schemas import Dataset, Storage
 from schemas.shards import FORMATS
 
@@ -43,7 +47,7 @@ class PreprocessOptions:
 
     def __post_init__(self) -> None:
         if not self.input_root or not self.output:
-            raise PipelineError("--input and --output must each name a folder, not nothing")
+            raise PipelineError("input_root and output must each name a folder, not nothing")
         if not self.formats or set(self.formats) - set(FORMATS):
             raise PipelineError(f"formats={self.formats!r} must be among {', '.join(FORMATS)}")
         if self.workers < 1:
@@ -56,12 +60,7 @@ def preprocess(options: PreprocessOptions) -> dict[str, Any]:
     Where Beam was asked for a job file alone, nothing has run: the result has only `output`.
     """
     started = time.monotonic()
-    # The folder may be replaced, and with it the one that a relative path begins in.
-    options = dataclasses.replace(
-        options, input_root=_absolute(options.input_root), output=_absolute(options.output)
-    )
-    for place in (options.input_root, options.output):
-        Storage(place).require_store()
+    options = _with_checked_folders(options)
     # Workers import what they need while this process imports Beam.
     workers = options.workers if options.runner == LOCAL_RUNNER else 1
     with (
@@ -91,6 +90,7 @@ def preprocess(options: PreprocessOptions) -> dict[str, Any]:
     if metrics is None:
         return {"output": options.output}
     dataset = Dataset(options.output)
+    rows = dataset.recordings().to_pylist()
     splits = {name: dataclasses.asdict(split) for name, split in dataset.manifest.splits.items()}
     return {
         "output": options.output,
@@ -99,12 +99,25 @@ def preprocess(options: PreprocessOptions) -> dict[str, Any]:
         "formats": list(dataset.manifest.formats),
         "bytes": sum(entry.nbytes for entry in dataset.manifest.files.values()),
         **reason_counts(dataset.rejects()["reason"].to_pylist()),
+        "recordings_of_unknown_works": unknown_works(rows),
         "shards_written": metrics.get("shards_written", 0),
         "shards_reused": metrics.get("shards_reused", 0),
-        "audio_seconds": audio_seconds(dataset.recordings().to_pylist()),
+        "audio_seconds": audio_seconds(rows),
         "wall_seconds": round(time.monotonic() - started, 2),
         "metrics": metrics,
     }
+
+
+def _with_checked_folders(options: PreprocessOptions) -> PreprocessOptions:
+    """The same with absolute paths, of folders that are apart, in stores that are there."""
+    # The folder may be replaced, and with it the one that a relative path begins in.
+    options = dataclasses.replace(
+        options, input_root=_absolute(options.input_root), output=_absolute(options.output)
+    )
+    for folder in (options.input_root, options.output):
+        Storage(folder).require_store()
+    require_apart(options.input_root, options.output)
+    return options
 
 
 def _threads(options: PreprocessOptions) -> int:
@@ -121,20 +134,30 @@ def _absolute(path: str) -> str:
 
 
 def dry_run(options: PreprocessOptions) -> dict[str, Any]:
-    """What `preprocess` would make, JSON-ready; reads headers and labels, writes nothing."""
-    Storage(options.input_root).require_store()
+    """What `preprocess` would make, JSON-ready; reads headers and labels, writes nothing.
+
+    `action` is a `build_folder.Action`. Raises `PipelineError` where `preprocess` would, as far as
+    that is known beforehand.
+    """
+    options = _with_checked_folders(options)
+    action = planned_action(options.output, overwrite=options.overwrite)
     sources, rejects = list_sources(options.input_root)
     inspected = [
         inspect_recording(source, options.input_root, options.plan.features)[0]
         for source in each(sources, "inspecting", unit="recordings", total=len(sources))
     ]
     plan = make_plan(inspected, rejects, options.plan)
+    if action == "continue":
+        claim = claim_of(plan, inspected, formats=options.formats, packages=numeric_versions())
+        require_claimable(Storage(options.output), claim)
     window_bytes = options.plan.features.window_bytes
     return {
         "output": options.output,
+        "action": action,
         "splits": planned_splits(plan),
         "formats": list(options.formats),
         "bytes": sum(plan.windows.values()) * window_bytes * len(options.formats),
         **reason_counts(reject.reason for reject in plan.rejects),
+        "recordings_of_unknown_works": unknown_works(plan.recordings.to_pylist()),
         "audio_seconds": audio_seconds(plan.recordings.to_pylist()),
     }

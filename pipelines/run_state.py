@@ -46,17 +46,22 @@ def claim_plan(storage: Storage, plan: Mapping[str, Any]) -> None:
 
     Raises `PipelineError` if it is another, or if a dataset is here already.
     """
+    require_claimable(storage, plan)
     if storage.exists(CLAIM_FILE):
-        if read_claim(storage) != plan:
-            raise PipelineError(
-                f"{storage.root}: holds the unfinished work of another run, with another "
-                "configuration or other inputs; finish that one, use --overwrite, or choose "
-                "another --output"
-            )
         return
     # Another host's run, which no lock here keeps out, may have come to its end by now.
     refuse_published(storage)
     storage.write_bytes(CLAIM_FILE, json.dumps(plan, sort_keys=True, indent=1).encode())
+
+
+def require_claimable(storage: Storage, plan: Mapping[str, Any]) -> None:
+    """Raises `PipelineError` if another plan than `plan` is worked on here."""
+    if read_claim(storage) not in (None, plan):
+        raise PipelineError(
+            f"{storage.root}: holds the unfinished work of another run, with another "
+            "configuration or other inputs; finish that one, use --overwrite, or choose another "
+            "--output"
+        )
 
 
 def read_claim(storage: Storage) -> dict[str, Any] | None:

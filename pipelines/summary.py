@@ -7,12 +7,20 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from pipelines.build_folder import Action
 from pipelines.planning.splits import works_in_several_splits
 from pipelines.text import aligned
 from schemas import Dataset
 from schemas.rejects import reason_of
 from schemas.shards import SPLITS
 from schemas.works import has_work, work_of
+
+_ACTIONS: Mapping[Action, str] = {
+    "make": "a run would make a new dataset there",
+    "continue": "a run would go on with the unfinished work there",
+    "restart": "a run would discard the unfinished work there and begin anew",
+    "replace": "a run would replace the dataset there",
+}
 
 
 def summarize(dataset: Dataset) -> dict[str, Any]:
@@ -26,7 +34,7 @@ def summarize(dataset: Dataset) -> dict[str, Any]:
         splits[split] = {
             **dataclasses.asdict(manifest.splits[split]),
             "minutes": round(sum(row["samples"] / row["sample_rate"] for row in own) / 60, 2),
-            "works": len({work_of(row) for row in own}),
+            "works": len({work_of(row) for row in own if has_work(row)}),
             "notes": sum(row["notes"] or 0 for row in own),
         }
     return {
@@ -43,7 +51,7 @@ def summarize(dataset: Dataset) -> dict[str, Any]:
         "splits": splits,
         "leakage": {
             "works_in_several_splits": works_in_several_splits(rows),
-            "recordings_of_unknown_works": sum(not has_work(row) for row in rows if row["split"]),
+            "recordings_of_unknown_works": unknown_works(rows),
         },
         **reason_counts(dataset.rejects()["reason"].to_pylist()),
     }
@@ -84,6 +92,27 @@ def reason_lines(result: Mapping[str, Any]) -> list[str]:
     ]
 
 
+def outcome_lines(result: Mapping[str, Any]) -> list[str]:
+    """What became of the input of a run, and what a dry run says of its output."""
+    lines = [*reason_lines(result), *unknown_work_lines(result["recordings_of_unknown_works"])]
+    if "action" in result:
+        lines.append(f"{result['output']}: {_ACTIONS[result['action']]}")
+    return lines
+
+
+def unknown_works(rows: Iterable[Mapping[str, Any]]) -> int:
+    """Of how many recordings in a split the metadata do not say which work they play."""
+    return sum(not has_work(row) for row in rows if row["split"])
+
+
+def unknown_work_lines(count: int) -> list[str]:
+    """The same for people."""
+    if not count:
+        return []
+    one_each = "each counts as a work of its own, so that splits may share works unnoticed"
+    return [f"recordings whose work is unknown: {count}; {one_each}"]
+
+
 def effort_lines(metrics: Mapping[str, Any]) -> list[str]:
     """Where the time of a run's workers went; nothing where no shard was written."""
     stages = {"reading": "read", "computing": "compute", "writing": "write"}
@@ -95,14 +124,13 @@ def effort_lines(metrics: Mapping[str, Any]) -> list[str]:
 
 
 def _leakage_lines(leakage: Mapping[str, Any]) -> Iterator[str]:
-    """Says which works are in several splits, and of what this cannot be said."""
+    """Says which works are in several splits, and where this is unknown."""
     works = leakage["works_in_several_splits"]
     yield f"works in more than one split: {len(works)}"
     for work in works:
         placed = "; ".join(f"{split} {' '.join(work[split])}" for split in SPLITS if split in work)
         yield f"  {work['work']}: {placed}"
-    if unknown := leakage["recordings_of_unknown_works"]:
-        yield f"recordings of which no metadata says what work they play: {unknown}"
+    yield from unknown_work_lines(leakage["recordings_of_unknown_works"])
 
 
 def splits_table(splits: Mapping[str, Mapping[str, Any]]) -> str:

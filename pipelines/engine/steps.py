@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 
 from pipelines.engine.versions import numeric_versions, require_versions
 from pipelines.errors import PipelineError, TooManyRejectsError
+from pipelines.planning.claim import claim_of
 from pipelines.planning.plan import PlanOptions, make_plan
 from pipelines.planning.plan_file import PlanFile, read_plan, write_plan, writers_plan
 from pipelines.recordings.inspection import Inspected
@@ -22,7 +23,6 @@ from pipelines.writing.label_writer import inspect_and_keep
 from pipelines.writing.publish import publish, require_unchanged
 from pipelines.writing.shard_writer import Effort, ShardJob, WrittenShard, write_shard
 from schemas import FeatureConfig, Storage
-from schemas.checksums import canonical_json, sha256
 from schemas.rejects import Reject
 from schemas.shards import SPLITS
 
@@ -71,21 +71,7 @@ def plan_run(run: RunConfig, inspected: Iterable[Inspected], rejects: Iterable[R
             raise  # What is remembered there is another run's.
         remember_run(storage, run.input_root, run.plan.features, found)
         raise _with_listing(error, run) from None
-    versions = sorted(
-        (each.source.audio_path, each.version, each.labels and each.labels.sha256)
-        for each in inspected
-    )
-    claim_plan(
-        storage,
-        {
-            "plan_digest": plan.digest,
-            "inputs_digest": sha256(canonical_json(versions)),
-            "formats": list(run.formats),
-            "packages": dict(run.packages),
-            "windows": dict(plan.windows),
-            "shards": dict(plan.shards),
-        },
-    )
+    claim_plan(storage, claim_of(plan, inspected, formats=run.formats, packages=run.packages))
     # Not before: what another run remembers here stays, if this one is refused.
     remember_run(storage, run.input_root, run.plan.features, found)
     return write_plan(storage, plan)

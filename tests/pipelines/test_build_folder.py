@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.build_folder import open_build_folder
+from pipelines.build_folder import open_build_folder, planned_action
 from pipelines.errors import PipelineError
 from pipelines.run_state import claim_plan, read_claim
-from schemas import DatasetError, FeatureConfig, Manifest, Storage
+from schemas import DatasetError, DuetError, FeatureConfig, Manifest, Storage
 from schemas.manifest import MANIFEST_FILE, SplitSummary
 from schemas.shards import FORMATS, SPLITS
 
@@ -105,8 +105,54 @@ def test_a_swap_that_was_cut_short_is_undone(tmp_path: Path) -> None:
     assert (tmp_path / "out" / MANIFEST_FILE).read_text() == "old"
 
 
+@pytest.mark.parametrize("overwrite", [False, True])
+@pytest.mark.parametrize(
+    "state",
+    ["missing", "empty", "dataset", "foreign", "dataset and more", "swap cut short", "a file",
+     "within a file", "foreign beside", "unfinished"],
+)  # fmt: skip
+def test_what_would_be_done_is_what_is_done(state: str, overwrite: bool, tmp_path: Path) -> None:
+    """Of every state of a folder, both say the same; the plan alone writes nothing."""
+    out = tmp_path / "out"
+    if state in ("dataset", "dataset and more", "foreign beside"):
+        publish_whole(out)
+    if state == "swap cut short":
+        publish_whole(tmp_path / ".out.old")
+    if state in ("foreign", "dataset and more"):
+        (out / "thesis.tex").parent.mkdir(exist_ok=True)
+        (out / "thesis.tex").touch()
+    if state == "foreign beside":
+        (tmp_path / ".out.new").mkdir()
+        (tmp_path / ".out.new/thesis.tex").touch()
+    if state == "empty":
+        out.mkdir()
+    if state == "a file":
+        out.touch()
+    if state == "within a file":
+        out.touch()
+        out = out / "out"
+    if state == "unfinished":
+        with open_build_folder(str(out), overwrite=False) as folder:
+            claim_plan(Storage(folder), {})
+    before = sorted(tmp_path.rglob("*"))
+    try:
+        planned = planned_action(str(out), overwrite=overwrite)
+    except PipelineError:
+        planned = None
+    assert sorted(tmp_path.rglob("*")) == before
+    try:
+        with open_build_folder(str(out), overwrite=overwrite) as folder:
+            replaces = Path(folder).name == ".out.new"
+            continues = (out / "_work/plan.json").exists() and not replaces
+            done = "replace" if replaces else "continue" if continues else "make"
+    except DuetError:
+        done = None
+    assert done == ("make" if planned == "restart" else planned)
+
+
 def test_stores_are_built_in_place_and_never_overwritten() -> None:
     root = "memory://work-test/out"
+    assert planned_action(root, overwrite=False) == "make"
     with open_build_folder(root, overwrite=False) as place:
         assert place == root
         publish(root)
@@ -114,6 +160,9 @@ def test_stores_are_built_in_place_and_never_overwritten() -> None:
         contextlib.ExitStack().enter_context(open_build_folder(root, overwrite=False))
     with pytest.raises(PipelineError, match="--overwrite needs a local disk"):
         contextlib.ExitStack().enter_context(open_build_folder(root, overwrite=True))
+    for overwrite in (False, True):
+        with pytest.raises(PipelineError):
+            planned_action(root, overwrite=overwrite)
 
 
 def test_files_that_are_not_ours_are_never_removed(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -12,12 +13,14 @@ import tensorflow as tf
 
 from pipelines.errors import PipelineError
 from pipelines.preprocessing import dry_run, preprocess
+from pipelines.summary import outcome_lines
 from pipelines.writing.shard_writer import write_shard
 from schemas import Dataset
 from schemas.errors import UnreadableFileError
 from schemas.shards import SPLITS
 from tests.support.reference import check_windows, digests, windows_of
 from tests.support.runs import PLAN, options
+from tests.support.tiny_musicnet import Tiny, write_tiny_musicnet
 
 OTHER_ORDER = dataclasses.replace(PLAN, seed=1)
 
@@ -272,7 +275,58 @@ def test_a_dry_run_says_what_would_be_made(
     result = dry_run(options(tiny_root, tmp_path / "out"))
     made = json.loads((tiny_dataset / "dataset.json").read_text())
     assert result["splits"] == made["splits"]
+    assert result["action"] == "make"
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("run", [preprocess, dry_run])
+def test_an_output_within_the_input_is_rejected(run: Callable, tiny_root: Path) -> None:
+    with pytest.raises(PipelineError, match="it lies within the input folder"):
+        run(options(tiny_root, tiny_root / "out"))
+    assert not (tiny_root / "out").exists()
+
+
+def test_a_dry_run_says_what_becomes_of_the_output(
+    tiny_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out"
+    with monkeypatch.context() as patch:
+        patch.setattr("pipelines.engine.graph.publish", lambda *arguments, **options: 1 / 0)
+        with pytest.raises(PipelineError, match="division by zero"):
+            preprocess(options(tiny_root, out))
+    before = digests(out)
+    assert dry_run(options(tiny_root, out))["action"] == "continue"
+    assert dry_run(options(tiny_root, out, overwrite=True))["action"] == "restart"
+    for changed in ({"plan": OTHER_ORDER}, {"formats": ("hdf5",)}):
+        with pytest.raises(PipelineError, match="unfinished work of another run"):
+            dry_run(options(tiny_root, out, **changed))
+    assert digests(out) == before
+    preprocess(options(tiny_root, out))
+    before = digests(out)
+    with pytest.raises(PipelineError, match="holds a dataset already"):
+        dry_run(options(tiny_root, out))
+    assert dry_run(options(tiny_root, out, overwrite=True))["action"] == "replace"
+    assert digests(out) == before
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+@pytest.mark.parametrize("works", [("", ""), ("A", "")])
+def test_a_promise_that_needs_works_is_not_made_without(
+    works: tuple[str, str], tmp_path: Path
+) -> None:
+    recordings = [Tiny("1", work=works[0]), Tiny("2", work="B"), Tiny("3", "test", work=works[1])]
+    root = write_tiny_musicnet(tmp_path / "in", recordings)
+    disjoint = dataclasses.replace(PLAN, test_split="work-disjoint")
+    unknown = works.count("")
+    for run in (preprocess, dry_run):
+        with pytest.raises(PipelineError, match=rf"is unknown of {unknown} of 3, the first"):
+            run(options(root, tmp_path / "out", plan=disjoint))
+    own = dataclasses.replace(PLAN, splits={"1": "train", "2": "validation", "3": "test"})
+    result = preprocess(options(root, tmp_path / "out", plan=own))
+    assert result["recordings_of_unknown_works"] == unknown
+    assert result["notices"] == {"metadata_incomplete": unknown}
+    assert result["rejects"] == {}
+    assert f"recordings whose work is unknown: {unknown}; " in "\n".join(outcome_lines(result))
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,49 @@
+"""Whether the folder that a run reads and the one that it writes are apart."""
+
+from __future__ import annotations
+
+import os
+import posixpath
+from pathlib import Path, PurePosixPath
+
+from pipelines.errors import PipelineError
+from schemas import Storage
+
+
+def require_apart(input_root: str, output: str) -> None:
+    """Raises `PipelineError` where one of two folders is the other, or lies in it.
+
+    Links are followed on local disks.
+    """
+    source, target = Storage(input_root), Storage(output)
+    if source.is_local != target.is_local:
+        return
+    outward, inward = _ancestors(source), _ancestors(target)
+    if _same(outward[0], inward[0]):
+        cause = "it is the input folder"
+    elif any(_same(each, outward[0]) for each in inward):
+        cause = f"it lies within the input folder {input_root}"
+    elif any(_same(each, inward[0]) for each in outward):
+        cause = f"the input folder {input_root} lies within it"
+    else:
+        return
+    raise PipelineError(f"{output}: cannot be a dataset's folder: {cause}; choose another output")
+
+
+def _ancestors(storage: Storage) -> list[PurePosixPath | Path]:
+    """The folder and all that it lies in."""
+    if storage.is_local:
+        path = Path(os.path.realpath(storage.local_path()))
+        return [path, *path.parents]
+    scheme, _, rest = storage.root.partition("://")
+    url = PurePosixPath(f"{scheme}:", posixpath.normpath(rest))
+    return [url, *url.parents[:-2]]
+
+
+def _same(first: PurePosixPath | Path, second: PurePosixPath | Path) -> bool:
+    """Whether two paths are one folder, which may have several names."""
+    if first == second:
+        return True
+    if not (isinstance(first, Path) and isinstance(second, Path)):
+        return False
+    return first.exists() and second.exists() and first.samefile(second)
