@@ -14,6 +14,7 @@ import pyarrow.csv
 from numpy.typing import NDArray
 
 from pipelines.errors import RefusedInputError
+from pipelines.recordings.label_faults import REQUIRED, label_fault
 from schemas import FeatureConfig
 from schemas.features import LABEL_RATE, N_PITCHES
 from schemas.rejects import RejectReason
@@ -38,11 +39,10 @@ def parse_labels(data: bytes, *, where: str) -> tuple[pa.Table, list[str]]:
         )
         names = every.column_names
         table = every.select(LABELS.names)
-    except (pa.ArrowException, KeyError, UnicodeDecodeError) as error:
-        cause = f"not a label table of MusicNet's form: {error}"
-        raise RefusedInputError.of(where, "malformed", cause) from None
-    if any(column.null_count for column in table.columns[:4]):
-        raise RefusedInputError.of(where, "malformed", "a row lacks its time, instrument or note")
+    except (pa.ArrowException, KeyError, UnicodeDecodeError):
+        raise RefusedInputError.of(where, "malformed", label_fault(data)) from None
+    if any(table[name].null_count for name in REQUIRED):
+        raise RefusedInputError.of(where, "malformed", label_fault(data))
     return table, [name for name in names if name not in LABELS.names]
 
 

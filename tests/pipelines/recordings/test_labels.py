@@ -55,6 +55,41 @@ def test_other_tables_are_refused_by_name(data: bytes) -> None:
         parse_labels(data, where="1727.csv")
 
 
+@pytest.mark.parametrize(
+    ("rows", "fault"),
+    [
+        (b"one,2,1,60,0,1,x\n", "data row 0 gives 'one' as start_time, not a whole number of 64 "),
+        (b"1,2,1,60,0,1,x\n1,2,1,9999999999,0,1,x\n", "data row 1 gives '9999999999' as note, not a "
+         "whole number of 32 bits; correct it"),
+        (b"1,2,1,60,0,x,x\n", "data row 0 gives 'x' as end_beat, not a number"),
+        (b"1,2,1,60\n", "data row 0 has 4 fields instead of 7"),
+        (b"1,2,1,,0,1,x\n", "data row 0 gives no note; fill it in"),
+        (b"1,2,1,60,0,1,\xff\n", "is not UTF-8 text from byte 80 on; save it as UTF-8"),
+        (b"1,2,1,60,0,1," + b"9" * 3_000_000, "line 2 is not a row of a CSV table"),
+        (b"1,2,1," + b"9" * 9_999 + b",0,1,x\n", "data row 0 gives '99999"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_with_labels_is_said_in_our_words(rows: bytes, fault: str) -> None:
+    with pytest.raises(PipelineError) as caught:
+        parse_labels(HEADER + rows, where="x")
+    message = str(caught.value)
+    assert message.startswith(f"x: {fault}")
+    assert len(message) < 200
+
+
+@pytest.mark.parametrize(
+    ("header", "fault"),
+    [
+        (b"", "holds no row of column names; copy it again"),
+        (HEADER.replace(b"end_time", b"stop"), "has no column named end_time; add it"),
+        (HEADER.replace(b"\n", b",note\n"), "has several columns named note; keep one"),
+    ],
+)
+def test_what_is_wrong_with_columns_is_said_in_our_words(header: bytes, fault: str) -> None:
+    with pytest.raises(PipelineError, match=f"^x: {fault}$"):
+        parse_labels(header, where="x")
+
+
 @pytest.mark.parametrize("line_end", [b"\n", b"\r\n", b"\r"])
 def test_columns_of_other_names_are_named(line_end: bytes) -> None:
     data = b'\xef\xbb\xbf"velocity",' + HEADER + b"99,1,2,1,60,0,1,Quarter\n"
