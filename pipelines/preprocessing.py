@@ -20,6 +20,7 @@ from pipelines.planning.claim import claim_of
 from pipelines.planning.plan import PlanOptions, make_plan, planned_splits
 from pipelines.recordings.inspection import inspect_recording
 from pipelines.recordings.musicnet import list_sources
+from pipelines.recordings.resampling import require_own_arithmetic
 from pipelines.run_state import require_claimable
 from pipelines.summary import audio_seconds, reason_counts, unknown_works
 from schemas import Dataset, Storage
@@ -60,6 +61,7 @@ def preprocess(options: PreprocessOptions) -> dict[str, Any]:
     Where Beam was asked for a job file alone, nothing has run: the result has only `output`.
     """
     started = time.monotonic()
+    require_own_arithmetic()
     options = _with_checked_folders(options)
     # Workers import what they need while this process imports Beam.
     workers = options.workers if options.runner == LOCAL_RUNNER else 1
@@ -139,6 +141,7 @@ def dry_run(options: PreprocessOptions) -> dict[str, Any]:
     `action` is a `build_folder.Action`. Raises `PipelineError` where `preprocess` would, as far as
     that is known beforehand.
     """
+    require_own_arithmetic()
     options = _with_checked_folders(options)
     action = planned_action(options.output, overwrite=options.overwrite)
     sources, rejects = list_sources(options.input_root)

@@ -9,13 +9,13 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
+from pipelines.errors import PipelineError
 from pipelines.recordings.wav import WavReader
 from schemas import FeatureConfig
 from schemas.features import WAVEFORM_SCALE
 
-for _switch in ("SOXR_USE_SIMD", "SOXR_USE_SIMD32", "SOXR_USE_SIMD64"):
-    # With them a user would choose arithmetic that rounds in another way.
-    os.environ.pop(_switch, None)
+_SWITCHES = ("SOXR_USE_SIMD", "SOXR_USE_SIMD32", "SOXR_USE_SIMD64")
+"""Of the environment, by which libsoxr is told to choose arithmetic that rounds in another way."""
 
 CONTEXT_SAMPLES = 1_024
 """Samples on either side of a range that the resampler is given beside it, at the lower rate.
@@ -25,13 +25,24 @@ by rounding alone.
 """
 
 
+def require_own_arithmetic() -> None:
+    """Raises `PipelineError` where the environment would change how libsoxr rounds."""
+    found = [name for name in _SWITCHES if name in os.environ]
+    if found:
+        raise PipelineError(
+            f"the environment variable {found[0]} is set, by which resampled audio would differ in "
+            "its last bits; unset it, on every worker"
+        )
+
+
 def resampled_range(
     reader: WavReader, start: int, stop: int, config: FeatureConfig
 ) -> NDArray[np.float32]:
     """Samples start..stop-1 of the recording resampled whole, float32 [stop - start].
 
     Beyond either end of the recording the samples are zero. Whole periods of the two rates' ratio
-    are cut out, with context, so that the resampler meets the same phases as in the whole.
+    are cut out, with context, so that the resampler meets the same phases as in the whole. Raises
+    as `require_own_arithmetic` and `WavReader.read`.
     """
     wav = reader.wav
     length = config.resampled_length(wav.samples, wav.sample_rate)
@@ -41,6 +52,7 @@ def resampled_range(
     if wav.sample_rate == config.sample_rate:
         resampled, skipped = reader.read(inside_start, inside_stop), 0
     else:
+        require_own_arithmetic()
         divisor = math.gcd(wav.sample_rate, config.sample_rate)
         period_in = wav.sample_rate // divisor
         period_out = config.sample_rate // divisor

@@ -286,6 +286,16 @@ def test_an_output_within_the_input_is_rejected(run: Callable, tiny_root: Path) 
     assert not (tiny_root / "out").exists()
 
 
+@pytest.mark.parametrize("run", [preprocess, dry_run])
+def test_a_setting_of_libsoxr_ends_a_run_before_it_begins(
+    run: Callable, tiny_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOXR_USE_SIMD", "0")
+    with pytest.raises(PipelineError, match="SOXR_USE_SIMD is set"):
+        run(options(tiny_root, tmp_path / "out"))
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_dry_run_says_what_becomes_of_the_output(
     tiny_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

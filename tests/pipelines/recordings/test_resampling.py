@@ -1,4 +1,7 @@
 import io
+import os
+import subprocess
+import sys
 
 import librosa
 import numpy as np
@@ -7,6 +10,7 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipelines.errors import PipelineError
 from pipelines.recordings.resampling import resampled_range, to_int16
 from schemas import FeatureConfig
 from tests.support.audio_files import reader_of
@@ -40,6 +44,25 @@ def test_a_range_is_the_slice_of_the_whole(rate: int) -> None:
         np.testing.assert_allclose(found, padded[start + 3_000 : stop + 3_000], atol=1e-6)
 
     check()
+
+
+def test_importing_leaves_the_environment_alone() -> None:
+    code = "import os, pipelines.recordings.resampling; print(os.environ['SOXR_USE_SIMD'])"
+    environment = {**os.environ, "SOXR_USE_SIMD": "0"}
+    run = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True)
+    assert run.stdout == b"0\n"
+
+
+@pytest.mark.parametrize("name", ["SOXR_USE_SIMD", "SOXR_USE_SIMD32", "SOXR_USE_SIMD64"])
+def test_a_setting_of_libsoxr_does_not_reach_the_samples(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader = reader_of(noise_file(44_100).getvalue())
+    monkeypatch.setenv(name, "0")
+    with pytest.raises(PipelineError, match=f"{name} is set, .*; unset it"):
+        resampled_range(reader, 0, 100, CONFIG)
+    same_rate = reader_of(noise_file(CONFIG.sample_rate).getvalue())
+    assert len(resampled_range(same_rate, 0, 100, CONFIG)) == 100
 
 
 def test_int16_rounds_half_to_even_saturates_and_counts() -> None:
