@@ -14,7 +14,6 @@ CONTRACT = [
 ]
 PIPELINES = [
     "apache-beam>=2.63,<3",
-    "cachetools>=5.5,<7",
     "matplotlib>=3.8",
     "scipy>=1.13,<2",
     "soundfile>=0.12.1",

@@ -91,7 +91,7 @@ def main(root: str, features: str) -> None:
         with tempfile.TemporaryDirectory() as build_root:
             sources, rejects = list_sources(root)
             inspected = [inspect_and_keep(each, root, build_root, config) for each in sources]
-            plan = make_plan(inspected, rejects, PlanOptions(config))
+            plan = make_plan(inspected, rejects, PlanOptions(features=config))
             job = ShardJob(root, build_root, ("tfrecord",), transform)
             stopwatch.seconds.clear()
             for split, shards in plan.shards.items():

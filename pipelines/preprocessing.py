@@ -9,6 +9,7 @@ from typing import Any
 
 from duet.progress import each
 from pipelines.build_folder import open_build_folder, planned_action
+from pipelines.checks import require_integer
 from pipelines.concurrency import available_cores
 from pipelines.engine import LOCAL_RUNNER
 from pipelines.engine.local import local_run
@@ -33,7 +34,11 @@ _WAITING_THREADS = 4
 """Of one worker that reads from a store, which takes its time to answer."""
 
 
-@dataclasses.dataclass(frozen=True)
+_MOST_WORKERS = 1_024
+"""Processes of one machine."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class PreprocessOptions:
     """What a user asks of one run. Raises `PipelineError` for an impossible number."""
 
@@ -51,8 +56,7 @@ class PreprocessOptions:
             raise PipelineError("input_root and output must each name a folder, not nothing")
         if not self.formats or set(self.formats) - set(FORMATS):
             raise PipelineError(f"formats={self.formats!r} must be among {', '.join(FORMATS)}")
-        if self.workers < 1:
-            raise PipelineError(f"--workers {self.workers} must be a positive integer")
+        require_integer("workers", self.workers, least=1, most=_MOST_WORKERS)
 
 
 def preprocess(options: PreprocessOptions) -> dict[str, Any]:

@@ -29,8 +29,10 @@ def tiny_dataset(tiny_root: Path) -> Path:
 
     out = tiny_root.parent / "out"
     formats = ("tfrecord", "hdf5")
-    plan = PlanOptions(CONFIG, shard_megabytes=0.1)
-    preprocess(PreprocessOptions(str(tiny_root), str(out), plan, formats=formats))
+    plan = PlanOptions(features=CONFIG, shard_megabytes=0.1)
+    preprocess(
+        PreprocessOptions(input_root=str(tiny_root), output=str(out), plan=plan, formats=formats)
+    )
     return out
 
 

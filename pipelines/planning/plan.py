@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import math
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
@@ -19,6 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from pipelines.checks import require_integer, require_number
 from pipelines.errors import PipelineError, TooManyRejectsError
 from pipelines.planning.splits import TEST_SPLITS, assigned_splits, split_recordings
 from pipelines.recordings.inspection import Inspected
@@ -64,7 +64,7 @@ _SEVEREST = (
 """The stages at which something is refused, that first which says why a recording is lost."""
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class PlanOptions:
     """What a user asks of a plan. Raises `PipelineError` for an impossible number.
 
@@ -82,14 +82,14 @@ class PlanOptions:
     splits: Mapping[str, str] | None = None
 
     def __post_init__(self) -> None:
-        megabytes = self.shard_megabytes
-        if megabytes is not None and not (math.isfinite(megabytes) and megabytes * 1e6 >= 1):
-            raise PipelineError(f"--shard-mb {megabytes} must be a positive number")
-        if self.max_rejects is not None and not 0 <= self.max_rejects <= 1:
-            raise PipelineError(f"--max-rejects {self.max_rejects} must be a share, from 0 to 1")
+        require_integer("seed", self.seed, least=-(2**63), most=2**63 - 1)
+        if self.shard_megabytes is not None:
+            require_number("shard_megabytes", self.shard_megabytes, least=1e-6, most=1e6)
+        if self.max_rejects is not None:
+            require_number("max_rejects", self.max_rejects, least=0, most=1)
         if self.test_split not in TEST_SPLITS:
             names = ", ".join(TEST_SPLITS)
-            raise PipelineError(f"--test-split {self.test_split!r} must be one of {names}")
+            raise PipelineError(f"test_split={self.test_split!r} must be one of {names}")
 
     def shard_bytes(self, dataset_bytes: int) -> int:
         """The size, about, of a shard of a dataset whose shards have so many bytes in all.
@@ -116,7 +116,7 @@ class PlannedWindow:
     valid_frames: int
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
 class Plan:
     """All that is known before the first shard is written; the same for every worker.
 
@@ -218,7 +218,14 @@ def make_plan(
         for split, count in windows.items()
     }
     digest = plan_digest(config, options.seed, shards, table)
-    return Plan(config, options.seed, table, shards, digest, tuple(rejects))
+    return Plan(
+        config=config,
+        seed=options.seed,
+        recordings=table,
+        shards=shards,
+        digest=digest,
+        rejects=tuple(rejects),
+    )
 
 
 def windows_by_split(recordings: pa.Table) -> dict[str, int]:

@@ -6,10 +6,9 @@ So its size is no engine's concern, and each process reads it once.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import threading
 from collections.abc import Mapping, Sequence
-
-import cachetools
 
 from pipelines.build_folder import PLAN_TABLE
 from pipelines.errors import PipelineError
@@ -21,20 +20,22 @@ from schemas.tables import table_bytes, table_from_bytes
 
 _WRITERS_COLUMNS = ("recording_id", "split", "path", "frames", "windows", *WAV_COLUMNS)
 
-_writers_plan: cachetools.LRUCache[tuple[str, str, str], Plan] = cachetools.LRUCache(1)
 _loading = threading.Lock()
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class PlanFile:
-    """A plan whose table is in `PLAN_TABLE`, a file with this sha256."""
+    """A plan whose table is in `PLAN_TABLE`, a file with this sha256.
+
+    The digest is of all the rest but the rejects, which are those of its table.
+    """
 
     sha256: str
-    config: FeatureConfig
-    seed: int
-    shards: Mapping[str, int]
     digest: str
-    rejects: tuple[Reject, ...]
+    config: FeatureConfig = dataclasses.field(compare=False)
+    seed: int = dataclasses.field(compare=False)
+    shards: Mapping[str, int] = dataclasses.field(compare=False)
+    rejects: tuple[Reject, ...] = dataclasses.field(compare=False)
 
 
 def write_plan(storage: Storage, plan: Plan) -> PlanFile:
@@ -42,7 +43,14 @@ def write_plan(storage: Storage, plan: Plan) -> PlanFile:
     data = table_bytes(plan.recordings)
     if not storage.exists(PLAN_TABLE) or storage.read_bytes(PLAN_TABLE) != data:
         storage.write_bytes(PLAN_TABLE, data)
-    return PlanFile(sha256(data), plan.config, plan.seed, plan.shards, plan.digest, plan.rejects)
+    return PlanFile(
+        sha256=sha256(data),
+        digest=plan.digest,
+        config=plan.config,
+        seed=plan.seed,
+        shards=plan.shards,
+        rejects=plan.rejects,
+    )
 
 
 def read_plan(storage: Storage, file: PlanFile, columns: Sequence[str] | None = None) -> Plan:
@@ -54,13 +62,22 @@ def read_plan(storage: Storage, file: PlanFile, columns: Sequence[str] | None = 
     if sha256(data) != file.sha256:
         raise PipelineError(f"{where}: was changed during the run; start the run again")
     table = table_from_bytes(data, PLANNED, where=where, columns=columns).combine_chunks()
-    return Plan(file.config, file.seed, table, file.shards, file.digest, file.rejects)
+    return Plan(
+        config=file.config,
+        seed=file.seed,
+        recordings=table,
+        shards=file.shards,
+        digest=file.digest,
+        rejects=file.rejects,
+    )
 
 
 def writers_plan(build_root: str, file: PlanFile) -> Plan:
     """The plan with what writing shards needs, which a process reads once."""
-    key = build_root, file.sha256, file.digest  # Which is of what the table does not say, too.
     with _loading:
-        if key not in _writers_plan:
-            _writers_plan[key] = read_plan(Storage(build_root), file, _WRITERS_COLUMNS)
-        return _writers_plan[key]
+        return _read_writers_plan(build_root, file)
+
+
+@functools.lru_cache(maxsize=1)
+def _read_writers_plan(build_root: str, file: PlanFile) -> Plan:
+    return read_plan(Storage(build_root), file, _WRITERS_COLUMNS)

@@ -20,7 +20,7 @@ _HEADER_BYTES = 1 << 15
 """More than the headers of most WAV files."""
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Inspected:
     """A recording's row for `tables.RECORDINGS`, without its split and what shards will count.
 
@@ -106,7 +106,10 @@ def inspect_recording(
         **facts,
     }
     entry = FileEntry(sha256(labels), len(labels)) if labels else None
-    return Inspected(source, version, wav, row, entry, tuple(rejects)), labels
+    inspected = Inspected(
+        source=source, version=version, wav=wav, row=row, labels=entry, rejects=tuple(rejects)
+    )
+    return inspected, labels
 
 
 def _audio_facts(wav: WavHeader, config: FeatureConfig) -> dict[str, Any]:

@@ -31,7 +31,7 @@ _BLOCK_VALUES = 1 << 18
 """Samples, of all channels together, that are decoded at once."""
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class WavHeader:
     """What the header of a WAV file says.
 
@@ -85,12 +85,12 @@ def read_header(file: BinaryIO, *, where: str) -> WavHeader:
                 remedy = "not WAV with PCM or float samples; convert it"
                 raise refused("format", f"holds {held}, {remedy}")
             wav = WavHeader(
-                sound.frames,
-                sound.samplerate,
-                sound.channels,
-                encoding,
-                start == BIG_ENDIAN_START,
-                chunk.offset,
+                samples=sound.frames,
+                sample_rate=sound.samplerate,
+                channels=sound.channels,
+                encoding=encoding,
+                big_endian=start == BIG_ENDIAN_START,
+                offset=chunk.offset,
             )
             _check_header(wav, chunk, refused)
             sound.seek(0)

@@ -193,4 +193,11 @@ def planned(dataset: Dataset) -> Plan:
     shards = {name: split.shards for name, split in dataset.manifest.splits.items()}
     manifest = dataset.manifest
     digest = plan_digest(manifest.config, manifest.seed, shards, recordings)
-    return Plan(manifest.config, manifest.seed, recordings, shards, digest, ())
+    return Plan(
+        config=manifest.config,
+        seed=manifest.seed,
+        recordings=recordings,
+        shards=shards,
+        digest=digest,
+        rejects=(),
+    )

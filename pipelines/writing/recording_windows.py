@@ -29,7 +29,7 @@ def recording_windows(
         if not (inspected.accepted and inspected.row["windows"]):
             return
         # One shard of any size: nothing is written.
-        plan = make_plan([inspected], [], PlanOptions(features, shard_megabytes=1e6))
+        plan = make_plan([inspected], [], PlanOptions(features=features, shard_megabytes=1e6))
         transform = MelTransform.from_config(features)
         cutter = WindowCutter(transform, input_root=input_root, build_root=scratch)
         planned = [

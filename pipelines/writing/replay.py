@@ -95,7 +95,8 @@ def replay(recording_id: str, input_root: str, features: FeatureConfig) -> dict[
             rejects += inspected.rejects
             if inspected.accepted and inspected.row["windows"]:
                 windows = inspected.row["windows"]
-                plan = make_plan([inspected], [], PlanOptions(features, shard_megabytes=1e6))
+                options = PlanOptions(features=features, shard_megabytes=1e6)
+                plan = make_plan([inspected], [], options)
                 rejects += _rejected_windows(plan, input_root, scratch)
     return {
         "recording_id": recording_id,

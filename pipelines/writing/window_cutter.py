@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import threading
 import time
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-import cachetools
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,6 +16,7 @@ from pipelines.planning.plan import Plan, PlannedWindow
 from pipelines.recordings.labels import NOTE_COLUMNS, NoteFrames
 from pipelines.recordings.resampling import resampled_range, to_int16
 from pipelines.recordings.wav import WavHeader, WavReader
+from pipelines.writing.memory_cache import MemoryCache
 from schemas import Storage, Window
 from schemas.errors import UnreadableFileError
 from schemas.mel import MelTransform, decibels
@@ -29,7 +28,7 @@ _REMEMBERED_NOTES = 32 << 20
 """Bytes; the notes of all MusicNet take fewer."""
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
 class CutWindow:
     """A window, and how many of its waveform samples were clipped.
 
@@ -84,10 +83,7 @@ class WindowCutter:
         self._config = transform.config
         self._input = Storage(input_root)
         self._build = Storage(build_root)
-        notes: cachetools.LRUCache[str, NoteFrames] = cachetools.LRUCache(
-            _REMEMBERED_NOTES, getsizeof=lambda notes: notes.nbytes
-        )
-        self._notes_of = cachetools.cached(notes, lock=threading.Lock())(self._read_notes)
+        self._notes = MemoryCache(self._read_notes, limit_bytes=_REMEMBERED_NOTES)
 
     def cut(
         self, plan: Plan, windows: Iterable[PlannedWindow], *, threads: int = 1
@@ -132,14 +128,20 @@ class WindowCutter:
                 length = config.window_frames * config.hop_length
                 features["waveform"], clipped = to_int16(samples[center : center + length])
         if config.has_notes:
-            notes, onsets = self._notes_of(recording_id).piano_rolls(
+            notes, onsets = self._notes.get(recording_id).piano_rolls(
                 planned.first_frame, config.window_frames, planned.valid_frames
             )
             piano_rolls = {"notes": notes, "onsets": onsets}
             features |= {name: piano_rolls[name] for name in piano_rolls if name in config.features}
         window = Window(recording_id, planned.first_frame, planned.valid_frames, features)
         compute_seconds = time.perf_counter() - started - audio.seconds
-        return CutWindow(window, clipped, audio.nbytes, audio.seconds, compute_seconds)
+        return CutWindow(
+            window=window,
+            clipped_samples=clipped,
+            read_bytes=audio.nbytes,
+            read_seconds=audio.seconds,
+            compute_seconds=compute_seconds,
+        )
 
     def _samples(
         self, audio: _WatchedFile, path: str, wav: WavHeader, planned: PlannedWindow

@@ -152,8 +152,12 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def dataset(root: Path) -> Dataset:
     out = root.parent / "out"
-    plan = PlanOptions(CONFIG, shard_megabytes=1.0, max_rejects=1.0)
-    preprocess(PreprocessOptions(str(root), str(out), plan, formats=("tfrecord", "hdf5")))
+    plan = PlanOptions(features=CONFIG, shard_megabytes=1.0, max_rejects=1.0)
+    preprocess(
+        PreprocessOptions(
+            input_root=str(root), output=str(out), plan=plan, formats=("tfrecord", "hdf5")
+        )
+    )
     return Dataset(out)
 
 
@@ -212,8 +216,8 @@ def test_a_run_without_metadata_says_so(
     (root / "musicnet_metadata.csv").unlink()
     if data is not None:
         (root / "musicnet_metadata.csv").write_bytes(data)
-    plan = PlanOptions(CONFIG)
-    preprocess(PreprocessOptions(str(root), str(tmp_path / "out"), plan))
+    plan = PlanOptions(features=CONFIG)
+    preprocess(PreprocessOptions(input_root=str(root), output=str(tmp_path / "out"), plan=plan))
     dataset = Dataset(tmp_path / "out")
     assert dataset.rejects()["reason"].to_pylist() == [reason]
     assert dataset.recordings()["status"].to_pylist() == ["ok"] * 6
@@ -252,7 +256,11 @@ def test_a_reject_tells_nothing_of_where_the_input_lies(
         (root / "train_data/101.wav").write_bytes(b"")
         (root / "train_data/103.wav").unlink()
         (root / "train_data/103.wav").symlink_to("nowhere")
-        preprocess(PreprocessOptions(name, f"out/{name}", PlanOptions(CONFIG)))
+        preprocess(
+            PreprocessOptions(
+                input_root=name, output=f"out/{name}", plan=PlanOptions(features=CONFIG)
+            )
+        )
         found.append(Dataset(f"out/{name}").rejects().to_pylist())
     assert [each["message"] for each in found[0]] == [
         "train_data/101.wav: holds no bytes; copy it again",
@@ -266,8 +274,8 @@ def test_a_folder_beside_a_recording_of_its_name_costs_nothing(
 ) -> None:
     root = shutil.copytree(tiny_root, tmp_path / "in")
     (root / "test_data/101.wav").mkdir()
-    plan = PlanOptions(CONFIG, max_rejects=0.0)
-    preprocess(PreprocessOptions(str(root), str(tmp_path / "out"), plan))
+    plan = PlanOptions(features=CONFIG, max_rejects=0.0)
+    preprocess(PreprocessOptions(input_root=str(root), output=str(tmp_path / "out"), plan=plan))
     assert Dataset(tmp_path / "out").rejects()["reason"].to_pylist() == ["is_folder"]
 
 
@@ -292,7 +300,7 @@ def test_an_aborted_run_names_the_offenders_and_how_to_look_at_them(
     assert main(preprocess_command(root, out)) == 1
     errors = capsys.readouterr().err
     told = errors[errors.index("error: ") :].splitlines()
-    assert told[0] == ("error: 4 of 6 recordings cannot be used, 3 may be refused (--max-rejects):")
+    assert told[0] == ("error: 4 of 6 recordings cannot be used, 3 may be rejected (max_rejects):")
     assert told[1] == (
         "  101: audio_not_wav: train_data/101.wav: is not a WAV file: it begins with b'not '; "
         "convert it"

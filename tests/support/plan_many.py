@@ -25,13 +25,13 @@ from pipelines.planning.plan_file import write_plan, writers_plan
 from pipelines.recordings import musicnet as sources
 from pipelines.recordings.inspection import Inspected
 from pipelines.recordings.musicnet import METADATA_FILE, Source, list_sources
-from pipelines.recordings.wav import WavHeader
 from pipelines.writing.shard_writer import WrittenShard
 from schemas import FeatureConfig, Storage
 from schemas.manifest import FileEntry
 from schemas.shards import ShardReport
 from schemas.statistics import Statistics
 from schemas.tables import METADATA_COLUMNS
+from tests.support.plans import wav_header
 
 CONFIG = FeatureConfig()
 RATE = 44_100
@@ -71,7 +71,7 @@ STATUS = Path("/proc/self/status")
 def inspected(source: Source, rng: np.random.Generator) -> Inspected:
     """A recording of MusicNet's durations, from one to seventeen minutes."""
     samples = RATE * 60 + int(rng.exponential(RATE * 310)) % (RATE * 960)
-    wav = WavHeader(samples, RATE, 1, "FLOAT", False, 44)
+    wav = wav_header(samples, RATE)
     frames = CONFIG.frame_count(CONFIG.resampled_length(samples, RATE))
     row: dict[str, Any] = {
         "recording_id": source.recording_id,
@@ -84,7 +84,8 @@ def inspected(source: Source, rng: np.random.Generator) -> Inspected:
     }
     digest = hashlib.sha256(source.recording_id.encode()).hexdigest()
     version = f"{4 * samples}-{rng.integers(2**50)}"
-    return Inspected(source, version, wav, row, FileEntry(digest, samples // 1_000), ())
+    labels = FileEntry(digest, samples // 1_000)
+    return Inspected(source=source, version=version, wav=wav, row=row, labels=labels, rejects=())
 
 
 def resident_bytes(peak: bool = False) -> int:
@@ -115,7 +116,7 @@ def launch(input_root: str, build_root: str) -> None:
     from pipelines.engine.steps import RunConfig
     from pipelines.engine.transforms import build_graph
 
-    plan = PlanOptions(CONFIG)
+    plan = PlanOptions(features=CONFIG)
     run = RunConfig(
         input_root=input_root,
         output=build_root,
@@ -173,7 +174,7 @@ def main(recordings: str, build_root: str) -> None:
     sample = [*listed[:1_000], *found[:1_000]]
     recording_bytes = sum(len(pickle.dumps(each)) for each in sample) / 1_000
     started = time.perf_counter()
-    plan = make_plan(found, rejects, PlanOptions(CONFIG))
+    plan = make_plan(found, rejects, PlanOptions(features=CONFIG))
     seconds["plan"] = time.perf_counter() - started
     file = write_plan(Storage(build_root), plan)
     side_input = pickle.dumps(file)

@@ -15,6 +15,18 @@ from tests.support.rejects import reject_of
 CONFIG = FeatureConfig(window_frames=10, stride_frames=10, hop_length=100, sample_rate=22_050)
 
 
+def wav_header(samples: int, sample_rate: int) -> WavHeader:
+    """Of a file of one channel of floats."""
+    return WavHeader(
+        samples=samples,
+        sample_rate=sample_rate,
+        channels=1,
+        encoding="FLOAT",
+        big_endian=False,
+        offset=44,
+    )
+
+
 def inspected(number: int, samples: int, group: str = "train", ok: bool = True) -> Inspected:
     name = f"{number:04d}"
     source = Source(
@@ -30,14 +42,14 @@ def inspected(number: int, samples: int, group: str = "train", ok: bool = True) 
         "path": source.audio_path,
         "status": "ok" if ok else "rejected",
     }
-    wav = WavHeader(samples, CONFIG.sample_rate, 1, "FLOAT", False, 44) if ok else None
+    wav = wav_header(samples, CONFIG.sample_rate) if ok else None
     if wav:
         facts = {"samples": samples, "sample_rate": wav.sample_rate, "channels": wav.channels}
         row |= {**facts, "frames": frames, "windows": CONFIG.window_count(frames)}
     rejects = () if ok else (reject_of(name, RejectReason.AUDIO_UNREADABLE, f"{name}: bad"),)
-    return Inspected(source, "v", wav, row, None, rejects)
+    return Inspected(source=source, version="v", wav=wav, row=row, labels=None, rejects=rejects)
 
 
 def plan_of(found: list[Inspected], config: FeatureConfig = CONFIG, **changed: Any) -> Plan:
     options = {"shard_megabytes": 5 * config.window_bytes / 1e6, **changed}
-    return make_plan(found, [], PlanOptions(config, **options))
+    return make_plan(found, [], PlanOptions(features=config, **options))

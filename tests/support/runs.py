@@ -10,11 +10,13 @@ from pipelines.planning.plan import PlanOptions
 from pipelines.preprocessing import PreprocessOptions
 from tests.support.tiny_musicnet import CONFIG
 
-PLAN = PlanOptions(CONFIG, shard_megabytes=0.1)
+PLAN = PlanOptions(features=CONFIG, shard_megabytes=0.1)
 
 
 def options(
     root: Path, output: Path, *, plan: PlanOptions = PLAN, **changed: Any
 ) -> PreprocessOptions:
-    made = PreprocessOptions(str(root), str(output), plan, formats=("tfrecord", "hdf5"))
+    made = PreprocessOptions(
+        input_root=str(root), output=str(output), plan=plan, formats=("tfrecord", "hdf5")
+    )
     return dataclasses.replace(made, **changed)

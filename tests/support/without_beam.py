@@ -19,7 +19,7 @@ def plan_recordings(input_root: Path, build_root: Path, config: FeatureConfig) -
     inspected = [
         inspect_and_keep(source, str(input_root), str(build_root), config) for source in sources
     ]
-    return make_plan(inspected, rejects, PlanOptions(config, shard_megabytes=1.0))
+    return make_plan(inspected, rejects, PlanOptions(features=config, shard_megabytes=1.0))
 
 
 def cut_windows(plan: Plan, input_root: Path, build_root: Path) -> list[Window]:

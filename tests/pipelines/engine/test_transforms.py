@@ -73,7 +73,7 @@ def test_a_dataset_of_chosen_recordings_is_written(tiny_root: Path, tmp_path: Pa
     run = RunConfig(
         input_root=str(tiny_root),
         output=str(tmp_path / "out"),
-        plan=PlanOptions(CONFIG, shard_megabytes=0.1),
+        plan=PlanOptions(features=CONFIG, shard_megabytes=0.1),
         formats=("hdf5",),
     )
     with beam.Pipeline(BEAM_RUNNERS[LOCAL_RUNNER]) as pipeline:

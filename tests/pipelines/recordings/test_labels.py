@@ -59,8 +59,8 @@ def test_other_tables_are_refused_by_name(data: bytes) -> None:
     ("rows", "fault"),
     [
         (b"one,2,1,60,0,1,x\n", "data row 0 gives 'one' as start_time, not a whole number of 64 "),
-        (b"1,2,1,60,0,1,x\n1,2,1,9999999999,0,1,x\n", "data row 1 gives '9999999999' as note, not a "
-         "whole number of 32 bits; correct it"),
+        (b"1,2,1,60,0,1,x\n1,2,1,9999999999,0,1,x\n", "data row 1 gives '9999999999' as note, not "
+         "a whole number of 32 bits; correct it"),
         (b"1,2,1,60,0,x,x\n", "data row 0 gives 'x' as end_beat, not a number"),
         (b"1,2,1,60\n", "data row 0 has 4 fields instead of 7"),
         (b"1,2,1,,0,1,x\n", "data row 0 gives no note; fill it in"),
