@@ -14,6 +14,7 @@ CONTRACT = [
 ]
 PIPELINES = [
     "apache-beam>=2.63,<3",
+    "filelock>=4,<5",
     "matplotlib>=3.8",
     "scipy>=1.13,<2",
     "soundfile>=0.12.1",

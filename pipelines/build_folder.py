@@ -9,13 +9,14 @@ publishing removes.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
+
+from filelock import FileLock, Timeout
 
 from pipelines.errors import PipelineError
 from schemas import Dataset, DatasetError, Storage
@@ -37,6 +38,9 @@ _OWN = re.compile(
 )
 """Names of what a run that has not finished may leave."""
 
+
+_LOCK_SECONDS = 0.2
+"""How long a lock is waited for: another run may have removed its file in the moment of opening."""
 
 Action = Literal["make", "continue", "restart", "replace"]
 """What a run does with its output: makes a new dataset, goes on with the unfinished work there or
@@ -277,25 +281,22 @@ def _refuse_extra_files(storage: Storage) -> None:
 @contextlib.contextmanager
 def _locked(path: Path, output: str) -> Iterator[None]:
     """Holds the lock that a file is; a process that dies, however, releases it."""
-    with contextlib.ExitStack() as stack:
-        while True:
-            with writing(path):
-                path.parent.mkdir(parents=True, exist_ok=True)
-                lock = stack.enter_context(open(path, "a"))
-            if os.fstat(lock.fileno()).st_size:
-                raise PipelineError(f"{path}: is in the way of a lock; move it elsewhere")
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise PipelineError(
-                    f"{output}: another run is writing here; wait for it, or choose another "
-                    "--output"
-                ) from None
-            # Another run may have removed the file between its opening and its locking.
-            with contextlib.suppress(FileNotFoundError):
-                if path.stat().st_ino == os.fstat(lock.fileno()).st_ino:
-                    break
+    if path.exists() and path.stat().st_size:
+        raise PipelineError(f"{path}: is in the way of a lock; move it elsewhere")
+    # A lock that others than the system keep would outlive a process that is killed.
+    lock = FileLock(path, fallback_to_soft=False)
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            lock.acquire(timeout=_LOCK_SECONDS, poll_interval=_LOCK_SECONDS / 10)
+        except Timeout:
+            raise PipelineError(
+                f"{output}: another run is writing here; wait for it, or choose another --output"
+            ) from None
+    try:
         yield
+    finally:
+        lock.release()
 
 
 def _empty(folder: Path) -> None:
