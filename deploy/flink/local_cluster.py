@@ -40,7 +40,7 @@ BEAM_ARGUMENTS = (
     f"--job_endpoint={ADDRESSES[MANAGER]}:{_JOB_PORT}",
     "--environment_type=EXTERNAL",
     "--environment_config=localhost:50000",
-    f"--parallelizm={len(WORKERS)}",
+    f"--parallelism={len(WORKERS)}",
 )
 """What a run on this cluster needs after `--runner PortableRunner --`."""
 
@@ -58,7 +58,7 @@ jobmanager.bind-host: 0.0.0.0
 rest.address: {ADDRESSES[MANAGER]}
 rest.bind-address: {ADDRESSES[MANAGER]}
 rest.port: {_REST_PORT}
-parallelizm.default: {len(WORKERS)}
+parallelism.default: {len(WORKERS)}
 taskmanager.numberOfTaskSlots: 1
 taskmanager.cpu.cores: 1
 taskmanager.memory.framework.heap.size: 128m
