@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib.metadata
+import importlib
 import json
 from pathlib import Path
 from typing import Any
@@ -109,7 +109,7 @@ def _provenance(
         "step": trained.step,
         "dataset_fingerprint": run.fingerprint,
         "features": run.features.to_dict(),
-        "packages": {name: importlib.metadata.version(name) for name in PACKAGES},
+        "packages": {name: importlib.import_module(name).__version__ for name in PACKAGES},
         "rms_db": float(20 * np.log10(max(1e-9, np.sqrt(np.mean(samples.astype(float) ** 2))))),
         "gain": gain,
         **dataclasses.asdict(spectral_summary(log_mel_of(samples, run.features), run.features)),

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import importlib.metadata
 import json
 from pathlib import Path
 
 import pytest
 import soundfile
+import tensorflow as tf
 
 from schemas import Dataset
 from training import TrainingError
@@ -36,6 +38,22 @@ def test_provenance_says_what_made_it(small_run: Path, small_dataset: Path, tmp_
     assert said["dataset_fingerprint"] == Dataset(small_dataset).manifest.fingerprint
     assert said["checkpoint"] == f"step-{said['step']:08d}"
     assert soundfile.info(output).frames == 1.5 * said["features"]["sample_rate"]
+
+
+def test_provenance_names_tensorflow_whichever_distribution_brings_it(
+    small_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`tensorflow-cpu` installs the module under the same name."""
+    installed = importlib.metadata.version
+
+    def version(name: str) -> str:
+        if name == "tensorflow":
+            raise importlib.metadata.PackageNotFoundError(name)
+        return installed(name)
+
+    monkeypatch.setattr(importlib.metadata, "version", version)
+    said = generate(str(small_run), GenerationOptions(0.5, tmp_path / "x.wav"))
+    assert said["packages"]["tensorflow"] == tf.__version__
 
 
 def test_priming_changes_the_sample(small_run: Path, small_dataset: Path, tmp_path: Path) -> None:
