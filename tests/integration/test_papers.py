@@ -74,3 +74,15 @@ def test_each_hook_is_a_tool_of_the_environment() -> None:
     tools = [hook["entry"].split()[0] for hook in hooks]
     assert tools == [f".venv/bin/{name}" for name in ("ruff", "ruff", "mypy", "lint-imports")]
     assert all(Path(sys.executable).with_name(Path(tool).name).exists() for tool in tools)
+
+
+def test_the_contributors_page_names_what_is_there() -> None:
+    page = (ROOT / "CONTRIBUTING.md").read_text()
+    code = " ".join(re.findall(r"`[^`]+`|^ {4,}.+$", page, re.MULTILINE))
+    roots = {path.name for path in ROOT.iterdir()} - {".venv"}
+    paths = {word for word in re.findall(r"[\w./-]+", code) if word.partition("/")[0] in roots}
+    assert len(paths) > 15
+    assert not {path for path in paths if not (ROOT / path).exists()}
+    targets = set(re.findall(r"\bmake ([a-z-]+)\b", code))
+    assert len(targets) == 3
+    assert targets <= set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
