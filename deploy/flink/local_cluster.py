@@ -282,7 +282,7 @@ def main() -> int:
         print(f"error: {error}", file=sys.stderr)
         return 1
     print(f"Flink: {FLINK_URL}; logs: {options.folder}\n")
-    print("python -m pipelines preprocess --input ... --output ... --runner PortableRunner -- \\")
+    print("duet preprocess --input ... --output ... --runner PortableRunner -- \\")
     print("  " + " ".join(BEAM_ARGUMENTS))
     return 0
 

@@ -17,6 +17,7 @@ import psutil
 import pytest
 
 from deploy.flink import local_cluster
+from pipelines.text import aligned
 from tests.support.object_stores import running, stored_digests
 from tests.support.processes import SECONDS, finish, preprocess_command, start, wait_for
 from tests.support.reference import digests
@@ -266,13 +267,14 @@ def test_every_engine_tells_the_same_metrics(
     told: dict[str, dict[str, Any]], capsys: pytest.CaptureFixture[str]
 ) -> None:
     first = told["direct, 1 worker"]
+    table = [["metric", *told]]
+    for name in first:
+        values = [made[name] for made in told.values()]
+        if name.startswith("milliseconds_"):
+            values = [f"{each['count']} x {each['sum'] / each['count']:.0f}" for each in values]
+        table.append([name, *map(str, values)])
     with capsys.disabled():
-        print(f"\n{'metric':32}{' | '.join(told)}")
-        for name in first:
-            values = [made[name] for made in told.values()]
-            if name.startswith("milliseconds_"):
-                values = [f"{each['count']} x {each['sum'] / each['count']:.0f}" for each in values]
-            print(f"{name:32}{' | '.join(map(str, values))}")
+        print(f"\n{aligned(table)}")
     assert first["windows_written"] > 0
     assert first["bytes_written"] > 0
     skip_unless_all_ran(told)
@@ -283,11 +285,12 @@ def test_every_engine_writes_the_same_files(
     found: dict[str, dict[str, str]], capsys: pytest.CaptureFixture[str]
 ) -> None:
     names = sorted(set().union(*found.values()))
+    table = [["file", *found]]
+    for name in names:
+        shown = [made.get(name, "missing")[:12] for made in found.values()]
+        same = len(set(shown)) == 1
+        table.append([name, shown[0], *("same" if same else each for each in shown[1:])])
     with capsys.disabled():
-        print(f"\n{'sha256':14}{'file':44}{' | '.join(found)}")
-        for name in names:
-            shown = [made.get(name, "missing")[:12] for made in found.values()]
-            same = f"same on all {len(shown)}" if len(set(shown)) == 1 else " ".join(shown)
-            print(f"{shown[0]:14}{name:44}{same}")
+        print(f"\n{aligned(table)}")
     skip_unless_all_ran(found)
     assert all(made == found["direct, 1 worker"] for made in found.values())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from pipelines.text import aligned
 from tests.support.processes import ROOT
 
 MANY = 1_000_000
@@ -37,13 +39,13 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 def shown(few: dict[str, Any], many: dict[str, Any], request: pytest.FixtureRequest) -> None:
     """Shows what a million recordings take."""
     with request.config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
-        print(f"\n{'':34}{330:>12,}{MANY:>12,} recordings")
-        for name, (one, other) in rows(few, many).items():
-            print(f"{name:34}{one:12,.1f}{other:12,.1f}")
+        print("\n" + aligned(rows(few, many)))
 
 
-def rows(*runs: dict[str, Any]) -> dict[str, tuple[float, ...]]:
-    told = {
+def rows(*runs: dict[str, Any]) -> list[list[str]]:
+    """The name of each figure and its value in each run: counts are whole, the rest to a tenth."""
+    figures = {
+        "recordings": [run["recordings"] for run in runs],
         "windows": [run["windows"] for run in runs],
         "shards": [run["shards"] for run in runs],
         "launcher, seconds": [run["launcher"]["seconds"] for run in runs],
@@ -58,7 +60,16 @@ def rows(*runs: dict[str, Any]) -> dict[str, tuple[float, ...]]:
         "first shard's windows, seconds": [run["writer"]["seconds"]["first"] for run in runs],
         "shuffled for each window, bytes": [run["shuffled_bytes_a_window"] for run in runs],
     }
-    return {name: tuple(values) for name, values in told.items()}
+    return [[name, *map(shown_number, values)] for name, values in figures.items()]
+
+
+def shown_number(value: float) -> str:
+    return f"{value:,}" if isinstance(value, int) else f"{value:,.1f}"
+
+
+def test_the_columns_of_the_table_are_apart(few: dict[str, Any], many: dict[str, Any]) -> None:
+    lines = aligned(rows(few, many)).splitlines()
+    assert [len(re.split(" {2,}", line)) for line in lines] == [3] * len(lines)
 
 
 def test_the_launcher_and_the_graph_do_not_grow(few: dict[str, Any], many: dict[str, Any]) -> None:

@@ -187,6 +187,7 @@ def main(recordings: str, build_root: str) -> None:
         "side_input_bytes": len(side_input),
         "plan_file_bytes": len(Storage(build_root).read_bytes(PLAN_TABLE)),
         "shuffled_bytes_a_window": shuffled_bytes,
+        "recordings": len(found),
         "windows": windows,
         "shards": shards,
     }
