@@ -1,7 +1,7 @@
-"""`python -m benchmarks [pipeline|reader|training]`: measures, prints tables, sums up.
+"""`python -m benchmarks [pipeline|reader|training]`: measures, prints tables and a summary.
 
-Each figure stands beside a peer's and the physical limit, measured in the same run. The exit
-status is 1 where a target ratio is missed.
+Each figure appears beside a peer's and the physical limit, measured in the same run. The exit
+status is 1 if a target ratio is missed.
 """
 
 from __future__ import annotations

@@ -46,18 +46,18 @@ STAGES: dict[str, list[tuple[Any, str]]] = {
     "sync": [(local.os, "fsync")],
     "the rest": [(shard_writer, "_write_files")],
 }
-"""The functions in which each stage's time is spent, but for that in functions of other stages."""
+"""The functions that make up each stage, excluding their calls of other stages."""
 
 
 class Stopwatch:
-    """Adds up the time that is spent in functions, each without those that it calls."""
+    """Adds up the time spent in functions, each without those that it calls."""
 
     def __init__(self) -> None:
         self.seconds: Counter[str] = Counter()
         self._inner: list[float] = []
 
     def watch(self, owner: Any, name: str, stage: str) -> None:
-        """Puts a function that is timed in the place of `owner.name`."""
+        """Replaces `owner.name` by a function that is timed."""
         original = vars(owner)[name]
         function = original.__func__ if isinstance(original, classmethod) else original
         timed = self._timed(function, stage)
@@ -79,7 +79,7 @@ class Stopwatch:
 
 
 def main(root: str, features: str) -> None:
-    """Prints milliseconds a window by stage, of the faster of two runs."""
+    """Prints milliseconds per window by stage, from the faster of two runs."""
     stopwatch = Stopwatch()
     for stage, functions in STAGES.items():
         for owner, name in functions:

@@ -1,4 +1,4 @@
-"""What preprocesses the corpora in the benchmark: commands of ours, of the peer, of the limit."""
+"""The commands that the benchmark compares: ours, the peer's and the limit's."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from benchmarks.corpus import Corpora, Corpus
 from benchmarks.measure import Watched, measure, watch
 
 ALONE, ALL = "log_mel", "log_mel,waveform,notes,onsets"
-"""Features: of the peer, and all that there are."""
+"""Features: the peer's, and all."""
 
 TIMED_ROUNDS = 2
 
@@ -29,7 +29,7 @@ class Contender:
 
 
 def usual(mode: str, workers: int) -> Contender:
-    """The usual pipeline; its workers do not fight for cores with the threads of each other."""
+    """The usual pipeline, whose workers do not compete with each other's threads for cores."""
     command = ("benchmarks.usual_pipeline", "CORPUS", "OUT", mode, workers)
     return Contender(command, {"OPENBLAS_NUM_THREADS": "1"} if workers > 1 else {})
 
@@ -49,7 +49,7 @@ def limit(workers: int) -> Contender:
 
 @dataclasses.dataclass(frozen=True)
 class Result:
-    """Seconds for two and for ten hours, of the fastest run, and what was seen in another."""
+    """Seconds for two and for ten hours in the fastest run, and what another run took."""
 
     corpora: Corpora
     two_seconds: float
@@ -59,7 +59,7 @@ class Result:
 
     @property
     def rate(self) -> float:
-        """Seconds of audio a second, over ten hours, start-up included."""
+        """Seconds of audio per second, over ten hours, start-up included."""
         return self.corpora.ten_hours.seconds / self.ten_seconds
 
     @property
@@ -70,14 +70,14 @@ class Result:
 
     @property
     def start_seconds(self) -> float:
-        """What is left of the two hours' time."""
+        """The rest of the two hours' time."""
         return self.two_seconds - self.corpora.two_hours.seconds / self.rate_without_start
 
 
 def compete(
     contenders: Mapping[str, Contender], corpora: Corpora, folder: Path
 ) -> dict[str, Result]:
-    """Runs all in turn, so that a machine whose speed drifts does so for all of them."""
+    """Runs all in turn, so that a drift of the machine's speed affects all of them."""
     both = (corpora.two_hours, corpora.ten_hours)
     watched: dict[tuple[str, Corpus], Watched] = {}
     seconds: dict[tuple[str, Corpus], float] = {}

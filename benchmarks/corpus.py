@@ -1,4 +1,4 @@
-"""What the benchmarks read: the demo recordings, joined to recordings of MusicNet's length."""
+"""The benchmarks' input: the demo recordings, joined to recordings of MusicNet's length."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from benchmarks.measure import measure
 from schemas.features import LABEL_RATE
 
 RECORDING_SECONDS = 34 * 3600 / 330
-"""MusicNet's mean; a recording here is the first so long that whole demo recordings make up."""
+"""MusicNet's mean; whole demo recordings are joined until they are at least as long."""
 
 TEST_EVERY = 10
-"""One recording in so many is a test recording."""
+"""One recording in this many is a test recording."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Timing a process as a whole, and what is made of the figures."""
+"""Timing whole processes, and holding the figures against targets."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def measure(*arguments: object, environment: Mapping[str, str] | None = None) ->
 def watch(
     *arguments: object, dataset: Path | None = None, environment: Mapping[str, str] | None = None
 ) -> Watched:
-    """The same, looked at all the time, which takes time itself; `dataset` is where it writes."""
+    """The same, observed all the time, which itself takes time; it writes into `dataset`."""
     peak, first_shard = 0, None
     computed: dict[int, float] = {}
     started = time.monotonic()
@@ -110,7 +110,7 @@ def _run(
 
 
 def machine() -> str:
-    """What it was measured on."""
+    """The machine that was measured."""
     model = platform.processor() or platform.machine()
     with contextlib.suppress(OSError, StopIteration), open("/proc/cpuinfo") as file:
         model = next(line.split(":", 1)[1].strip() for line in file if "model name" in line)

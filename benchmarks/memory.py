@@ -1,4 +1,4 @@
-"""What a process and all those that it starts hold in memory."""
+"""The memory of a process and of all its descendants."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import psutil
 
 
 def family_of(pid: int) -> list[psutil.Process]:
-    """A process and all its descendants, as far as they live."""
+    """A process and all its descendants that are alive."""
     with contextlib.suppress(psutil.NoSuchProcess):
         process = psutil.Process(pid)
         return [process, *process.children(recursive=True)]

@@ -15,7 +15,7 @@ from schemas.shards import FORMATS
 
 CORES = available_cores()
 WORKER_BYTES = 250 * 2**20
-"""What each worker may take, and once more the process that they work for."""
+"""The limit for each worker, and for the parent process."""
 
 FORMAT_NAMES = (*FORMATS, "both")
 
@@ -107,7 +107,7 @@ def _print_breakdown(corpora: Corpora) -> None:
 
 
 def _growth_targets(own: Mapping[str, Result]) -> list[Target]:
-    """Of all commands of ours, the worst."""
+    """The worst of all our commands."""
     results = list(own.values())
     growth = max(each.ten.peak_bytes / each.two.peak_bytes for each in results)
     slowing = max(

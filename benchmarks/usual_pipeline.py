@@ -1,4 +1,4 @@
-"""The peer: one Beam element a file, `librosa.load`, window, librosa's mel, `WriteToTFRecord`."""
+"""The peer: one Beam element per file, `librosa.load`, window, librosa's mel, `WriteToTFRecord`."""
 
 from __future__ import annotations
 
