@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import tempfile
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable
 from typing import Any
 
@@ -43,7 +44,7 @@ STAGES: dict[str, list[tuple[Any, str]]] = {
     "crc32c": [(tfrecord, "frame_record"), (IndexBuilder, "add")],
     "sha256": [(TFRecordWriter, "write")],
     "write": [(local.NewFile, "write"), (Storage, "write_bytes")],
-    "sync": [(local.os, "fsync")],
+    "sync": [(os, "fsync")],
     "the rest": [(shard_writer, "_write_files")],
 }
 """The functions that make up each stage, excluding their calls of other stages."""
@@ -53,7 +54,7 @@ class Stopwatch:
     """Adds up the time spent in functions, each without those that it calls."""
 
     def __init__(self) -> None:
-        self.seconds: Counter[str] = Counter()
+        self.seconds: defaultdict[str, float] = defaultdict(float)
         self._inner: list[float] = []
 
     def watch(self, owner: Any, name: str, stage: str) -> None:

@@ -95,8 +95,10 @@ def compete(
     return {
         name: Result(
             corpora,
-            *(seconds[name, corpus] for corpus in both),
-            *(watched[name, corpus] for corpus in both),
+            two_seconds=seconds[name, corpora.two_hours],
+            ten_seconds=seconds[name, corpora.ten_hours],
+            two=watched[name, corpora.two_hours],
+            ten=watched[name, corpora.ten_hours],
         )
         for name in contenders
     }

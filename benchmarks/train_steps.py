@@ -35,7 +35,6 @@ def ours() -> Callable[[], object]:
     levels = tf.constant(np.random.default_rng(0).integers(0, 321, (BATCH, FRAMES, MELS)), tf.int32)
     valid = tf.fill([BATCH], FRAMES)
 
-    @tf.function
     def step() -> tf.Tensor:
         with tf.GradientTape() as tape:
             loss = tf.reduce_mean(negative_log_likelihood(model, levels, valid))
@@ -43,7 +42,7 @@ def ours() -> Callable[[], object]:
         optimizer.apply_gradients(zip(gradients, model.trainable_variables, strict=True))
         return loss
 
-    return step
+    return tf.function(step)
 
 
 def products() -> Callable[[], object]:
@@ -53,7 +52,6 @@ def products() -> Callable[[], object]:
     kernels = [weight for weight in model.trainable_variables if len(weight.shape) == 2]
     inputs = [tf.random.normal([BATCH * FRAMES, kernel.shape[0]]) for kernel in kernels]
 
-    @tf.function
     def step() -> list[tf.Tensor]:
         every = []
         for values, kernel in zip(inputs, kernels, strict=True):
@@ -62,7 +60,7 @@ def products() -> Callable[[], object]:
             every += [tf.reduce_sum(tf.transpose(values) @ forward)]
         return every
 
-    return step
+    return tf.function(step)
 
 
 def main(way: str) -> None:

@@ -58,6 +58,7 @@ def test_damaged_recordings_are_refused_or_used_but_raise_nothing(tmp_path: Path
         assert inspected.accepted or inspected.rejects, str(mutant)
         if inspected.accepted:
             accepted += 1
+            assert labels is not None
             where = labels_file(source.recording_id)
             assert table_from_bytes(labels, LABELS, where=where).num_rows == inspected.row["notes"]
             if mutant.only_cut:

@@ -65,5 +65,5 @@ def test_our_package_is_known_wherever_it_lies(half: str, tmp_path: Path) -> Non
 
 
 def test_both_halves_have_the_same_check() -> None:
-    texts = {Path(module.__file__).read_text() for module in (of_pipelines, of_training)}
+    texts = {Path(str(module.__file__)).read_text() for module in (of_pipelines, of_training)}
     assert len(texts) == 1

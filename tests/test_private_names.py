@@ -68,16 +68,13 @@ def problems(tree: ast.Module, own: set[str]) -> Iterator[tuple[int, str]]:
             name = dotted(node) or f"....{node.attr}"
             if name not in DOCUMENTED and node.attr not in own:
                 yield node.lineno, name
-        names = []
-        if isinstance(node, ast.Import):
-            names = [each.name for each in node.names]
-        if isinstance(node, ast.ImportFrom) and node.module:
-            names = [f"{node.module}.{each.name}" for each in node.names]
-        for name in names:
-            foreign = name.partition(".")[0] not in FOLDERS
-            private = any(is_private(part) for part in name.split("."))
-            if foreign and (private or any(each in name for each in UNDOCUMENTED)):
-                yield node.lineno, name
+        if isinstance(node, ast.Import) or (isinstance(node, ast.ImportFrom) and node.module):
+            module = f"{node.module}." if isinstance(node, ast.ImportFrom) else ""
+            for name in (f"{module}{each.name}" for each in node.names):
+                foreign = name.partition(".")[0] not in FOLDERS
+                private = any(is_private(part) for part in name.split("."))
+                if foreign and (private or any(each in name for each in UNDOCUMENTED)):
+                    yield node.lineno, name
         if isinstance(node, ast.Call) and dotted(node.func) in ("getattr", "setattr", "vars"):
             for argument in node.args[1:2]:
                 text = argument.value if isinstance(argument, ast.Constant) else None

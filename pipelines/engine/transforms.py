@@ -192,7 +192,8 @@ class Spread(beam.DoFn):
         self._step, self._run_name = step, run_name
         self._pending: list[Future[Any]] = []
 
-    @no_annotations  # Beam would take those of the settings for one setting's.
+    # Beam would take those of the settings for one setting's.
+    @no_annotations  # type: ignore[untyped-decorator]
     def process(self, element: Any, **settings: Any) -> list[Any]:
         step = functools.partial(self._step, **settings)
         run = find_run(self._run_name)

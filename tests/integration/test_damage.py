@@ -14,6 +14,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -97,8 +98,8 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Sound:
     (audio / "104.wav").write_bytes(b"no audio")
     features, root = folder / "features.json", folder / "dataset"
     features.write_text(json.dumps(FEATURES))
-    command = [sys.executable, "-m", "pipelines", "preprocess", "--input", recordings,
-               "--output", root, "--config", features, "--format", "both",
+    command = [sys.executable, "-m", "pipelines", "preprocess", "--input", str(recordings),
+               "--output", str(root), "--config", str(features), "--format", "both",
                "--shard-mb", "0.013"]  # fmt: skip
     subprocess.run(command, check=True, capture_output=True)
     dataset = Dataset(root)
@@ -295,7 +296,7 @@ def overwritten(data: bytes, rng: random.Random, more: Callable[[], bytes]) -> b
     return changed
 
 
-def leaves(value: dict | list) -> Iterator[tuple[dict | list, str | int]]:
+def leaves(value: Any) -> Iterator[tuple[Any, str | int]]:
     """Where the strings and numbers of a JSON value stand: what holds each, and under which key."""
     for key, each in value.items() if isinstance(value, dict) else enumerate(value):
         if isinstance(each, dict | list):
@@ -389,7 +390,9 @@ def test_all_damage_is_found_and_the_windows_it_concerns_are_named(sound: Sound)
 def table(counts: Counter[tuple[str, str]]) -> str:
     """A row per kind of damage."""
     columns = ("damages", "found", "file named", "windows named")
-    rows = [(kind.__name__, *(counts[kind.__name__, each] for each in columns)) for kind in KINDS]
+    rows: list[tuple[Any, ...]] = [
+        (kind.__name__, *(counts[kind.__name__, each] for each in columns)) for kind in KINDS
+    ]
     totals = ("all", *(sum(row[place] for row in rows) for place in range(1, len(columns) + 1)))
     return "\n".join(
         f"{row[0]:<28}" + "".join(f"{each:>15}" for each in row[1:])

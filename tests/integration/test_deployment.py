@@ -81,7 +81,7 @@ def test_the_launcher_is_for_the_images_python() -> None:
 
 
 def compose(path: Path) -> subprocess.CompletedProcess[str]:
-    command = [go_tool(COMPOSE), "-no-interpolation", path]
+    command = [str(go_tool(COMPOSE)), "-no-interpolation", str(path)]
     return subprocess.run(command, capture_output=True, text=True)
 
 

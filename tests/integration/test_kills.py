@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import random
@@ -215,7 +216,7 @@ def every_kill(out: Path, *, overwrite: bool) -> Iterator[int]:
         build(out, "new", overwrite=overwrite)
 
     for number in range(1000):
-        status = in_child(lambda number=number: run(number))
+        status = in_child(functools.partial(run, number))
         yield number
         if status == 0:
             assert number > 20, "what a run changes was not noticed"

@@ -28,7 +28,7 @@ VALIDATORS = {
 
 def accepts(validator: list[str], path: Path) -> bool:
     program, *arguments = validator
-    command = [Path(sys.executable).with_name(program), *arguments, path]
+    command = [str(Path(sys.executable).with_name(program)), *arguments, str(path)]
     run = subprocess.run(command, capture_output=True, text=True, cwd=path.parent)
     assert run.returncode in (0, 1), run.stderr
     return run.returncode == 0

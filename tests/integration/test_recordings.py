@@ -23,7 +23,8 @@ def recordings(request: pytest.FixtureRequest) -> Path:
 
 
 def preprocess(root: Path, out: Path, *, workers: int, **environment: str) -> None:
-    command = [sys.executable, "-m", "pipelines", "preprocess", "--input", root, "--output", out,
+    command = [sys.executable, "-m", "pipelines", "preprocess", "--input", str(root),
+               "--output", str(out),
                "--format", "both", "--shard-mb", "8", "--workers", str(workers)]  # fmt: skip
     subprocess.run(command, check=True, env={**os.environ, **environment})
 

@@ -294,7 +294,7 @@ def preprocess_command(root: Path, out: Path, *more: str) -> list[str]:
 
 
 def test_an_aborted_run_names_the_offenders_and_how_to_look_at_them(
-    tiny_root: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+    tiny_root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     root, out = spoilt(tiny_root, tmp_path, 4), tmp_path / "out"
     assert main(preprocess_command(root, out)) == 1
@@ -328,7 +328,7 @@ def test_how_much_may_be_refused_is_the_users(tiny_root: Path, tmp_path: Path) -
 
 
 def test_a_finished_run_lists_what_it_refused(
-    dataset: Dataset, root: Path, capsys: pytest.CaptureFixture
+    dataset: Dataset, root: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = dataset.storage.root
     assert main(["rejects", out, "--json"]) == 0
@@ -348,7 +348,7 @@ def test_a_finished_run_lists_what_it_refused(
 
 
 def test_an_aborted_replacement_is_listed_beside_the_dataset(
-    tiny_root: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+    tiny_root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "out"
     assert main(preprocess_command(tiny_root, out)) == 0
@@ -363,7 +363,7 @@ def test_an_aborted_replacement_is_listed_beside_the_dataset(
 
 
 def test_a_printed_command_can_be_given_to_a_shell(
-    tiny_root: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+    tiny_root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     root = shutil.copytree(tiny_root, tmp_path / "it's in $HOME")
     for path in sorted((root / "train_data").iterdir())[:4]:
@@ -379,6 +379,6 @@ def test_a_printed_command_can_be_given_to_a_shell(
     assert listing == "-101'\"$HOME: windows: 0; rejected: 2; notices: 1"
 
 
-def test_nothing_to_list_is_said(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+def test_nothing_to_list_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["rejects", str(tmp_path)]) == 1
     assert "holds neither a dataset nor the work of a run" in capsys.readouterr().err

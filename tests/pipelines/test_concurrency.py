@@ -1,5 +1,5 @@
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import pytest
 
@@ -70,6 +70,7 @@ def test_no_thread_is_left(closed: bool) -> None:
     results = prefetch_map(str, range(99), threads=4)
     next(results)
     if closed:
+        assert isinstance(results, Generator)
         results.close()
     else:
         list(results)

@@ -34,7 +34,7 @@ MOST_WINDOWS = 12
 
 SIGNALS: dict[str, Callable[[Generator, NDArray[np.float64]], NDArray[np.float64]]] = {
     "noise": lambda rng, time: rng.uniform(-0.9, 0.9, time.size),
-    "chord": lambda rng, time: sum(0.2 * tone(rng, time) for _ in range(4)),
+    "chord": lambda rng, time: np.sum([0.2 * tone(rng, time) for _ in range(4)], axis=0),
     "dithered tone": lambda rng, time: 0.5 * tone(rng, time) + dither(rng, time),
     "click": lambda rng, time: 1.0 * (np.arange(time.size) == rng.integers(time.size)),
     "silence": lambda rng, time: 0.0 * time,

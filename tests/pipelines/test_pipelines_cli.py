@@ -14,7 +14,9 @@ from tests.support.command_lines import Answer, answers
 from tests.support.tiny_musicnet import CONFIG, Tiny, write_tiny_musicnet
 
 
-def test_the_whole_way_by_command_lines(tiny_root: Path, tmp_path: Path, capsys) -> None:
+def test_the_whole_way_by_command_lines(
+    tiny_root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     out, features = str(tmp_path / "out"), tmp_path / "features.json"
     features.write_text('{"window_frames": 64, "stride_frames": 32, "dtype": "float16"}')
     arguments = ["preprocess", "--input", str(tiny_root), "--output", out, "--format", "both",

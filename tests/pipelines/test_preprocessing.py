@@ -5,6 +5,7 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -158,7 +159,7 @@ def test_audio_that_vanishes_during_a_run_is_no_reject(
 ) -> None:
     root = shutil.copytree(tiny_root, tmp_path / "in")
 
-    def write_without_audio(*arguments):
+    def write_without_audio(*arguments: Any) -> Any:
         shutil.rmtree(root / "train_data", ignore_errors=True)
         return write_shard(*arguments)
 
@@ -172,7 +173,7 @@ def test_audio_that_changes_during_a_run_is_never_published(
 ) -> None:
     root, out = shutil.copytree(tiny_root, tmp_path / "in"), tmp_path / "out"
 
-    def write_and_change(*arguments):
+    def write_and_change(*arguments: Any) -> Any:
         samples, rate = soundfile.read(root / "train_data/103.wav", dtype="float32")
         soundfile.write(root / "train_data/103.wav", samples / 2, rate, subtype="FLOAT")
         return write_shard(*arguments)
@@ -211,7 +212,7 @@ def test_a_linked_folder_of_recordings_is_read(
 def test_an_interrupted_run_goes_on_where_it_stopped(
     tiny_root: Path, tiny_dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(*arguments, **options):
+    def fail(*arguments: Any, **options: Any) -> None:
         raise PipelineError("the power went out")
 
     with monkeypatch.context() as patch:
@@ -351,7 +352,7 @@ def test_a_promise_that_needs_works_is_not_made_without(
     ],
 )
 def test_impossible_options_leave_nothing_behind(
-    changed: dict, told: str, tiny_root: Path, tmp_path: Path
+    changed: dict[str, Any], told: str, tiny_root: Path, tmp_path: Path
 ) -> None:
     with pytest.raises(PipelineError, match=told):
         preprocess(options(tiny_root, tmp_path / "out", **changed))

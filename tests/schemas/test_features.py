@@ -1,6 +1,7 @@
 import dataclasses
 import json
 import re
+from typing import Any
 
 import numpy as np
 import pytest
@@ -63,7 +64,9 @@ def test_the_librosa_preset_is_librosas_default() -> None:
         ),
     ],
 )
-def test_impossible_numbers_are_rejected_with_their_value(changed: dict, expected: str) -> None:
+def test_impossible_numbers_are_rejected_with_their_value(
+    changed: dict[str, Any], expected: str
+) -> None:
     with pytest.raises(DatasetError, match=re.escape(expected)):
         dataclasses.replace(FeatureConfig(), **changed)
 
@@ -79,7 +82,7 @@ def test_impossible_numbers_are_rejected_with_their_value(changed: dict, expecte
         {"amin": 1.0},
     ],
 )
-def test_unusual_numbers_are_taken(changed: dict) -> None:
+def test_unusual_numbers_are_taken(changed: dict[str, Any]) -> None:
     assert dataclasses.replace(FeatureConfig(), **changed).window_bytes > 0
 
 
@@ -89,8 +92,9 @@ def test_the_ranges_cover_every_number() -> None:
         default = getattr(FeatureConfig(), field.name)
         if isinstance(default, int | float):
             for wrong in (None, "1", [1], True, 10**400):
+                changed: dict[str, Any] = {field.name: wrong}
                 with pytest.raises(DatasetError, match=f"{field.name}="):
-                    dataclasses.replace(FeatureConfig(), **{field.name: wrong})
+                    dataclasses.replace(FeatureConfig(), **changed)
 
 
 @pytest.mark.parametrize("preset", sorted(PRESETS))

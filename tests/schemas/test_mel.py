@@ -27,8 +27,8 @@ def test_log_mel_is_librosas(preset: str) -> None:
     config = PRESETS[preset]
     rng = np.random.default_rng(1)
     time = np.arange(3 * config.sample_rate) / config.sample_rate
-    samples = 0.3 * np.sin(2 * np.pi * 440 * time * (1 + time)) + 1e-3 * rng.normal(size=time.size)
-    samples = samples.astype(np.float32)
+    sweep = 0.3 * np.sin(2 * np.pi * 440 * time * (1 + time)) + 1e-3 * rng.normal(size=time.size)
+    samples = sweep.astype(np.float32)
     found = decibels(MelTransform.from_config(config).mel_power(samples), amin=config.amin)
     assert found.dtype == np.float32
     check_log_mel(found, mel_power(samples, config, center=False), config)

@@ -6,7 +6,7 @@ import dataclasses
 import hashlib
 import json
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -102,7 +102,9 @@ def parse_example(message: bytes) -> StoredWindow:
         ((kind, values_list),) = fields(feature)
         ((value_field, value),) = fields(values_list)
         assert value_field == 1
-        values[key.decode()] = {1: bytes, 3: lambda packed: varint(packed, 0)[0]}[kind](value)
+        decode: dict[int, Callable[[bytes], Any]]
+        decode = {1: bytes, 3: lambda packed: varint(packed, 0)[0]}
+        values[key.decode()] = decode[kind](value)
     assert list(values) == sorted(values)
     return StoredWindow(
         values.pop("recording_id").decode(),
@@ -158,7 +160,9 @@ def crc32c(data: bytes) -> int:
     return crc ^ 0xFFFFFFFF
 
 
-def planned_windows(manifest: dict[str, Any], recordings: list[dict], split: str) -> list[list]:
+def planned_windows(
+    manifest: dict[str, Any], recordings: list[dict[str, Any]], split: str
+) -> list[list[Any]]:
     """What belongs in each shard of a split: recording_id, first_frame, valid_frames; in order."""
     config = manifest["config"]
     size, stride = config["window_frames"], config["stride_frames"]
@@ -232,7 +236,9 @@ def array(manifest: dict[str, Any], window: StoredWindow, name: str) -> NDArray[
     return np.frombuffer(window.payloads[name], feature["dtype"]).reshape(feature["shape"])
 
 
-def piano_rolls(config: dict[str, Any], labels: list[dict], window: StoredWindow) -> dict:
+def piano_rolls(
+    config: dict[str, Any], labels: list[dict[str, Any]], window: StoredWindow
+) -> dict[str, Any]:
     """`notes` and `onsets` of a window, from the rows of its recording's label table."""
     shape = (config["window_frames"], 128)
     rolls = {name: np.zeros(shape, np.uint8) for name in ("notes", "onsets")}

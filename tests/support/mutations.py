@@ -332,7 +332,7 @@ def append_bytes(data: bytes, rng: np.random.Generator) -> bytes:
 
 def random_bytes(data: bytes, rng: np.random.Generator) -> bytes:
     """Nothing, or noise; the half of the times behind the first bytes of the file."""
-    length = int(rng.choice([0, 1, rng.integers(0, 5_000)]))
+    length = int(rng.choice([0, 1, int(rng.integers(0, 5_000))]))
     return data[: int(rng.choice([0, 0, 12, 64]))] + rng.bytes(length)
 
 

@@ -79,8 +79,7 @@ class StoreProxy:
             data = response.read()
         self.requests.append(Request(method, path, response.status, len(data)))
         if fault == BREAK_OFF:
-            headers = [("X-Break-Off", "yes"), *response.getheaders()]
-            return response.status, headers, data
+            return response.status, [("X-Break-Off", "yes"), *response.getheaders()], data
         return response.status, response.getheaders(), data
 
     def close(self) -> None:

@@ -164,7 +164,7 @@ def report_bytes(digest: str) -> int:
 
 
 def main(recordings: str, build_root: str) -> None:
-    sources.Storage = Listing  # type: ignore[assignment, misc]
+    sources.Storage = Listing  # type: ignore[assignment, attr-defined]
     started = time.perf_counter()
     listed, rejects = list_sources(recordings)
     seconds = {"list": time.perf_counter() - started}

@@ -23,7 +23,7 @@ SECONDS = 300
 """A run that takes longer hangs."""
 
 
-def preprocess_command(root: Path, out: Path, *options: object) -> list[str]:
+def preprocess_command(root: Path | str, out: Path | str, *options: object) -> list[str]:
     arguments = ["--input", root, "--output", out, "--json", *options]
     return [sys.executable, "-m", "pipelines", "preprocess", *map(str, arguments)]
 

@@ -77,7 +77,7 @@ def tiny_labels(tiny: Tiny, *, seed: int) -> str:
     lines = ["start_time,end_time,instrument,note,start_beat,end_beat,note_value"]
     for beat in range(8):
         length = int(tiny.seconds * LABEL_RATE)
-        start = int(rng.integers(0, 0.9 * length))
+        start = int(rng.integers(0, int(0.9 * length)))
         end = min(length, start + int(rng.integers(1, LABEL_RATE // 4)))
         lines.append(f"{start},{end},1,{rng.integers(30, 90)},{beat}.0,1.0,Quarter")
     return "\n".join(lines) + "\n"

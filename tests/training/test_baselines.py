@@ -43,7 +43,7 @@ def test_autoregression_is_least_squares(windows: list[np.ndarray]) -> None:
         std = np.sqrt(squares[0] / len(now))
         np.testing.assert_allclose(autoregression.std_db[bin_number], std, rtol=1e-8)
         expected = -gaussian_log_mass(
-            windows[0][2:, bin_number], past[:48] @ weights, np.float64(std)
+            windows[0][2:, bin_number], past[:48] @ weights, np.array(std)
         )
         bits = autoregression.bits(windows[0])[:, bin_number]
         np.testing.assert_allclose(bits, expected / np.log(2), rtol=1e-6)
@@ -57,7 +57,7 @@ def test_a_silent_bin_costs_next_to_nothing(windows: list[np.ndarray]) -> None:
 @pytest.mark.parametrize("mean", [-1e4, -100, -99.8, -20.1, 60, 1e4])
 @pytest.mark.parametrize("std", [0.25, 3, 500])
 def test_gaussian_masses_sum_to_one_and_are_finite(mean: float, std: float) -> None:
-    log_mass = gaussian_log_mass(np.arange(N_LEVELS), np.float64(mean), np.float64(std))
+    log_mass = gaussian_log_mass(np.arange(N_LEVELS), np.array(mean), np.array(std))
     assert np.all(np.isfinite(log_mass))
     np.testing.assert_allclose(np.exp(log_mass).sum(), 1, rtol=1e-9)
 
@@ -66,7 +66,7 @@ def test_gaussian_mass_is_a_difference_of_cdfs() -> None:
     levels = np.arange(1, N_LEVELS - 1)
     db = dequantize(levels).astype(np.float64)
     expected = norm.cdf(db + 0.25, -20, 15) - norm.cdf(db - 0.25, -20, 15)
-    ours = np.exp(gaussian_log_mass(levels, np.float64(-20), np.float64(15)))
+    ours = np.exp(gaussian_log_mass(levels, np.array(-20.0), np.array(15.0)))
     np.testing.assert_allclose(ours, expected, rtol=1e-6, atol=1e-14)
 
 

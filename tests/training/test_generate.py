@@ -3,6 +3,7 @@ from __future__ import annotations
 import importlib.metadata
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import soundfile
@@ -86,6 +87,6 @@ def test_unknown_recording_is_an_error_that_names_some(
         ({"prime": "1"}, "--prime and --data belong together"),
     ],
 )
-def test_impossible_requests_are_refused(values: dict, message: str) -> None:
+def test_impossible_requests_are_refused(values: dict[str, Any], message: str) -> None:
     with pytest.raises(TrainingError, match=message):
         GenerationOptions(**{"seconds": 1, "output": Path("x.wav"), **values})

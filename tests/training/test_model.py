@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -89,6 +91,6 @@ def test_a_new_model_expects_the_last_level_again() -> None:
         ({"mixtures": 0}, "mixtures=0"),
     ],
 )
-def test_impossible_models_are_refused(values: dict, message: str) -> None:
+def test_impossible_models_are_refused(values: dict[str, Any], message: str) -> None:
     with pytest.raises(TrainingError, match=message):
         ModelConfig(**values)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import itertools
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -34,14 +35,14 @@ def damage(path: Path, position: int) -> None:
     path.write_bytes(data)
 
 
-def take(reader: Reader, count: int, state: dict[str, int] | None = None) -> list[dict]:
+def take(reader: Reader, count: int, state: dict[str, int] | None = None) -> list[dict[str, Any]]:
     iterator = iter(reader)
     if state is not None:
         iterator.set_state(state)
     return list(itertools.islice(iterator, count))
 
 
-def names(batches: list[dict]) -> list[tuple[str, int]]:
+def names(batches: list[dict[str, Any]]) -> list[tuple[str, int]]:
     return [
         (str(name), int(first))
         for batch in batches
@@ -49,7 +50,7 @@ def names(batches: list[dict]) -> list[tuple[str, int]]:
     ]
 
 
-def assert_equal(ours: list[dict], theirs: list[dict]) -> None:
+def assert_equal(ours: list[dict[str, Any]], theirs: list[dict[str, Any]]) -> None:
     assert len(ours) == len(theirs)
     for mine, other in zip(ours, theirs, strict=True):
         assert mine.keys() == other.keys()
@@ -178,7 +179,7 @@ def test_suggested_budget_is_the_smallest_that_will_do(root: Path, batch_size: i
 def test_plan_covers_what_is_held(root: Path) -> None:
     reader = open_dataset(root, batch_size=4)
     plan, index = reader.memory_plan(), reader._index
-    columns = [index.recordings, index.first_frames, index.valid_frames]
+    columns: list[np.ndarray] = [index.recordings, index.first_frames, index.valid_frames]
     columns += [*index.offsets.values(), *index.checksums.values()]
     assert sum(column.nbytes for column in columns) <= plan.index
     assert 3 * next(iter(reader))["log_mel"].nbytes == plan.batches
@@ -204,7 +205,7 @@ def test_tf_dataset_gives_the_same_batches(root: Path) -> None:
         ({"file_format": "csv"}, "holds tfrecord and hdf5, not 'csv'"),
     ],
 )
-def test_wrong_options_are_refused(root: Path, options: dict, message: str) -> None:
+def test_wrong_options_are_refused(root: Path, options: dict[str, Any], message: str) -> None:
     with pytest.raises((TrainingError, DatasetError), match=message):
         open_dataset(root, **options)
 

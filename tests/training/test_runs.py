@@ -3,6 +3,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -35,7 +36,7 @@ def test_a_dataset_without_levels_is_refused(small_dataset: Path) -> None:
 
 
 @pytest.mark.parametrize("change", [{"model": {"kind": "cnn"}}, {"training": {"lr": 1}}])
-def test_a_changed_file_is_refused(run: Run, tmp_path: Path, change: dict) -> None:
+def test_a_changed_file_is_refused(run: Run, tmp_path: Path, change: dict[str, Any]) -> None:
     values = {**json.loads(run.to_json()), **change}
     (tmp_path / RUN_FILE).write_text(json.dumps(values))
     with pytest.raises(TrainingError, match=r"run\.json: "):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,8 +16,8 @@ def trained(small_run: Path) -> Trained:
     return load_trained(small_run)
 
 
-def draw(trained: Trained, **options: object) -> np.ndarray:
-    return sample_levels(trained.model, 30, **{"seed": 0, "temperature": 1.0, **options})
+def draw(trained: Trained, **options: Any) -> np.ndarray:
+    return sample_levels(trained.model, 30, **{"seed": 0, "temperature": 1.0} | options)
 
 
 def test_samples_are_levels_and_a_function_of_the_seed(trained: Trained) -> None:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -26,7 +27,7 @@ def run(data: Path, run_dir: Path, steps: int, *, resume: bool = False) -> Train
     return train(str(data), str(run_dir), MODEL, TRAINING, loop, resume=resume)
 
 
-def latest(run_dir: Path) -> tuple[dict, list[np.ndarray]]:
+def latest(run_dir: Path) -> tuple[dict[str, Any], list[np.ndarray]]:
     checkpoints = Checkpoints(run_dir / CHECKPOINTS)
     progress, weights, optimizer = checkpoints.load(checkpoints.latest() or "")
     return dataclasses.asdict(progress), weights + optimizer
@@ -140,6 +141,6 @@ def test_damaged_windows_are_reported(tmp_path: Path) -> None:
         {"input_noise_db": -1},
     ],
 )
-def test_impossible_settings_are_refused(values: dict) -> None:
+def test_impossible_settings_are_refused(values: dict[str, Any]) -> None:
     with pytest.raises(TrainingError, match=next(iter(values))):
         TrainingConfig(**values)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -20,7 +22,7 @@ def one_note(instrument: int, pitch: int = 69, velocity: float = 0.7) -> NDArray
     return render([Note(start, start + SECOND, pitch, velocity, instrument)], 5 * SECOND // 2, 3)
 
 
-def spectrum(samples: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def spectrum(samples: NDArray[np.float32]) -> tuple[NDArray[Any], NDArray[Any]]:
     """Frequencies in Hz and power in dB of a windowed stretch."""
     power = np.abs(np.fft.rfft(samples * np.hanning(len(samples)))) ** 2
     return np.fft.rfftfreq(len(samples), 1 / SAMPLE_RATE), 10 * np.log10(power + 1e-20)

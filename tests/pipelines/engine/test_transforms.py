@@ -3,6 +3,7 @@
 import dataclasses
 import json
 from pathlib import Path
+from typing import Any
 
 import apache_beam as beam
 import numpy as np
@@ -25,7 +26,8 @@ def is_of_training(source: Source) -> bool:
 
 def write_window(window: Window, folder: str) -> None:
     name = f"{window.recording_id}-{window.first_frame}.npz"
-    np.savez(Path(folder, name), valid=window.valid_frames, **window.features)
+    arrays: dict[str, Any] = {"valid": window.valid_frames, **window.features}
+    np.savez(Path(folder, name), **arrays)
 
 
 def write_reject(reject: Reject, folder: str) -> None:

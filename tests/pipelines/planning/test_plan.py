@@ -1,4 +1,5 @@
 import dataclasses
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -43,7 +44,7 @@ def test_each_window_stands_in_one_place(
 def test_the_order_does_not_depend_on_the_size_of_shards() -> None:
     found = [inspected(number, 20_000) for number in range(9)]
 
-    def order(shard_megabytes: float) -> list:
+    def order(shard_megabytes: float) -> list[Any]:
         plan = plan_of(found, shard_megabytes=shard_megabytes)
         return [
             window

@@ -40,13 +40,13 @@ corpora = st.lists(
 
 
 @given(corpus=corpora, seed=st.integers(0, 100))
-def test_works_stay_together_and_test_stays_test(corpus: list, seed: int) -> None:
+def test_works_stay_together_and_test_stays_test(corpus: list[Any], seed: int) -> None:
     splits = split_recordings(corpus, seed=seed)
     assert set(splits) == {each["recording_id"] for each, _ in corpus}
     assert all(
         (splits[each["recording_id"]] == "test") == (group == "test") for each, group in corpus
     )
-    of_work: dict[tuple, set[str]] = {}
+    of_work: dict[tuple[Any, ...], set[str]] = {}
     for each, group in corpus:
         if group == "train":
             of_work.setdefault(work_of(each), set()).add(splits[each["recording_id"]])
@@ -62,7 +62,7 @@ def test_works_stay_together_and_test_stays_test(corpus: list, seed: int) -> Non
 
 
 @given(corpus=corpora, seed=st.integers(0, 100))
-def test_the_order_of_arrival_means_nothing(corpus: list, seed: int) -> None:
+def test_the_order_of_arrival_means_nothing(corpus: list[Any], seed: int) -> None:
     assert split_recordings(corpus, seed=seed) == split_recordings(corpus[::-1], seed=seed)
 
 
@@ -78,7 +78,7 @@ def test_a_recording_without_metadata_is_a_work_of_its_own() -> None:
 
 
 @given(corpus=corpora, seed=st.integers(0, 100))
-def test_work_disjoint_splits_share_no_work(corpus: list, seed: int) -> None:
+def test_work_disjoint_splits_share_no_work(corpus: list[Any], seed: int) -> None:
     corpus = [(each, group) for each, group in corpus if has_work(each)]
     splits = split_recordings(corpus, seed=seed, test_split="work-disjoint")
     rows = [{**each, "split": splits[each["recording_id"]]} for each, _ in corpus]

@@ -1,10 +1,11 @@
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from pipelines.errors import PipelineError
-from pipelines.recordings.inspection import inspect_recording
+from pipelines.recordings.inspection import Inspected, inspect_recording
 from pipelines.recordings.musicnet import list_sources
 from pipelines.run_state import claim_plan
 from pipelines.writing.label_writer import inspect_and_keep
@@ -18,7 +19,7 @@ def root(tmp_path: Path) -> Path:
     return write_tiny_musicnet(tmp_path / "in", RECORDINGS[:2])
 
 
-def inspect(root: Path, **changed):
+def inspect(root: Path, **changed: Any) -> tuple[Inspected, bytes | None]:
     source = list_sources(str(root))[0][0]
     return inspect_recording(source, str(root), dataclasses.replace(CONFIG, **changed))
 
@@ -28,6 +29,7 @@ def test_a_good_recording_is_a_row_and_its_labels(root: Path) -> None:
     assert inspected.accepted
     assert inspected.row["samples"] == round(1.3 * 44_100)
     assert inspected.row["notes"] == 8
+    assert labels is not None
     assert inspected.row["composition"] == "A"
     assert table_from_bytes(labels, LABELS, where="x").num_rows == 8
 

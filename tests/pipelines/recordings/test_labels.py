@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -122,7 +124,7 @@ FAR = 1 << 62
         ([(0, 5_121, 5)], [("note_end_past_end", 0)]),
     ],
 )
-def test_what_is_wrong_with_notes_is_named(notes: list, expected: list) -> None:
+def test_what_is_wrong_with_notes_is_named(notes: list[Any], expected: list[Any]) -> None:
     found = odd_notes(table(notes), CONFIG, frames=10)
     assert [(reason, position) for reason, _, position in found] == expected
 

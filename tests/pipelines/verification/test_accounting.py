@@ -1,4 +1,5 @@
 import dataclasses
+from typing import Any
 
 import numpy as np
 import pytest
@@ -47,7 +48,11 @@ class Cut:
         return int((~self.mask(self.stored + self.refused)[: self.length]).sum())
 
     def account(self, **changed: object) -> Account:
-        values = {"stored": self.stored, "refused": self.refused, "dropped": self.dropped}
+        values: dict[str, Any] = {
+            "stored": self.stored,
+            "refused": self.refused,
+            "dropped": self.dropped,
+        }
         return account(self.length, config=self.config, **{**values, **changed})
 
 

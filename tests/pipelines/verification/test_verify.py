@@ -5,7 +5,7 @@ import shutil
 import struct
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import h5py
 import pyarrow as pa
@@ -46,12 +46,12 @@ def shard(root: Path, file_format: str, number: int = 0) -> str:
     return Dataset(root).shards("train", file_format)[number]
 
 
-def names(rows: Iterable[Mapping]) -> tuple:
+def names(rows: Iterable[Mapping[str, Any]]) -> tuple[Any, ...]:
     """Windows as a defect names them."""
     return tuple((row["recording_id"], row["first_frame"]) for row in rows)
 
 
-def rows_of(root: Path, name: str) -> list[dict]:
+def rows_of(root: Path, name: str) -> list[dict[str, Any]]:
     return Dataset(root).index(name).table.to_pylist()
 
 
@@ -95,7 +95,7 @@ def test_no_dataset_is_one_defect(tmp_path: Path) -> None:
         ((("101", 0),) * 1_234, "1,234 windows: 101 at 0, 101 at 0, 101 at 0, ..."),
     ],
 )
-def test_a_defect_is_a_readable_line(windows: tuple | None, text: str) -> None:
+def test_a_defect_is_a_readable_line(windows: tuple[Any, ...] | None, text: str) -> None:
     assert str(Defect("train/x.h5", "is missing", windows)) == (
         f"train/x.h5: is missing; concerns {text}"
     )
@@ -131,7 +131,11 @@ def remove(_: bytes) -> None:
     ],
 )
 def test_damage_to_a_table_is_found_and_says_which_windows_it_concerns(
-    tiny_dataset: Path, copy: Path, name: str, concerned: Callable, damage: Callable
+    tiny_dataset: Path,
+    copy: Path,
+    name: str,
+    concerned: Callable[..., Any],
+    damage: Callable[..., Any],
 ) -> None:
     count = len(Dataset(copy).shards("train", "hdf5"))
     path = copy / re.sub(r"(\d{5})\.(h5|tf)", rf"\1-of-{count:05d}.\2", name)
@@ -143,11 +147,11 @@ def test_damage_to_a_table_is_found_and_says_which_windows_it_concerns(
     assert (defect.windows and set(defect.windows)) == (expected and set(expected))
 
 
-def of_shard(root: Path, file_format: str, number: int = 0) -> tuple:
+def of_shard(root: Path, file_format: str, number: int = 0) -> tuple[Any, ...]:
     return names(rows_of(root, shard(root, file_format, number)))
 
 
-def of_recording(root: Path, recording_id: str) -> tuple:
+def of_recording(root: Path, recording_id: str) -> tuple[Any, ...]:
     dataset = Dataset(root)
     shards = (name for split in SPLITS for name in dataset.shards(split, "hdf5"))
     every = (row for name in shards for row in rows_of(root, name))
@@ -183,7 +187,7 @@ def test_damaged_framing_concerns_its_window_and_hides_no_other_damage(
 ) -> None:
     name = shard(copy, "tfrecord")
     data = bytearray((copy / name).read_bytes())
-    for start, stop in (spans(data)[0], spans(data)[2]):
+    for start, stop in (spans(bytes(data))[0], spans(bytes(data))[2]):
         key = data.index(b"first_frame", start)
         at = {"length": start, "crc of the length": start + 9, "key": key + 2}.get(place, stop - 1)
         data[at] ^= 0x40
@@ -199,7 +203,7 @@ def test_another_first_frame_within_a_record_is_found(copy: Path) -> None:
     name = shard(copy, "tfrecord")
     rows = rows_of(copy, name)
     data = bytearray((copy / name).read_bytes())
-    start, stop = spans(data)[1]
+    start, stop = spans(bytes(data))[1]
     at = data.index(b"valid_frames", start, stop) + len(b"valid_frames") + 6
     assert data[at] == rows[1]["valid_frames"]
     data[at] ^= 1
@@ -398,7 +402,7 @@ def more(statistics: Statistics) -> Statistics:
     ],
 )
 def test_figures_of_the_manifest_are_recomputed(
-    copy: Path, field: str, edit: Callable, problem: str
+    copy: Path, field: str, edit: Callable[..., Any], problem: str
 ) -> None:
     manifest = Dataset(copy).manifest
     values = {**vars(manifest), field: edit(getattr(manifest, field))}
@@ -413,7 +417,7 @@ def edit_index(root: Path, name: str, edit: Callable[[ShardIndex], ShardIndex]) 
     reseal(root, index_file(name))
 
 
-def report_with(**changed: object) -> Callable[[ShardIndex], ShardIndex]:
+def report_with(**changed: Any) -> Callable[[ShardIndex], ShardIndex]:
     return lambda index: ShardIndex(index.table, dataclasses.replace(index.report, **changed))
 
 
@@ -435,7 +439,7 @@ def report_with(**changed: object) -> Callable[[ShardIndex], ShardIndex]:
     ],
 )
 def test_figures_of_a_report_are_recomputed(
-    copy: Path, file_format: str, changed: dict, problem: str
+    copy: Path, file_format: str, changed: dict[str, Any], problem: str
 ) -> None:
     edit_index(copy, shard(copy, file_format), report_with(**changed))
     assert any(problem in each for each in told(copy))

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import h5py
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from schemas.checksums import sha256
@@ -12,7 +13,7 @@ from tests.support.make_windows import CONFIG, random_window
 WINDOWS = [random_window(seed) for seed in range(5)]
 
 
-def write(path: Path):
+def write(path: Path) -> tuple[pa.Table, str, int]:
     id_bytes = max(len(window.recording_id.encode()) for window in WINDOWS)
     with path.open("w+b") as file:
         writer = HDF5Writer(file, CONFIG.specs(), windows=len(WINDOWS), id_bytes=id_bytes)

@@ -3,6 +3,7 @@ import io
 from pathlib import Path
 
 import numpy as np
+import pytest
 import tensorflow as tf
 from hypothesis import given
 from hypothesis import strategies as st
@@ -38,7 +39,9 @@ def test_tensorflow_reads_the_same_example(seed: int) -> None:
 
 
 @given(chunks=st.lists(st.binary(max_size=300), max_size=4))
-def test_a_record_is_framed_as_by_tensorflow(chunks: list[bytes], tmp_path_factory) -> None:
+def test_a_record_is_framed_as_by_tensorflow(
+    chunks: list[bytes], tmp_path_factory: pytest.TempPathFactory
+) -> None:
     path = str(tmp_path_factory.mktemp("framed") / "one")
     with tf.io.TFRecordWriter(path) as writer:
         writer.write(b"".join(chunks))

@@ -4,6 +4,7 @@ import os
 import pickle
 import resource
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -154,11 +155,12 @@ def test_folders_are_not_files(tmp_path: Path) -> None:
 def test_a_failing_disk_is_named_however_it_is_read() -> None:
     """Reading one's own memory at address 0 fails as a disk does."""
     storage = Storage("/proc/self")
-    for read in (
+    reads: list[Callable[[], object]] = [
         lambda: storage.read_bytes("mem"),
         lambda: storage.open("mem").read(10),
         lambda: storage.open_ranges("mem").read(0, 10),
-    ):
+    ]
+    for read in reads:
         with pytest.raises(UnreadableFileError, match=r"^/proc/self/mem: Input/output error$"):
             read()
 
