@@ -1,4 +1,5 @@
 import math
+from typing import Any
 
 import pytest
 
@@ -35,7 +36,7 @@ def test_a_number_has_two_ends(value: object) -> None:
         ("test_split", ("", "Musicnet")),
     ],
 )
-def test_what_is_asked_of_a_plan_must_be_possible(name: str, values: tuple) -> None:
+def test_what_is_asked_of_a_plan_must_be_possible(name: str, values: tuple[Any, ...]) -> None:
     for value in values:
         with pytest.raises(PipelineError, match=f"^{name}={value!r} must be "):
             PlanOptions(features=CONFIG, **{name: value})

@@ -281,7 +281,7 @@ def test_a_dry_run_says_what_would_be_made(
 
 
 @pytest.mark.parametrize("run", [preprocess, dry_run])
-def test_an_output_within_the_input_is_rejected(run: Callable, tiny_root: Path) -> None:
+def test_an_output_within_the_input_is_rejected(run: Callable[..., Any], tiny_root: Path) -> None:
     with pytest.raises(PipelineError, match="it lies within the input folder"):
         run(options(tiny_root, tiny_root / "out"))
     assert not (tiny_root / "out").exists()
@@ -289,7 +289,7 @@ def test_an_output_within_the_input_is_rejected(run: Callable, tiny_root: Path) 
 
 @pytest.mark.parametrize("run", [preprocess, dry_run])
 def test_a_setting_of_libsoxr_ends_a_run_before_it_begins(
-    run: Callable, tiny_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run: Callable[..., Any], tiny_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SOXR_USE_SIMD", "0")
     with pytest.raises(PipelineError, match="SOXR_USE_SIMD is set"):

@@ -1,5 +1,6 @@
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 from hypothesis import given
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 from pipelines.writing.memory_cache import MemoryCache
 
 
-def cache_of(limit_bytes: int) -> tuple[MemoryCache, list[str]]:
+def cache_of(limit_bytes: int) -> tuple[MemoryCache[Any], list[str]]:
     """A cache of arrays of as many bytes as their keys say, and the keys computed so far."""
     computed: list[str] = []
 
