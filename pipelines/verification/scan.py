@@ -15,14 +15,13 @@ from schemas.statistics import Statistics
 _CHUNK_BYTES = 1 << 21
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
 class Scan:
     """What a file holds.
 
     `nbytes` and `sha256` are the whole file's; `sha256_of_start` is that of the bytes up to the
     length that the file should have. `damaged` says, by row of the index, what is wrong with a
-    window; `end` is where the bytes end that a sound file would have, as far as the rows and the
-    manifest tell; `statistics` are those of the windows that are whole.
+    window; a sound file would end at `end`; `statistics` are those of the windows that are whole.
     """
 
     nbytes: int
@@ -44,7 +43,7 @@ def scan(
     """Reads a file that should have `nbytes` bytes and hold the windows of `rows`.
 
     `file_format` is empty for a file that is not a shard: nothing but its digest is found.
-    `progress` is told how many bytes were read.
+    `progress` is called with the number of bytes of each read.
     """
     stream = _Stream(file, progress)
     codec = CODECS[file_format] if file_format else None
@@ -60,7 +59,14 @@ def scan(
     stream.read_up_to(nbytes)
     sha256_of_start = stream.sha256
     stream.read_up_to(None)
-    return Scan(stream.position, stream.sha256, sha256_of_start, damaged, end, statistics)
+    return Scan(
+        nbytes=stream.position,
+        sha256=stream.sha256,
+        sha256_of_start=sha256_of_start,
+        damaged=damaged,
+        end=end,
+        statistics=statistics,
+    )
 
 
 class _Stream:
