@@ -92,8 +92,7 @@ class RemoteFolder:
             with self._sending(name):
                 file.close()
         except BaseException:
-            with contextlib.suppress(Exception):  # The first failure is the one to report.
-                file.discard()
+            _abandon(file)
             raise
         with self._sending(name):
             file.commit()
@@ -159,6 +158,14 @@ class _Upload(io.RawIOBase):
         with self._sending():
             written: int = self._file.write(data)
             return written
+
+
+def _abandon(file: Any) -> None:
+    """Ends an upload that failed; whatever goes wrong here, the first failure is to be reported."""
+    with contextlib.suppress(Exception):
+        file.discard()
+    with contextlib.suppress(AttributeError):
+        file.closed = True  # An open one would begin another upload when it is collected.
 
 
 def _reopened(root: str) -> RemoteFolder:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 import os
 import subprocess
@@ -255,6 +256,10 @@ def test_an_upload_appears_when_it_is_whole(store: Store) -> None:
         with contextlib.suppress(ZeroDivisionError), storage.create("half.bin") as file:
             file.write(data)
             raise ZeroDivisionError
+        before = len(store.proxy.requests)
+        del file
+        gc.collect()
+        assert len(store.proxy.requests) == before
         assert storage.list_files() == []
 
 
