@@ -65,7 +65,7 @@ def run_all(output: Path, recordings: Path | None, steps: int) -> dict[str, Any]
     # `train` starts no run in a folder that holds one.
     shutil.rmtree(run, ignore_errors=True)
     results["train"] = step(
-        "training", "train", "--data", dataset, "--run-dir", run,
+        "training", "train", "--data", dataset, "--run", run,
         "--model", "gru", "--units", UNITS, "--batch-size", BATCH_SIZE, "--steps", steps,
         "--validation-interval", steps, "--memory-mb", 64,
     )  # fmt: skip

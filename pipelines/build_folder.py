@@ -70,7 +70,9 @@ def open_build_folder(output: str, *, overwrite: bool) -> Iterator[str]:
         remove_leftovers(storage)
         return
     final = _final(storage)
-    if not final.name or (final.exists() and not final.is_dir()):
+    with writing(final):
+        usable = final.name and (final.is_dir() or not final.exists())
+    if not usable:
         raise PipelineError(f"{output}: cannot be a dataset's folder; choose another --output")
     with contextlib.ExitStack() as stack:
         with writing(final.parent):
@@ -137,7 +139,8 @@ def _build_in_place(final: Path, *, overwrite: bool) -> Iterator[str]:
         try:
             refuse_published(storage)
             if overwrite:
-                _empty(final)
+                with writing(final):
+                    _empty(final)
             _remove_temporaries(storage)
             yield storage.root
         finally:
@@ -204,7 +207,8 @@ def _discard(folder: Path) -> None:
     _refuse_foreign_remains(folder)
     Storage(folder).remove(MANIFEST_FILE)
     if folder.exists():
-        shutil.rmtree(folder)
+        with writing(folder):
+            shutil.rmtree(folder)
 
 
 def _refuse_foreign_remains(folder: Path) -> None:

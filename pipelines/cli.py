@@ -279,8 +279,8 @@ def _rejects(options: argparse.Namespace) -> Outcome:
     input_root = options.input or found[-1].input_root
     if input_root is None:
         raise PipelineError(
-            f"{options.output}: a dataset does not record where its recordings were; "
-            "--replay also needs --input ROOT"
+            f"{options.output}: a dataset does not record where its recordings were, so "
+            "--replay needs --input ROOT"
         )
     result = replay(options.replay, input_root, found[-1].features)
     return Outcome(result, replay_text(result), status=1 if result["rejects"] else 0)

@@ -258,7 +258,7 @@ class FeatureConfig:
         """As `from_dict`, from a JSON object; raises `DatasetError` for any other text."""
         try:
             values = json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise DatasetError(f"{where}: not JSON: {error}") from None
         if not isinstance(values, dict):
             raise DatasetError(f"{where}: must hold one JSON object of feature settings")

@@ -105,7 +105,7 @@ def read_run(folder: str | PathLike[str]) -> Run:
             f"{path}: no such file, so there is no run here; make one with: "
             "python -m training train"
         )
-    return Run.from_json(path.read_bytes(), where=str(path))
+    return Run.from_json(Storage(folder).read_bytes(RUN_FILE), where=str(path))
 
 
 def write_run(folder: str | PathLike[str], run: Run) -> None:
