@@ -1,4 +1,4 @@
-"""The place where a dataset comes into being: who may write there, and what an earlier run left.
+"""The folder in which a dataset is built: who may write there, and what an earlier run left.
 
 A new dataset is built in its own folder. One that replaces another is built beside it, in
 `.NAME.new`, always from the beginning, and takes its place when it is whole: the old one becomes
@@ -53,19 +53,19 @@ def is_published(storage: Storage) -> bool:
 
 @contextlib.contextmanager
 def open_build_folder(output: str, *, overwrite: bool) -> Iterator[str]:
-    """Yields the folder in which to build the dataset that shall stand in `output`.
+    """Yields the folder in which to build the dataset that shall be in `output`.
 
     It is locked for other runs of this host until the block ends; if a dataset was published
     there by then, it has taken its place in `output`.
 
-    Raises `PipelineError` where something stands in `output` that must not be replaced.
+    Raises `PipelineError` where something is in `output` that must not be replaced.
     """
     storage = Storage(output)
     if not storage.is_local:
         if overwrite:
             raise PipelineError(f"{output}: --overwrite needs a local disk; choose a new prefix")
         remove_leftovers(storage)
-        refuse_published(storage)
+        require_unpublished(storage)
         yield output
         remove_leftovers(storage)
         return
@@ -86,10 +86,10 @@ def open_build_folder(output: str, *, overwrite: bool) -> Iterator[str]:
             _end_swap(final)
         remove_leftovers(storage)
         if not overwrite:
-            refuse_published(storage)
+            require_unpublished(storage)
         replaces = is_published(storage)
-        place = _build_beside(final) if replaces else _build_in_place(final, overwrite=overwrite)
-        yield stack.enter_context(place)
+        building = _build_beside(final) if replaces else _build_in_place(final, overwrite=overwrite)
+        yield stack.enter_context(building)
 
 
 def planned_action(output: str, *, overwrite: bool) -> Action:
@@ -101,7 +101,7 @@ def planned_action(output: str, *, overwrite: bool) -> Action:
     if not storage.is_local:
         if overwrite:
             raise PipelineError(f"{output}: --overwrite needs a local disk; choose a new prefix")
-        refuse_published(storage)
+        require_unpublished(storage)
         return "continue" if storage.exists(CLAIM_FILE) else "make"
     final = _final(storage)
     _require_writable(final, output)
@@ -110,12 +110,12 @@ def planned_action(output: str, *, overwrite: bool) -> Action:
     if is_published(swapped) and not is_published(current):
         current = swapped
     if not overwrite:
-        refuse_published(current)
+        require_unpublished(current)
     if is_published(current):
-        _refuse_extra_files(current)
-        _refuse_foreign_remains(_beside(final))
+        _require_no_extra_files(current)
+        _require_own_remains(_beside(final))
         return "replace"
-    _refuse_foreign_files(current)
+    _require_no_foreign_files(current)
     if not current.exists(CLAIM_FILE):
         return "make"
     return "restart" if overwrite else "continue"
@@ -134,10 +134,10 @@ def _require_writable(final: Path, output: str) -> None:
 def _build_in_place(final: Path, *, overwrite: bool) -> Iterator[str]:
     """Yields `final`, with what an earlier run finished there unless that shall be overwritten."""
     storage = Storage(final)
-    _refuse_foreign_files(storage)
+    _require_no_foreign_files(storage)
     with _locked(final / LOCK_FILE, storage.root):
         try:
-            refuse_published(storage)
+            require_unpublished(storage)
             if overwrite:
                 with writing(final):
                     _empty(final)
@@ -157,13 +157,13 @@ def _build_in_place(final: Path, *, overwrite: bool) -> Iterator[str]:
 def _build_beside(final: Path) -> Iterator[str]:
     """Yields an empty folder; if a dataset was published there by then, it replaces `final`."""
     beside, replaced = _beside(final), _replaced(final)
-    _refuse_extra_files(Storage(final))
+    _require_no_extra_files(Storage(final))
     _discard(beside)
     yield os.fspath(beside)
     storage = Storage(beside)
     if is_published(storage):
         remove_leftovers(storage)
-        _refuse_extra_files(Storage(final))
+        _require_no_extra_files(Storage(final))
         with writing(final):
             final.rename(replaced)
             beside.rename(final)
@@ -203,15 +203,15 @@ def _end_swap(final: Path) -> None:
 
 
 def _discard(folder: Path) -> None:
-    """Removes a folder of ours, if it is there, such that no part of it passes for a dataset."""
-    _refuse_foreign_remains(folder)
+    """Removes a folder of ours, if it is there; no part of it passes for a dataset meanwhile."""
+    _require_own_remains(folder)
     Storage(folder).remove(MANIFEST_FILE)
     if folder.exists():
         with writing(folder):
             shutil.rmtree(folder)
 
 
-def _refuse_foreign_remains(folder: Path) -> None:
+def _require_own_remains(folder: Path) -> None:
     """A folder beside a dataset that is replaced may hold only what runs leave there."""
     names = [folder.name] if folder.is_file() else Storage(folder).list_files()
     foreign = [name for name in names if not (name == MANIFEST_FILE or _OWN.match(name))]
@@ -246,7 +246,7 @@ def _remove_temporaries(storage: Storage) -> None:
             storage.remove(name)
 
 
-def refuse_published(storage: Storage) -> None:
+def require_unpublished(storage: Storage) -> None:
     if is_published(storage):
         raise PipelineError(
             f"{storage.root}: holds a dataset already; use --overwrite to replace it, or choose "
@@ -254,8 +254,8 @@ def refuse_published(storage: Storage) -> None:
         )
 
 
-def _refuse_foreign_files(storage: Storage) -> None:
-    """A place without a dataset must be empty, or hold what an unfinished run leaves."""
+def _require_no_foreign_files(storage: Storage) -> None:
+    """A folder without a dataset must be empty, or hold what an unfinished run leaves."""
     names = storage.list_files()
     foreign = names if LOCK_FILE not in names else [name for name in names if not _OWN.match(name)]
     if foreign:
@@ -265,13 +265,13 @@ def _refuse_foreign_files(storage: Storage) -> None:
         )
 
 
-def _refuse_extra_files(storage: Storage) -> None:
+def _require_no_extra_files(storage: Storage) -> None:
     """A dataset may be replaced where nothing else lies in its folder."""
     try:
         dataset = Dataset(storage.root)
     except DatasetError as error:
         raise PipelineError(
-            f"{error}; it cannot be told which files here are the dataset's: move or remove the "
+            f"{error}; which files here are the dataset's is unknown: move or remove the "
             "folder, or choose another --output"
         ) from None
     extra = sorted(set(storage.list_files()) - set(dataset.manifest.files) - {MANIFEST_FILE})

@@ -19,7 +19,7 @@ Result = TypeVar("Result")
 def prefetch_map(
     function: Callable[[Item], Result], items: Iterable[Item], *, threads: int
 ) -> Iterator[Result]:
-    """As `map(function, items)`, on so many threads, of which the caller's is one.
+    """As `map(function, items)`, on `threads` threads; the caller's is one of them.
 
     At most two results a thread are computed, or being computed, and not taken yet. What
     `function` raises is raised where its result would have been, and ends the rest.

@@ -13,8 +13,8 @@ class PipelineError(DuetError):
 
 
 class TooManyRejectsError(PipelineError):
-    """More recordings were refused than is allowed."""
+    """More recordings were rejected than is allowed."""
 
 
-class RefusedInputError(UnreadableFileError, PipelineError):
-    """A file of a recording can be read and cannot be used; `reason` is such as truncated."""
+class RejectedInputError(UnreadableFileError, PipelineError):
+    """A file of a recording can be read and cannot be used; `reason` is a word for why."""

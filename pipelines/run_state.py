@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipelines.build_folder import CLAIM_FILE, REJECTS_SO_FAR, RUN_FILE, refuse_published
+from pipelines.build_folder import CLAIM_FILE, REJECTS_SO_FAR, RUN_FILE, require_unpublished
 from pipelines.errors import PipelineError
 from schemas import FeatureConfig, Storage
 from schemas.checksums import canonical_json
@@ -19,14 +19,14 @@ from schemas.tables import REJECTS, table_bytes, table_from_bytes
 def remember_run(
     storage: Storage, input_root: str, features: FeatureConfig, rejects: Sequence[Reject]
 ) -> None:
-    """Keeps what a run reads, makes and refuses, so that it can be looked into when it fails."""
+    """Keeps what a run reads, makes and rejects, so that it can be looked into when it fails."""
     run = {"input": input_root, "features": features.to_dict()}
     storage.write_bytes(RUN_FILE, canonical_json(run))
     remember_rejects(storage, rejects)
 
 
 def remember_rejects(storage: Storage, rejects: Sequence[Reject]) -> None:
-    """Keeps what was refused so far, so that it can be read after a run that failed."""
+    """Keeps what was rejected so far, so that it can be read after a run that failed."""
     storage.write_bytes(REJECTS_SO_FAR, table_bytes(rejects_table(rejects)))
 
 
@@ -50,7 +50,7 @@ def claim_plan(storage: Storage, plan: Mapping[str, Any]) -> None:
     if storage.exists(CLAIM_FILE):
         return
     # Another host's run, which no lock here keeps out, may have come to its end by now.
-    refuse_published(storage)
+    require_unpublished(storage)
     storage.write_bytes(CLAIM_FILE, json.dumps(plan, sort_keys=True, indent=1).encode())
 
 

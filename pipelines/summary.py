@@ -119,8 +119,8 @@ def effort_lines(metrics: Mapping[str, Any]) -> list[str]:
     if f"milliseconds_{stages['writing']}" not in metrics:
         return []
     spent = {doing: metrics[f"milliseconds_{name}"]["sum"] / 1e3 for doing, name in stages.items()}
-    told = ", ".join(f"{seconds:,.1f} s {doing}" for doing, seconds in spent.items())
-    return [f"all threads of all workers together: {told}"]
+    parts = ", ".join(f"{seconds:,.1f} s {doing}" for doing, seconds in spent.items())
+    return [f"all threads of all workers together: {parts}"]
 
 
 def _leakage_lines(leakage: Mapping[str, Any]) -> Iterator[str]:

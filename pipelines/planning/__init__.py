@@ -1,4 +1,4 @@
-"""Which windows there are, and which of them stands where."""
+"""Which windows there are, and which shard holds each of them."""
 
 WORK_DISJOINT = "work-disjoint"
 TEST_SPLITS = ("musicnet", WORK_DISJOINT)

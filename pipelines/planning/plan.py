@@ -1,8 +1,8 @@
-"""The plan: which windows there are, and which of them stands where.
+"""The plan: which windows there are, and in which order.
 
 Windows of a split are numbered recording by recording, in the order of ids. A keyed permutation
-says which window stands at which place, and a shard holds a run of places. So a worker that has
-the plan and a shard's number knows its windows, and nothing needs to be shuffled.
+says which window comes at which position, and a shard holds a run of positions. So a worker that
+has the plan and a shard's number knows its windows, and nothing needs to be shuffled.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ from schemas.tables import RECORDINGS
 
 DEFAULT_MAX_REJECTS = 0.01
 ALWAYS_ALLOWED_REJECTS = 3
-"""Recordings that may be refused where no share was asked for, though they be more than it."""
+"""Recordings that may be rejected where no share was asked for, even if they exceed it."""
 
 PLANNED = pa.schema(
     [
         *RECORDINGS,
-        ("encoding", pa.string()),  # of `WavHeader`, as the next two; null where it is refused
+        ("encoding", pa.string()),  # of `WavHeader`, as the next two; null where it is rejected
         ("big_endian", pa.bool_()),
         ("offset", pa.int64()),
         ("version", pa.string()),  # changes when the audio file does
@@ -61,7 +61,7 @@ _SEVEREST = (
     RejectStage.LABELS,
     RejectStage.METADATA,
 )
-"""The stages at which something is refused, that first which says why a recording is lost."""
+"""The stages at which something is rejected; the first says best why a recording is lost."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -69,7 +69,7 @@ class PlanOptions:
     """What a user asks of a plan. Raises `PipelineError` for an impossible number.
 
     `shard_megabytes` is the size, about, of a shard; None leaves it to `shard_bytes`.
-    `max_rejects` is the share of recordings that may be refused; None is `DEFAULT_MAX_REJECTS`,
+    `max_rejects` is the share of recordings that may be rejected; None is `DEFAULT_MAX_REJECTS`,
     though `ALWAYS_ALLOWED_REJECTS` in any case. `splits` maps the ids of recordings to splits of
     the user's own; without, `test_split` is one of `splits.TEST_SPLITS`.
     """
@@ -92,16 +92,16 @@ class PlanOptions:
             raise PipelineError(f"test_split={self.test_split!r} must be one of {names}")
 
     def shard_bytes(self, dataset_bytes: int) -> int:
-        """The size, about, of a shard of a dataset whose shards have so many bytes in all.
+        """The approximate size of a shard of a dataset of `dataset_bytes` bytes in all.
 
-        Unless it was asked for, it is such that several workers are kept busy to the end.
+        Unless it was asked for, it keeps several workers busy to the end.
         """
         if self.shard_megabytes is not None:
             return round(self.shard_megabytes * 1e6)
         return min(max(dataset_bytes // _SHARDS, _SMALLEST_SHARD), _LARGEST_SHARD)
 
     def allowed_rejects(self, recordings: int) -> int:
-        """How many of so many recordings may be refused."""
+        """How many of `recordings` recordings may be rejected."""
         if self.max_rejects is None:
             return max(ALWAYS_ALLOWED_REJECTS, int(DEFAULT_MAX_REJECTS * recordings))
         return int(self.max_rejects * recordings)
@@ -152,7 +152,7 @@ class Plan:
     ) -> list[PlannedWindow]:
         """The windows of a shard, in file order, but for those of `refused`.
 
-        These are told by recording_id and first frame.
+        These are named by recording_id and first frame.
         """
         rows, first_windows = self._numbering[split]
         start, stop = shard_bounds(number, self.shards[split], self.windows[split])
@@ -187,7 +187,7 @@ def make_plan(
 ) -> Plan:
     """Sorts what was inspected and counts windows and shards.
 
-    Raises `PipelineError` when more recordings were refused than is allowed, when a recording has
+    Raises `PipelineError` when more recordings were rejected than is allowed, when a recording has
     no split, or when nothing is left.
     """
     config = options.features
@@ -248,9 +248,9 @@ def plan_digest(
 def check_rejects(
     rows: Iterable[Mapping[str, Any]], rejects: Sequence[Reject], options: PlanOptions
 ) -> None:
-    """Raises `TooManyRejectsError`, naming the first offenders, where too much was refused.
+    """Raises `TooManyRejectsError`, naming the first offenders, where too much was rejected.
 
-    A recording counts as refused when nothing of it is left; `rows` are of `tables.RECORDINGS`,
+    A recording counts as rejected when nothing of it is left; `rows` are of `tables.RECORDINGS`,
     and need no split.
     """
     lost = Counter(reject.recording_id for reject in rejects if reject.stage is RejectStage.WINDOW)
@@ -260,22 +260,22 @@ def check_rejects(
         recordings.add(row["recording_id"])
         if row["status"] != "rejected" and not 0 < row["windows"] == lost[row["recording_id"]]:
             used.add(row["recording_id"])
-    refused = sorted(recordings - used, key=str.encode)
+    rejected = sorted(recordings - used, key=str.encode)
     allowed = options.allowed_rejects(len(recordings))
-    if len(refused) <= allowed and used:
+    if len(rejected) <= allowed and used:
         return
     if used:
         head = f"{allowed} may be rejected (max_rejects)"
         remedy = "repair or remove them, or allow more"
     else:
         head, remedy = "nothing is left", "repair or replace them"
-    shown = [f"  {printable(name)}: {_why(name, rejects)}" for name in refused[:_SHOWN_REJECTS]]
-    if len(refused) > _SHOWN_REJECTS:
-        shown.append(f"  and {len(refused) - _SHOWN_REJECTS} more")
+    shown = [f"  {printable(name)}: {_why(name, rejects)}" for name in rejected[:_SHOWN_REJECTS]]
+    if len(rejected) > _SHOWN_REJECTS:
+        shown.append(f"  and {len(rejected) - _SHOWN_REJECTS} more")
     raise TooManyRejectsError(
         "\n".join(
             [
-                f"{len(refused)} of {len(recordings)} recordings cannot be used, {head}:",
+                f"{len(rejected)} of {len(recordings)} recordings cannot be used, {head}:",
                 *shown,
                 remedy,
             ]

@@ -25,7 +25,7 @@ class Inspected:
     """A recording's row for `tables.RECORDINGS`, without its split and what shards will count.
 
     `version` changes when the audio file does; `wav` says where its samples are, None where it is
-    refused; `labels` is the recording's label file in the dataset, None where it has none.
+    rejected; `labels` is the recording's label file in the dataset, None where it has none.
     """
 
     source: Source

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.csv
 from numpy.typing import NDArray
 
-from pipelines.errors import RefusedInputError
+from pipelines.errors import RejectedInputError
 from pipelines.recordings.label_faults import REQUIRED, label_fault
 from schemas import FeatureConfig
 from schemas.features import LABEL_RATE, N_PITCHES
@@ -30,7 +30,7 @@ def parse_labels(data: bytes, *, where: str) -> tuple[pa.Table, list[str]]:
     """The rows of a label CSV, in their order, as `tables.LABELS`.
 
     Also the names of columns that are not MusicNet's, which are left out. Raises
-    `RefusedInputError` where one of MusicNet's is missing or a value has the wrong type.
+    `RejectedInputError` where one of MusicNet's is missing or a value has the wrong type.
     """
     options = pyarrow.csv.ConvertOptions(column_types=LABELS, strings_can_be_null=False)
     try:
@@ -40,9 +40,9 @@ def parse_labels(data: bytes, *, where: str) -> tuple[pa.Table, list[str]]:
         names = every.column_names
         table = every.select(LABELS.names)
     except (pa.ArrowException, KeyError, UnicodeDecodeError):
-        raise RefusedInputError.of(where, "malformed", label_fault(data)) from None
+        raise RejectedInputError.of(where, "malformed", label_fault(data)) from None
     if any(table[name].null_count for name in REQUIRED):
-        raise RefusedInputError.of(where, "malformed", label_fault(data))
+        raise RejectedInputError.of(where, "malformed", label_fault(data))
     return table, [name for name in names if name not in LABELS.names]
 
 
@@ -61,7 +61,7 @@ def odd_notes(
     past_end = "starts past the last frame, so that no window holds it"
     kinds = [
         (RejectReason.NOTE_BEFORE_START, early, "starts before the recording"),
-        (RejectReason.NOTE_OUT_OF_RANGE, out_of_range, "is no MIDI note number"),
+        (RejectReason.NOTE_OUT_OF_RANGE, out_of_range, "is not a MIDI note number"),
         (RejectReason.NOTE_PAST_END, unheard, past_end),
         (
             RejectReason.NOTE_END_PAST_END,

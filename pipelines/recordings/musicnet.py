@@ -12,7 +12,7 @@ import dataclasses
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 
-from pipelines.errors import PipelineError, RefusedInputError
+from pipelines.errors import PipelineError, RejectedInputError
 from pipelines.recordings.csv_tables import CsvTable, open_csv
 from pipelines.recordings.ids import id_key
 from schemas import Storage
@@ -202,7 +202,7 @@ def _read_metadata(storage: Storage) -> tuple[_Metadata | None, list[Reject]]:
 def _metadata_of(table: CsvTable, rejects: list[Reject]) -> _Metadata:
     """Reads a table of metadata, and adds what is odd about it to `rejects`."""
     if "id" not in table.columns:
-        raise RefusedInputError.of(METADATA_FILE, "malformed", "has no column named id")
+        raise RejectedInputError.of(METADATA_FILE, "malformed", "has no column named id")
     lacking = [name for name in _WORK_COLUMNS if name not in table.columns]
     if lacking:
         text = f"has no column named {' or '.join(lacking)}, which tell works apart"

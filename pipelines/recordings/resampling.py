@@ -15,7 +15,7 @@ from schemas import FeatureConfig
 from schemas.features import WAVEFORM_SCALE
 
 _SWITCHES = ("SOXR_USE_SIMD", "SOXR_USE_SIMD32", "SOXR_USE_SIMD64")
-"""Of the environment, by which libsoxr is told to choose arithmetic that rounds in another way."""
+"""Environment variables that make libsoxr choose arithmetic that rounds in another way."""
 
 CONTEXT_SAMPLES = 1_024
 """Samples on either side of a range that the resampler is given beside it, at the lower rate.

@@ -19,7 +19,7 @@ WAV_STARTS = (b"RIFF", BIG_ENDIAN_START, b"RF64")
 _MOST_CHUNKS = 10_000
 _IN_DS64 = 2**32 - 1
 _ID_BYTES = range(0x20, 0x7F)
-"""The printable letters of ASCII, of which ids are made."""
+"""The printable characters of ASCII: ids consist of them."""
 
 
 @dataclasses.dataclass(frozen=True)

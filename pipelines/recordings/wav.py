@@ -14,7 +14,7 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from pipelines.errors import RefusedInputError
+from pipelines.errors import RejectedInputError
 from pipelines.recordings.riff import BIG_ENDIAN_START, WAV_STARTS, DataChunk, data_chunk
 from pipelines.text import short_detail
 from schemas.storage.ranges import RangeReader
@@ -55,22 +55,22 @@ class WavHeader:
 def read_header(file: BinaryIO, *, where: str) -> WavHeader:
     """What the header of a file says, which must be at its start.
 
-    Raises `RefusedInputError` where it is not a WAV file, or not a whole one: where its header
+    Raises `RejectedInputError` where it is not a WAV file, or not a whole one: where its header
     claims more samples than the file holds, or fewer.
     """
-    refused = functools.partial(RefusedInputError.of, where)
+    reject = functools.partial(RejectedInputError.of, where)
     chunk = None
     try:
         start = file.read(4)
         if not start:
-            raise refused("empty", "holds no bytes; copy it again")
+            raise reject("empty", "holds no bytes; copy it again")
         # libsndfile sees WAV files only: some of its other decoders print to the screen.
         if start not in WAV_STARTS:
-            raise refused("not_wav", f"is not a WAV file: it begins with {start!r}; convert it")
+            raise reject("not_wav", f"is not a WAV file: it begins with {start!r}; convert it")
         file.seek(0)
         chunk = data_chunk(file)
         if chunk is None:
-            raise refused("unreadable", "it has no chunk of samples; write it again")
+            raise reject("unreadable", "it has no chunk of samples; write it again")
         file.seek(0)
         # By its descriptor libsndfile reads a file itself, without coming back to Python.
         descriptor = _descriptor(file)
@@ -83,7 +83,7 @@ def read_header(file: BinaryIO, *, where: str) -> WavHeader:
             if container not in CONTAINERS or encoding not in SAMPLE_BYTES:
                 held = f"{container} with {encoding} samples"
                 remedy = "not WAV with PCM or float samples; convert it"
-                raise refused("format", f"holds {held}, {remedy}")
+                raise reject("format", f"holds {held}, {remedy}")
             wav = WavHeader(
                 samples=sound.frames,
                 sample_rate=sound.samplerate,
@@ -92,20 +92,20 @@ def read_header(file: BinaryIO, *, where: str) -> WavHeader:
                 big_endian=start == BIG_ENDIAN_START,
                 offset=chunk.offset,
             )
-            _check_header(wav, chunk, refused)
+            _check_header(wav, chunk, reject)
             sound.seek(0)
-            if _place(file, descriptor) != chunk.offset:
+            if _position(file, descriptor) != chunk.offset:
                 # A damaged header may have two chunks of samples.
                 message = "its samples do not lie where its header says; write it again"
-                raise refused("unreadable", message)
-    except RefusedInputError:
+                raise reject("unreadable", message)
+    except RejectedInputError:
         raise
     except (soundfile.LibsndfileError, ValueError, OSError) as error:
         if chunk and chunk.nbytes > chunk.held:
-            raise refused("truncated", _cut_short(chunk)) from None
+            raise reject("truncated", _cut_short(chunk)) from None
         detail = short_detail(getattr(error, "error_string", error))
         message = f"its header is damaged or of an unknown kind ({detail}); write it again"
-        raise refused("unreadable", message) from None
+        raise reject("unreadable", message) from None
     return wav
 
 
@@ -147,30 +147,30 @@ class _TellingFile:
 
 
 def _check_header(
-    wav: WavHeader, chunk: DataChunk, refused: Callable[[str, str], RefusedInputError]
+    wav: WavHeader, chunk: DataChunk, reject: Callable[[str, str], RejectedInputError]
 ) -> None:
     if wav.sample_rate not in SAMPLE_RATES:
         message = f"its header says {wav.sample_rate} samples per second, which no recording has"
-        raise refused("sample_rate", f"{message}; mend the header")
+        raise reject("sample_rate", f"{message}; repair the header")
     # libsndfile believes the file where its header claims more, and sometimes where it claims none.
     claimed = chunk.nbytes // wav.frame_bytes
     if claimed > chunk.held // wav.frame_bytes:
-        raise refused("truncated", _cut_short(chunk))
+        raise reject("truncated", _cut_short(chunk))
     if chunk.unclaimed >= wav.frame_bytes:
-        raise refused(
+        raise reject(
             "header_mismatch",
             f"its header claims {chunk.nbytes} bytes of samples and the file holds {chunk.held} "
             f"behind it, of which {chunk.unclaimed} belong to no chunk: its recorder never closed "
             "it, or something was added; repair its header, or write it again",
         )
     if claimed == 0:
-        raise refused("empty", "holds no samples")
+        raise reject("empty", "holds no samples")
     if wav.samples != claimed:
         message = f"two parts of its header claim {claimed} and {wav.samples} samples"
-        raise refused("unreadable", f"{message}; write it again")
+        raise reject("unreadable", f"{message}; write it again")
 
 
-def _place(file: BinaryIO, descriptor: int | None) -> int:
+def _position(file: BinaryIO, descriptor: int | None) -> int:
     """Where libsndfile, which reads either of them, is."""
     return file.tell() if descriptor is None else os.lseek(descriptor, 0, os.SEEK_CUR)
 
@@ -181,7 +181,7 @@ def _descriptor(file: BinaryIO) -> int | None:
         descriptor = os.dup(file.fileno())
     except (OSError, AttributeError):
         return None
-    # Python reads ahead, and the place in the file is shared.
+    # Python reads ahead, and the position in the file is shared.
     os.lseek(descriptor, 0, os.SEEK_SET)
     return descriptor
 
@@ -197,7 +197,7 @@ class WavReader:
     def read(self, start: int, stop: int) -> NDArray[np.float32]:
         """Samples start..stop-1, float32 [stop - start], the average of the channels.
 
-        Raises `RefusedInputError` where the file ends before, or cannot be read there.
+        Raises `RejectedInputError` where the file ends before, or cannot be read there.
         """
         channels = self.wav.channels
         if channels == 1:
@@ -207,7 +207,7 @@ class WavReader:
         for at in range(0, len(samples), block):
             part = samples[at : at + block]
             values = self._decoded(start + at, start + at + len(part))
-            with np.errstate(over="ignore", invalid="ignore"):  # refused later
+            with np.errstate(over="ignore", invalid="ignore"):  # rejected later
                 np.add.reduce(values, axis=1, out=part)
             part /= np.float32(channels)
         return samples
@@ -219,11 +219,11 @@ class WavReader:
             data = self._file.read(wav.offset + start * wav.frame_bytes, nbytes)
         except OSError as error:
             message = f"cannot be read: {error.strerror or error}"
-            raise RefusedInputError.of(self._where, "unreadable", message) from None
+            raise RejectedInputError.of(self._where, "unreadable", message) from None
         if len(data) < nbytes:
             held = start + len(data) // wav.frame_bytes
             message = f"holds {held} samples, its header says {wav.samples}: it was cut short"
-            raise RefusedInputError.of(self._where, "truncated", f"{message}; copy it again")
+            raise RejectedInputError.of(self._where, "truncated", f"{message}; copy it again")
         return _decode(data, wav)
 
 

@@ -45,8 +45,8 @@ def read_refusals(output: str) -> list[RunRejects]:
     if is_published(storage):
         dataset = Dataset(output)
         found.append(RunRejects(dataset.config, dataset.rejects(), True, None))
-    for place in [output, replacement_folder(output)] if storage.is_local else [output]:
-        unfinished = unfinished_rejects(Storage(place))
+    for folder in [output, replacement_folder(output)] if storage.is_local else [output]:
+        unfinished = unfinished_rejects(Storage(folder))
         if unfinished:
             input_root, features, rejects = unfinished
             found.append(RunRejects(features, rejects, False, input_root))

@@ -90,8 +90,8 @@ class WindowCutter:
     ) -> Iterator[CutWindow | Reject]:
         """Windows of a plan, in their order; a reject where one cannot be made.
 
-        The plan is of this run, and has the transform's features. Windows are computed on so many
-        threads, ahead of whoever takes them.
+        The plan is of this run, and has the transform's features. Windows are computed on
+        `threads` threads, ahead of whoever takes them.
         """
         paths, ids = plan.recordings["path"], plan.recordings["recording_id"]
 

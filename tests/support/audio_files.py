@@ -21,5 +21,5 @@ class Ranges:
 
 
 def reader_of(data: bytes) -> WavReader:
-    """Raises `RefusedInputError` where the bytes are no whole WAV file."""
+    """Raises `RejectedInputError` where the bytes are no whole WAV file."""
     return WavReader(Ranges(data), read_header(io.BytesIO(data), where="x"), where="x")

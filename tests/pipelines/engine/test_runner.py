@@ -67,7 +67,7 @@ def test_the_message_is_found_in_a_workers_traceback(text: str, told: str) -> No
 
 
 def test_errors_of_every_kind_are_told_without_their_names() -> None:
-    for kind in ("schemas.errors.UnreadableFileError", "pipelines.errors.RefusedInputError"):
+    for kind in ("schemas.errors.UnreadableFileError", "pipelines.errors.RejectedInputError"):
         text = f"Traceback (most recent call last):\n  ...\n{kind}: a/b.wav: no such file\n"
         assert readable_failure(RuntimeError(text)) == "a/b.wav: no such file"
 

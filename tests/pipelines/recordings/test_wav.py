@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from pipelines.errors import RefusedInputError
+from pipelines.errors import RejectedInputError
 from pipelines.recordings.wav import SAMPLE_BYTES, WavReader, read_header
 from schemas import StoreError
 from tests.support.audio_files import Ranges, reader_of
@@ -106,7 +106,7 @@ def test_what_is_no_whole_wav_file_is_refused(name: str, on_disk: bool, tmp_path
     data, reason = REFUSED[name]
     (tmp_path / "x.wav").write_bytes(data)
     with (tmp_path / "x.wav").open("rb") if on_disk else io.BytesIO(data) as file:
-        with pytest.raises(RefusedInputError, match=r"^x\.wav: ") as caught:
+        with pytest.raises(RejectedInputError, match=r"^x\.wav: ") as caught:
             read_header(file, where="x.wav")
         assert caught.value.reason == reason
         assert file.seek(0) == 0, "the file is still the caller's"
@@ -132,7 +132,7 @@ def test_big_endian_files_are_read(subtype: str) -> None:
     assert data[:4] == b"RIFX"
     expected = soundfile.read(io.BytesIO(data), dtype="float32")[0]
     np.testing.assert_array_equal(reader_of(data).read(100, 900), expected[100:900])
-    with pytest.raises(RefusedInputError) as caught:
+    with pytest.raises(RejectedInputError) as caught:
         read_header(io.BytesIO(data[:-500]), where="x")
     assert caught.value.reason == "truncated"
 
@@ -156,7 +156,7 @@ def test_an_odd_number_of_bytes_may_be_padded(subtype: str, padding: bytes, afte
     odd = data[: data.index(b"data") + 8 + 333 * SAMPLE_BYTES[subtype]]
     whole = odd + padding + after
     if subtype == "PCM_U8" and after == b"a\0":
-        with pytest.raises(RefusedInputError, match="claims 333 bytes"):
+        with pytest.raises(RejectedInputError, match="claims 333 bytes"):
             read_header(io.BytesIO(whole), where="x")
     else:
         assert read_header(io.BytesIO(whole), where="x").samples == 333
@@ -164,7 +164,7 @@ def test_an_odd_number_of_bytes_may_be_padded(subtype: str, padding: bytes, afte
 
 def test_a_header_that_claims_less_is_told_with_both_figures() -> None:
     for claimed in (0, 400):
-        with pytest.raises(RefusedInputError) as caught:
+        with pytest.raises(RejectedInputError) as caught:
             read_header(io.BytesIO(with_size(WAV, b"data", 0, "<I", claimed)), where="x")
         assert str(caught.value) == (
             f"x: its header claims {claimed} bytes of samples and the file holds 4000 behind it, "
@@ -175,7 +175,7 @@ def test_a_header_that_claims_less_is_told_with_both_figures() -> None:
 
 def test_what_libsndfile_says_is_only_a_detail() -> None:
     """Its own words for a format that it does not know."""
-    with pytest.raises(RefusedInputError) as caught:
+    with pytest.raises(RejectedInputError) as caught:
         read_header(io.BytesIO(WAV[:12] + bytes(8) + WAV[12:]), where="x")
     assert str(caught.value).startswith("x: its header is damaged or of an unknown kind (")
 
@@ -204,7 +204,7 @@ def test_a_disk_that_fails_is_a_refusal() -> None:
             raise OSError(errno.EIO, "Input/output error")
 
     reader = WavReader(Failing(WAV), read_header(io.BytesIO(WAV), where="x"), where="x")
-    with pytest.raises(RefusedInputError, match=r"^x: cannot be read: Input/output") as caught:
+    with pytest.raises(RejectedInputError, match=r"^x: cannot be read: Input/output") as caught:
         reader.read(0, 100)
     assert caught.value.reason == "unreadable"
 
@@ -213,7 +213,7 @@ def test_a_file_that_has_become_shorter_is_refused() -> None:
     wav = read_header(io.BytesIO(WAV), where="x")
     reader = WavReader(Ranges(WAV[: len(WAV) // 2]), wav, where="x")
     assert len(reader.read(0, 400)) == 400
-    with pytest.raises(RefusedInputError, match=r"^x: holds .* was cut short") as caught:
+    with pytest.raises(RejectedInputError, match=r"^x: holds .* was cut short") as caught:
         reader.read(400, 600)
     assert caught.value.reason == "truncated"
 
