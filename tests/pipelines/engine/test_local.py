@@ -16,7 +16,7 @@ from pipelines.engine import LOCAL_RUNNER
 from pipelines.engine.local import WorkerDiedError, WorkerPool, find_run, local_run
 from pipelines.engine.runner import run_pipeline
 from pipelines.engine.transforms import Spread
-from pipelines.errors import PipelineError, RefusedInputError
+from pipelines.errors import PipelineError, RejectedInputError
 
 
 def squared(number: int, *, plus: int = 0) -> int:
@@ -35,8 +35,8 @@ def divide(number: int) -> float:
     return 1 / number
 
 
-def refuse(path: str) -> None:
-    raise RefusedInputError.of(path, "truncated", "was cut short")
+def reject(path: str) -> None:
+    raise RejectedInputError.of(path, "truncated", "was cut short")
 
 
 class StubbornError(Exception):
@@ -124,8 +124,8 @@ def test_an_error_in_a_worker_is_the_run_s_error() -> None:
     with pytest.raises(ZeroDivisionError) as caught:
         run_in_beam(lambda name: beam.Create([0]) | beam.ParDo(Spread(divide, name)))
     assert any("in divide" in note for note in caught.value.__notes__)
-    with pytest.raises(RefusedInputError) as refused:
-        run_in_beam(lambda name: beam.Create(["a.wav"]) | beam.ParDo(Spread(refuse, name)))
+    with pytest.raises(RejectedInputError) as refused:
+        run_in_beam(lambda name: beam.Create(["a.wav"]) | beam.ParDo(Spread(reject, name)))
     assert (str(refused.value), refused.value.reason) == ("a.wav: was cut short", "truncated")
 
 
