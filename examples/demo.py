@@ -61,7 +61,9 @@ def run_all(output: Path, recordings: Path | None, steps: int) -> dict[str, Any]
         "--format", "both", "--overwrite",
     )  # fmt: skip
     results["verify"] = step("pipelines", "verify", dataset)
-    results["inspect"] = step("pipelines", "inspect", dataset, "--plot", output / "windows.png")
+    results["inspect"] = step(
+        "pipelines", "inspect", dataset, "--plot", output / "windows.png", "--overwrite"
+    )
     # `train` starts no run in a folder that holds one.
     shutil.rmtree(run, ignore_errors=True)
     results["train"] = step(
@@ -71,8 +73,9 @@ def run_all(output: Path, recordings: Path | None, steps: int) -> dict[str, Any]
     )  # fmt: skip
     results["evaluate"] = step("training", "evaluate", "--run", run, "--data", dataset)
     results["generate"] = step(
-        "training", "generate", "--run", run, "--seconds", 10, "--seed", 1, "--output", audio
-    )
+        "training", "generate", "--run", run, "--seconds", 10, "--seed", 1, "--output", audio,
+        "--overwrite",
+    )  # fmt: skip
     results["compare"] = step(
         "training", "compare", "--run", run, "--data", dataset, "--audio", audio
     )

@@ -180,6 +180,9 @@ def _add_inspect_options(parser: CommandParser) -> None:
         default=(0, 1),
         help="the positions of the windows to plot, from 0, separated by commas (default: 0,1)",
     )
+    parser.add_argument(
+        "--overwrite", action="store_true", help="replace the plot if its file exists"
+    )
 
 
 def _add_rejects_options(parser: CommandParser) -> None:
@@ -303,10 +306,14 @@ def _inspect(options: argparse.Namespace) -> Outcome:
     text = summary_text(result)
     if options.plot:
         from pipelines.plots import draw_windows
-        from schemas.storage import writing
 
-        with writing(options.plot):
-            draw_windows(dataset, split=options.split, places=options.windows, path=options.plot)
+        draw_windows(
+            dataset,
+            split=options.split,
+            positions=options.windows,
+            path=options.plot,
+            overwrite=options.overwrite,
+        )
         result["plot"] = options.plot
         text += f"\nplot: {options.plot}"
     return Outcome(result, text)

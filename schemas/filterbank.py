@@ -1,4 +1,4 @@
-"""The analysis window and the mel filterbank, number for number those of librosa.
+"""The analysis window, the mel scale and the mel filterbank, number for number those of librosa.
 
 They are written out here because importing librosa, with the compiler that it brings, takes longer
 than all else that happens before a run begins.
@@ -34,8 +34,7 @@ def mel_filters(config: FeatureConfig) -> NDArray[np.float32]:
     Their corners are evenly spaced in mel between fmin and fmax; each filter has its peak where
     its neighbors end, and is divided by half its width in Hz.
     """
-    lowest, highest = _hz_to_mel(config.fmin), _hz_to_mel(config.fmax)
-    corners = _mel_to_hz(np.linspace(lowest, highest, config.n_mels + 2))
+    corners = mel_corners(config)
     widths = np.diff(corners)
     from_corners = np.subtract.outer(corners, np.fft.rfftfreq(config.n_fft, 1 / config.sample_rate))
     rising = -from_corners[:-2] / widths[:-1, None]
@@ -45,13 +44,32 @@ def mel_filters(config: FeatureConfig) -> NDArray[np.float32]:
     return filters
 
 
-def _hz_to_mel(frequency: float) -> float:
-    if frequency < _LOG_START_HZ:
-        return frequency / _HZ_PER_MEL
-    return _LOG_START_MEL + np.log(frequency / _LOG_START_HZ) / _LOG_STEP
+def mel_corners(config: FeatureConfig) -> NDArray[np.float64]:
+    """The filters' corners in Hz, float64 [n_mels + 2]: filter k has its peak at corner k + 1."""
+    lowest, highest = hz_to_mel(config.fmin), hz_to_mel(config.fmax)
+    return mel_to_hz(np.linspace(lowest, highest, config.n_mels + 2))
 
 
-def _mel_to_hz(mels: ArrayLike) -> NDArray[np.float64]:
-    mels = np.asarray(mels)
+def mel_bins(frequency: ArrayLike, config: FeatureConfig) -> NDArray[np.float64]:
+    """Where frequencies in Hz lie on the axis of mel bins, whose peaks are 0 to n_mels - 1.
+
+    float64 of the shape of `frequency`; below 0 and above n_mels - 1 outside the peaks.
+    """
+    low, high = hz_to_mel(config.fmin), hz_to_mel(config.fmax)
+    return (hz_to_mel(frequency) - low) / (high - low) * (config.n_mels + 1) - 1.0
+
+
+def hz_to_mel(frequency: ArrayLike) -> NDArray[np.float64]:
+    """Frequencies in Hz, of any shape, on Slaney's mel scale; float64 of that shape."""
+    frequency = np.asarray(frequency, np.float64)
+    above = (
+        _LOG_START_MEL + np.log(np.maximum(frequency, _LOG_START_HZ) / _LOG_START_HZ) / _LOG_STEP
+    )
+    return np.where(frequency < _LOG_START_HZ, frequency / _HZ_PER_MEL, above)
+
+
+def mel_to_hz(mels: ArrayLike) -> NDArray[np.float64]:
+    """The inverse of `hz_to_mel`."""
+    mels = np.asarray(mels, np.float64)
     above = _LOG_START_HZ * np.exp(_LOG_STEP * (mels - _LOG_START_MEL))
     return np.where(mels < _LOG_START_MEL, _HZ_PER_MEL * mels, above)

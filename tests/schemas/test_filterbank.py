@@ -7,7 +7,14 @@ from librosa.filters import mel as librosa_mel
 from librosa.util import pad_center
 
 from schemas import PRESETS, FeatureConfig
-from schemas.filterbank import hann_window, mel_filters
+from schemas.filterbank import (
+    hann_window,
+    hz_to_mel,
+    mel_bins,
+    mel_corners,
+    mel_filters,
+    mel_to_hz,
+)
 from schemas.mel import MelTransform
 
 
@@ -43,6 +50,25 @@ def test_window_and_filters_are_librosas_to_the_last_bit(config: FeatureConfig) 
     )
     np.testing.assert_array_equal(mel_filters(config), filters)
     assert mel_filters(config).dtype == hann_window(config).dtype == np.float32
+
+
+@given(st.lists(st.floats(0, 1e5), max_size=5))
+def test_the_mel_scale_is_librosas(frequencies: list[float]) -> None:
+    mels = hz_to_mel(frequencies)
+    np.testing.assert_allclose(mels, librosa.hz_to_mel(np.array(frequencies)), rtol=1e-12)
+    np.testing.assert_allclose(mel_to_hz(mels), frequencies, rtol=1e-12)
+    assert mels.shape == (len(frequencies),)
+    assert float(hz_to_mel(440.0)) == pytest.approx(6.6)
+
+
+@settings(deadline=None)
+@given(st.sampled_from(list(PRESETS.values())) | configs())
+def test_frequencies_lie_on_the_bins_whose_filters_peak_there(config: FeatureConfig) -> None:
+    corners = mel_corners(config)
+    expected = librosa.mel_frequencies(config.n_mels + 2, fmin=config.fmin, fmax=config.fmax)
+    np.testing.assert_allclose(corners, expected, rtol=1e-12)
+    peaks = mel_bins(corners[1:-1], config)
+    np.testing.assert_allclose(peaks, np.arange(config.n_mels), atol=1e-6)
 
 
 def test_filters_that_hold_no_frequency_are_told() -> None:

@@ -1,0 +1,74 @@
+"""Files that a user asks for: nothing is replaced by accident, and all appear or none."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from schemas.errors import DuetError
+from schemas.manifest import MANIFEST_FILE
+from schemas.storage import Storage, writing
+
+RUN_FILE = "run.json"
+"""The file that makes a folder the folder of a training run."""
+
+RUN_FOLDERS = ("checkpoints", "tensorboard")
+"""The folders in it that belong to the run."""
+
+
+class OutputError(DuetError):
+    """A file cannot be written where the user asked for it."""
+
+
+def require_free(paths: Sequence[Path], *, overwrite: bool) -> None:
+    """Raises `OutputError` unless every path may be written.
+
+    A path that exists may be replaced with `overwrite` only. Files that belong to a run or to a
+    dataset are never replaced, and nothing is added to a dataset's folder.
+    """
+    for path in paths:
+        _require_not_owned(path)
+        if path.is_dir():
+            raise OutputError(f"{path}: is a folder; choose the name of a file")
+        if os.path.lexists(path) and not overwrite:
+            raise OutputError(f"{path}: exists; choose another name, or replace it (--overwrite)")
+
+
+def write_together(files: Mapping[Path, bytes]) -> None:
+    """Writes files that appear, whole, once all of them could be written; the first comes last.
+
+    Raises `schemas.DatasetError` with the path, the cause, and the remedy where one cannot be.
+    """
+    with contextlib.ExitStack() as stack:
+        opened = {}
+        for path in files:
+            folder = Storage(path.absolute().parent)
+            opened[path] = stack.enter_context(folder.create(path.name))
+        for path, file in opened.items():
+            file.write(files[path])
+            file.flush()
+            with writing(path):
+                os.fsync(file.fileno())
+
+
+def dataset_around(folder: Path) -> Path | None:
+    """The folder of the dataset that `folder` is, or lies in; None where it lies in none."""
+    resolved = folder.resolve()
+    around = (resolved, *resolved.parents)
+    return next((each for each in around if (each / MANIFEST_FILE).exists()), None)
+
+
+def _require_not_owned(path: Path) -> None:
+    folder = path.absolute().parent.resolve()
+    inside = [path.name.casefold()]
+    if inside[0] in (RUN_FILE, MANIFEST_FILE):
+        kind = "run" if inside[0] == RUN_FILE else "dataset"
+        raise OutputError(f"{path}: only a {kind} may have a file of this name; choose another")
+    if dataset := dataset_around(folder):
+        raise OutputError(f"{path}: {dataset} is a dataset's own folder; choose another folder")
+    for parent in (folder, *folder.parents):
+        if inside[0] in RUN_FOLDERS and (parent / RUN_FILE).exists():
+            raise OutputError(f"{path}: belongs to the run in {parent}; choose another folder")
+        inside.insert(0, parent.name.casefold())
