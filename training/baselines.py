@@ -1,7 +1,7 @@
-"""What any model has to beat: two probability masses on the grid, fitted in one pass.
+"""Baselines, which any model has to beat: two probability masses on the grid, fitted in one pass.
 
-Both take windows as their valid frames' level numbers, integers [frames, n_mels], and score the
-frames from `SCORED_FROM` on, given those before: the same frames as any model is scored on.
+Both take windows as the grid indices of their valid frames, integers [frames, n_mels], and score
+the frames from `SCORED_FROM` on, given those before: the same frames as any model is scored on.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Memory as a contract: what a reader is going to hold, in bytes, before it holds it."""
+"""The memory budget of readers: what one is going to hold, in bytes, before it holds it."""
 
 from __future__ import annotations
 
@@ -16,15 +16,16 @@ BATCHES_HELD = 3
 """One that is being read, one that waits, one in the caller's hands."""
 
 COPIES_HELD = 3
-"""What becomes of a batch outside the reader: its levels, their tensor, and the one before."""
+"""What becomes of a batch outside the reader: its quantized levels, their tensor, and the one
+before."""
 
-_SHARD_BYTES = 200  # its name and its first place
+_SHARD_BYTES = 200  # its name and its first position
 _RECORDING_BYTES = 512  # its id, as long as a file name may be, and an entry of a dict of ids
 _ROW_BYTES = 96  # the columns of an index that are not a feature's, once as Arrow has them
 _FEATURE_ROW_BYTES = 20  # offset, length, crc32c
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class MemoryPlan:
     """The parts of a reader's memory, in bytes.
 
@@ -45,8 +46,9 @@ class MemoryPlan:
         return sum(dataclasses.astuple(self))
 
     def __add__(self, other: MemoryPlan) -> MemoryPlan:
-        pairs = zip(dataclasses.astuple(self), dataclasses.astuple(other), strict=True)
-        return MemoryPlan(*(mine + its for mine, its in pairs))
+        its = dataclasses.asdict(other)
+        parts = {name: size + its[name] for name, size in dataclasses.asdict(self).items()}
+        return MemoryPlan(**parts)
 
     def check(self, memory_bytes: int) -> None:
         """Raises `TrainingError`, with the least budget that would do, if the plan exceeds it."""
@@ -63,7 +65,7 @@ class MemoryPlan:
 def plan_memory(
     dataset: Dataset, split: str, file_format: str, features: tuple[str, ...], batch_size: int
 ) -> MemoryPlan:
-    """What a reader of these is going to hold. Reads nothing but the manifest."""
+    """What a reader of these is going to hold, in bytes. Reads nothing but the manifest."""
     summary = dataset.manifest.splits[split]
     specs = dataset.config.specs()
     files = dataset.manifest.files

@@ -6,15 +6,15 @@
         arrays.npz         the weights of the model and the variables of the optimizer, in order
         state.json         `Progress`
 
-A checkpoint exists once the index names it; what the index does not name is removed at the next
-save.
+A checkpoint exists once the index names it; one that the index does not name is removed by the next
+save, and by the save that could not be finished.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import json
-import os
+import re
 import shutil
 import zipfile
 from collections.abc import Sequence
@@ -25,17 +25,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schemas import Storage
-from schemas.storage import TEMPORARY_PREFIX, sync_folder
+from schemas.storage import TEMPORARY_PREFIX, sync_folder, writing
 from training.errors import TrainingError
 
 _INDEX = "index.json"
 _ARRAYS = "arrays.npz"
 _STATE = "state.json"
+_OWN = re.compile(rf"({re.escape(TEMPORARY_PREFIX)}.*|step-\d+)$")
 
 
 @dataclasses.dataclass(frozen=True)
 class Progress:
-    """Where a run stands: steps done, the reader's state, and each validation so far.
+    """How far a run is: steps done, the reader's state, and each validation so far.
 
     `seed` is what the initial weights and the order of the windows were made from: with `step` and
     `reader` it is the state of everything random. `validations` are (step, bits per dimension).
@@ -69,18 +70,24 @@ class Checkpoints:
     ) -> None:
         """Writes a checkpoint, makes it the latest (and the best, if it is) and prunes others.
 
-        A step is saved once: the next checkpoint is of a later one.
+        A step is saved once: the next checkpoint is of a later one. Where that fails, the last
+        checkpoint is there as before, and nothing of this one. Raises `DatasetError` with the path,
+        the cause, and the remedy where the disk is full or the folder cannot be written.
         """
-        self._folder.mkdir(parents=True, exist_ok=True)
+        with writing(self._folder):
+            self._folder.mkdir(parents=True, exist_ok=True)
         index = self._index()
+        self._prune(*index.values())
         name = f"step-{progress.step:08d}"
-        self._write(name, progress, weights, optimizer)
         best = name if progress.is_best else index["best"]
-        text = json.dumps({"latest": name, "best": best}).encode()
-        Storage(self._folder).write_bytes(_INDEX, text)
-        for path in self._folder.iterdir():
-            if path.name not in (name, best, _INDEX):
-                shutil.rmtree(path) if path.is_dir() else path.unlink()
+        try:
+            self._write(name, progress, weights, optimizer)
+            text = json.dumps({"latest": name, "best": best}).encode()
+            Storage(self._folder).write_bytes(_INDEX, text)
+        except BaseException:
+            self._prune(*self._index().values())
+            raise
+        self._prune(name, best)
 
     def latest(self) -> str | None:
         """The name of the latest checkpoint, None where there is none yet."""
@@ -116,22 +123,23 @@ class Checkpoints:
         weights: Sequence[NDArray[Any]],
         optimizer: Sequence[NDArray[Any]],
     ) -> None:
-        temporary = self._folder / f"{TEMPORARY_PREFIX}{name}"
-        final = self._folder / name
-        for left_over in (temporary, final):
-            shutil.rmtree(left_over, ignore_errors=True)
-        temporary.mkdir()
+        temporary, final = self._folder / f"{TEMPORARY_PREFIX}{name}", self._folder / name
         arrays = {f"weight_{number}": array for number, array in enumerate(weights)}
         arrays |= {f"optimizer_{number}": array for number, array in enumerate(optimizer)}
-        with (temporary / _ARRAYS).open("wb") as file:
+        storage = Storage(temporary)
+        with storage.create(_ARRAYS) as file:
             np.savez(file, allow_pickle=False, **arrays)
-            _sync(file)
-        with (temporary / _STATE).open("wb") as file:
+        with storage.create(_STATE) as file:
             file.write(json.dumps(dataclasses.asdict(progress)).encode())
-            _sync(file)
-        sync_folder(temporary)
-        temporary.rename(final)
-        sync_folder(self._folder)
+        with writing(final):
+            temporary.rename(final)
+            sync_folder(self._folder)
+
+    def _prune(self, *kept: str | None) -> None:
+        """Removes checkpoints other than those kept, and what is left of broken saves."""
+        for path in self._folder.iterdir():
+            if _OWN.match(path.name) and path.name not in kept:
+                shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink()
 
     def _index(self) -> dict[str, str | None]:
         path = self._folder / _INDEX
@@ -144,11 +152,6 @@ class Checkpoints:
             raise TrainingError(
                 f"{path}: not an index of checkpoints: it was edited or damaged; start another run"
             ) from None
-
-
-def _sync(file: Any) -> None:
-    file.flush()
-    os.fsync(file.fileno())
 
 
 def _count(names: Any, prefix: str) -> int:

@@ -132,6 +132,9 @@ def _add_generate_options(parser: CommandParser) -> None:
         help="the audio file to write; X.png and X.json are written beside it",
     )
     parser.add_argument(
+        "--overwrite", action="store_true", help="replace the three files if they exist"
+    )
+    parser.add_argument(
         "--seconds", type=positive, default=10.0, help="the length of the audio (default: 10)"
     )
     parser.add_argument(
@@ -181,6 +184,9 @@ def _train(options: argparse.Namespace) -> Outcome:
     )
     model, training = _changed(model, options), _changed(training, options)
     result = train(options.data, options.run_dir, model, training, loop, resume=options.resume)
+    if not result.new_steps and not result.interrupted:
+        text = f"{result.run_dir}: all {result.step} steps are done; raise --steps to go on"
+        return Outcome(result, text)
     lines = [f"{result.run_dir}: {result.step} steps, {result.frames_per_second:.0f} frames/s"]
     if result.best_step is not None:
         lines.append(
@@ -208,6 +214,7 @@ def _generate(options: argparse.Namespace) -> Outcome:
         temperature=options.temperature,
         data=options.data,
         prime=options.prime,
+        overwrite=options.overwrite,
         memory_bytes=options.memory_mb * _MEGABYTE,
     )
     provenance = generate(options.run_dir, request)
@@ -240,9 +247,7 @@ def _evaluate(options: argparse.Namespace) -> Outcome:
     for name, (mean, error) in result.paired.items():
         margin = "" if error is None else f" +- {error:.3f}"
         lines.append(f"{name} - model, mean over recordings: {mean:.3f}{margin}")
-    lines.append(
-        f"{result.sharing_a_work} of {len(rows)} recordings share a work with training recordings"
-    )
+    lines.append(result.works.sentence())
     return Outcome(result, "\n".join([*lines, *_damage_lines(result.damaged_windows)]))
 
 
@@ -320,13 +325,23 @@ def _command(
             f"(default: {megabytes})",
         )
 
-    def run_quietly(options: argparse.Namespace) -> Outcome:
+    def run_prepared(options: argparse.Namespace) -> Outcome:
+        # Whatever other projects left in the environment or in ~/.keras.
+        os.environ["KERAS_BACKEND"] = "tensorflow"
         if not options.debug:
             _import_tensorflow_quietly()
+        from training.process import make_deterministic
+
+        make_deterministic()
         return run(options)
 
     return Command(
-        name=name, text=text, extra="training", add_options=add_all_options, run=run_quietly, **more
+        name=name,
+        text=text,
+        extra="training",
+        add_options=add_all_options,
+        run=run_prepared,
+        **more,
     )
 
 

@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas import FeatureConfig
+from schemas import Dataset, FeatureConfig
+from training.config import DEFAULT_MEMORY_BYTES
 from training.errors import TrainingError
-from training.inversion import log_mel_of, read_audio
+from training.inversion import audio_to_log_mel, read_audio
 from training.novelty import excerpts_of, nearest_distances, spectral_summary
 from training.reader import Reader, open_splits
 from training.runs import read_run
@@ -21,23 +22,23 @@ from training.runs import read_run
 EXCERPT_SECONDS = 1.0
 
 MAX_EXCERPTS = 200
-"""About so many excerpts of the test split are measured, evenly spread over it."""
+"""About this many excerpts of the test split are measured, evenly spread over it."""
 
 COPY_DISTANCE = 0.1
-"""Music made again from its own mel levels, at any loudness, comes nearer to itself than this: to
-0.003 to 0.03, measured; other recordings of real music come to 0.35 at the nearest."""
+"""Music made again from its own log-mel spectrogram, at any loudness, comes nearer to itself than
+this: to 0.003 to 0.03, measured; other recordings of real music come to 0.35 at the nearest."""
 
 AUDIBLE_DB = -20.0
-"""An excerpt in which no mel level comes up to this is silence."""
+"""An excerpt in which no mel bin comes up to this is silence."""
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Comparison:
     """One recording beside the training split.
 
     `summary` maps level, centroid and spread to the recording's value and the least and greatest
     of the training windows. Distances (see `novelty.nearest_distances`) are of the one-second
-    excerpts to the nearest place of any training window, as (least, median): those of the
+    excerpts to the nearest position in any training window, as (least, median): those of the
     recording, and of the test split. The recording counts as a copy when an excerpt of it comes
     nearer than every excerpt of the test split, or than `COPY_DISTANCE`.
     """
@@ -50,16 +51,20 @@ class Comparison:
     copy: bool
 
 
-def compare(run_dir: str, data: str, audio: str, *, memory_bytes: int = 64_000_000) -> Comparison:
+def compare(
+    run_dir: str, data: str, audio: str, *, memory_bytes: int = DEFAULT_MEMORY_BYTES
+) -> Comparison:
     """Compares the file `audio` with the dataset's windows, under the run's features.
 
-    Raises `TrainingError` where the file cannot be read or holds no audible second.
+    Raises `TrainingError` where the dataset has other features, the memory budget is too small, or
+    the file cannot be read or holds no audible second.
     """
     run = read_run(run_dir)
     config = run.features
-    train, test = open_splits(data, ("train", "test"), batch_size=1, memory_bytes=memory_bytes)
-    run.require_features(train.dataset.config, where=data)
-    log_mel = log_mel_of(read_audio(Path(audio), config), config)
+    dataset = Dataset(data)
+    run.require_features(dataset)
+    train, test = open_splits(dataset, ("train", "test"), batch_size=1, memory_bytes=memory_bytes)
+    log_mel = audio_to_log_mel(read_audio(Path(audio), config), config)
     frames = round(EXCERPT_SECONDS * config.frames_per_second)
     own = list(excerpts_of([log_mel], frames, AUDIBLE_DB))
     apart = max(1, len(test) * (config.window_frames // frames) // MAX_EXCERPTS)

@@ -12,12 +12,14 @@ from numpy.typing import NDArray
 
 from schemas import Dataset
 from training.baselines import SCORED_FROM, fit_baselines
+from training.config import DEFAULT_MEMORY_BYTES
 from training.errors import TrainingError
 from training.grid import quantize
 from training.likelihood import bits
 from training.model import negative_log_likelihood
 from training.reader import Reader, open_splits
 from training.trained_model import load_trained
+from training.works import SharedWorks, works_shared_with_training
 
 SCORERS = ("model", "histogram", "autoregression")
 
@@ -31,14 +33,13 @@ class RecordingScore:
     bits: dict[str, float]
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Evaluation:
     """Bits per dimension over all scored frames of a split, and per recording.
 
     `paired` holds, for each baseline, the mean over recordings of (baseline - model) and its
     standard error, None for a single recording: recordings differ from one another more than
-    scorers do. `sharing_a_work` counts the recordings whose composer and composition are also
-    those of a training recording.
+    scorers do. `works` counts the recordings that play a work that training recordings play too.
     """
 
     run: str
@@ -48,26 +49,29 @@ class Evaluation:
     bits: dict[str, float]
     paired: dict[str, tuple[float, float | None]]
     recordings: tuple[RecordingScore, ...]
-    sharing_a_work: int
+    works: SharedWorks
     damaged_windows: tuple[str, ...]
 
 
 def evaluate(
-    run_dir: str, data: str, split: str = "test", *, memory_bytes: int = 64_000_000
+    run_dir: str, data: str, split: str = "test", *, memory_bytes: int = DEFAULT_MEMORY_BYTES
 ) -> Evaluation:
     """Scores the best checkpoint of a run. The baselines are fitted to the training split here.
 
     Every scorer puts its mass on the same grid and is scored on the same frames: those that are
-    valid and have two frames before them in their window.
+    valid and have two frames before them in their window. Raises `TrainingError` where there is no
+    trained model, the dataset has other features than it, the memory budget is too small, or
+    nothing can be scored.
     """
     trained = load_trained(run_dir)
+    dataset = Dataset(data)
+    trained.run.require_features(dataset)
     reader, train_reader = open_splits(
-        data,
+        dataset,
         (split, "train"),
         batch_size=trained.run.training.batch_size,
         memory_bytes=memory_bytes,
     )
-    trained.run.require_features(reader.dataset.config, where=data)
     n_mels = trained.run.model.n_mels
     histogram, autoregression = fit_baselines(
         (window for _, window in valid_levels(train_reader)), n_mels
@@ -92,7 +96,10 @@ def evaluate(
                 autoregression.bits(window).sum() / n_mels,
             ]
     if not totals:
-        raise TrainingError(f"{data}: no frame of split {split!r} can be scored")
+        raise TrainingError(
+            f"{data}: no frame of split {split!r} can be scored: its windows are damaged, or "
+            f"shorter than {SCORED_FROM + 1} frames; choose another split"
+        )
     return Evaluation(
         run=run_dir,
         step=trained.step,
@@ -104,13 +111,13 @@ def evaluate(
             RecordingScore(name, int(sums[0]), _means(sums))
             for name, sums in sorted(totals.items())
         ),
-        sharing_a_work=works_shared_with_training(reader.dataset, set(totals)),
+        works=works_shared_with_training(dataset, set(totals)),
         damaged_windows=tuple(reader.damaged + train_reader.damaged),
     )
 
 
 def valid_levels(reader: Reader) -> Iterator[tuple[str, NDArray[np.int32]]]:
-    """Each window's recording, and the levels of its valid frames: int32 [frames, n_mels]."""
+    """Each window's recording, and the grid indices of its valid frames: int32 [frames, n_mels]."""
     for batch in reader.in_order():
         rows = zip(batch["recording_id"], batch["log_mel"], batch["valid_frames"], strict=True)
         for name, log_mel, valid in rows:
@@ -131,22 +138,6 @@ def paired_differences(totals: list[Any]) -> dict[str, tuple[float, float | None
             error = float(differences.std(ddof=1) / np.sqrt(len(differences)))
         found[name] = (float(differences.mean()), error)
     return found
-
-
-def works_shared_with_training(dataset: Dataset, recording_ids: set[str]) -> int:
-    """How many of the recordings are of a work (composer and composition) that was trained on."""
-    columns = ["recording_id", "split", "composer", "composition"]
-    rows = dataset.recordings().select(columns).to_pylist()
-    works = {
-        (row["composer"], row["composition"])
-        for row in rows
-        if row["split"] == "train" and row["composition"] is not None
-    }
-    return sum(
-        (row["composer"], row["composition"]) in works and row["split"] != "train"
-        for row in rows
-        if row["recording_id"] in recording_ids
-    )
 
 
 def _means(sums: Any) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""Generation: a free-running sample becomes a WAV, a picture and a note of where it came from."""
+"""Generation: a free-running sample becomes a WAV, a picture, and their provenance."""
 
 from __future__ import annotations
 
@@ -11,16 +11,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas import Storage
+from duet.outputs import require_free, write_together
+from duet.plots import Sound, draw
+from schemas import Dataset
 from schemas.shards import SPLITS
+from training.config import DEFAULT_MEMORY_BYTES
 from training.errors import TrainingError
 from training.grid import dequantize, quantize
-from training.inversion import log_mel_of, mel_to_audio, wav_bytes
+from training.inversion import audio_to_log_mel, mel_to_audio, wav_bytes
 from training.novelty import spectral_summary
-from training.plots import save_picture
 from training.reader import open_dataset
 from training.sampling import sample_levels
 from training.trained_model import Trained, load_trained
+from training.validation import MAX_BYTES, MAX_SEED, real_number, whole_number
 
 PACKAGES = ("keras", "librosa", "numpy", "scipy", "soundfile", "tensorflow")
 
@@ -30,13 +33,20 @@ WARM_UP_SECONDS = 1.0
 _IDS_SHOWN = 10
 
 
-@dataclasses.dataclass(frozen=True)
+MIN_SECONDS = 0.1
+MAX_SECONDS = 3_600.0
+MIN_TEMPERATURE = 1e-4
+MAX_TEMPERATURE = 10.0
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class GenerationOptions:
     """What to generate: `seconds` of sound into the WAV file `output`.
 
     `temperature` 1 samples from the model; less makes every level nearer to the likeliest.
-    `prime`, the id of a recording of the dataset `data`, is what the model hears before it begins:
-    that recording's first window.
+    `prime` is the id of a recording in the dataset `data`; its first window is the model's input
+    before the sample. Files that exist are replaced with `overwrite` only. Raises `TrainingError`
+    when a value is impossible.
     """
 
     seconds: float
@@ -45,64 +55,73 @@ class GenerationOptions:
     temperature: float = 1.0
     data: str | None = None
     prime: str | None = None
-    memory_bytes: int = 64_000_000
+    overwrite: bool = False
+    memory_bytes: int = DEFAULT_MEMORY_BYTES
 
     def __post_init__(self) -> None:
-        if not self.seconds > 0:
-            raise TrainingError(f"seconds={self.seconds} must be positive")
-        if not 0 < self.temperature <= 10:
-            raise TrainingError(f"temperature={self.temperature} must be above 0 and at most 10")
-        if self.seed < 0:
-            raise TrainingError(f"seed={self.seed} must not be negative")
+        real_number("seconds", self.seconds, MIN_SECONDS, MAX_SECONDS)
+        real_number("temperature", self.temperature, MIN_TEMPERATURE, MAX_TEMPERATURE)
+        whole_number("seed", self.seed, 0, MAX_SEED)
+        whole_number("memory_bytes", self.memory_bytes, 1, MAX_BYTES)
         if self.output.suffix.lower() != ".wav":
             raise TrainingError(f"output={self.output} must be the name of a .wav file")
         if (self.prime is None) != (self.data is None):
             raise TrainingError("--prime and --data belong together: give both or neither")
 
 
-def generate(run_dir: str, request: GenerationOptions) -> dict[str, Any]:
+def generate(run_dir: str, options: GenerationOptions) -> dict[str, Any]:
     """Writes OUTPUT.wav, OUTPUT.png and OUTPUT.json, and returns what the last one says.
 
-    The same run, request and machine make the same bytes.
+    All three appear or none. The same run, options and machine make the same bytes (on a GPU, after
+    `process.make_deterministic`). Raises `TrainingError` where there is no trained model or no
+    recording `prime`, `OutputError` where one of the files may not be written, and `DatasetError`
+    where the disk is full.
     """
+    wav_path = options.output
+    png_path, json_path = wav_path.with_suffix(".png"), wav_path.with_suffix(".json")
+    paths = [wav_path, png_path, json_path]
+    require_free(paths, overwrite=options.overwrite)
     trained = load_trained(run_dir)
     config = trained.run.features
-    length = round(request.seconds * config.sample_rate)
+    length = round(options.seconds * config.sample_rate)
     frames = config.frame_count(length)
-    prime = _prime(request, trained)
+    prime = _prime(options, trained)
     warm_up = 0 if prime is not None else round(WARM_UP_SECONDS * config.frames_per_second)
     levels = sample_levels(
         trained.model,
         warm_up + frames,
-        seed=request.seed,
-        temperature=request.temperature,
+        seed=options.seed,
+        temperature=options.temperature,
         prime=prime,
     )[warm_up:]
-    samples = mel_to_audio(dequantize(levels), config, length=length, seed=request.seed)
+    samples = mel_to_audio(dequantize(levels), config, length=length, seed=options.seed)
     wav, gain = wav_bytes(samples, config.sample_rate)
-    heard = samples * gain
-    provenance = _provenance(trained, request, heard, gain)
-
-    Storage(request.output.absolute().parent).write_bytes(request.output.name, wav)
-    title = f"{trained.run.model.kind}, step {trained.step}, seed {request.seed}"
-    save_picture(
-        request.output.with_suffix(".png"), log_mel_of(heard, config), heard, config, title
-    )
+    samples = samples * np.float32(gain)
+    log_mel = audio_to_log_mel(samples, config)
+    provenance = {
+        **_provenance(trained, options),
+        "rms_db": float(20 * np.log10(max(1e-9, np.sqrt(np.mean(samples.astype(float) ** 2))))),
+        "gain": gain,
+        **dataclasses.asdict(spectral_summary(log_mel, config)),
+    }
     text = json.dumps(provenance, indent=1, sort_keys=True)
-    request.output.with_suffix(".json").write_text(text + "\n")
-    return json.loads(text)
+    title = f"{trained.run.model.kind}, step {trained.step}, seed {options.seed}"
+    picture = draw([Sound(title=title, log_mel=log_mel, samples=samples)], config)
+    require_free(paths, overwrite=options.overwrite)
+    write_together({wav_path: wav, png_path: picture, json_path: f"{text}\n".encode()})
+    found: dict[str, Any] = json.loads(text)
+    return found
 
 
-def _provenance(
-    trained: Trained, request: GenerationOptions, samples: NDArray[np.float32], gain: float
-) -> dict[str, Any]:
+def _provenance(trained: Trained, options: GenerationOptions) -> dict[str, Any]:
+    """What made the sound, ready for JSON."""
     run = trained.run
     return {
-        "audio": request.output.name,
-        "seconds": request.seconds,
-        "seed": request.seed,
-        "temperature": request.temperature,
-        "primed_by": request.prime,
+        "audio": options.output.name,
+        "seconds": float(options.seconds),
+        "seed": int(options.seed),
+        "temperature": float(options.temperature),
+        "primed_by": options.prime,
         "model": dataclasses.asdict(run.model),
         "training": dataclasses.asdict(run.training),
         "checkpoint": trained.checkpoint,
@@ -110,26 +129,26 @@ def _provenance(
         "dataset_fingerprint": run.fingerprint,
         "features": run.features.to_dict(),
         "packages": {name: importlib.import_module(name).__version__ for name in PACKAGES},
-        "rms_db": float(20 * np.log10(max(1e-9, np.sqrt(np.mean(samples.astype(float) ** 2))))),
-        "gain": gain,
-        **dataclasses.asdict(spectral_summary(log_mel_of(samples, run.features), run.features)),
     }
 
 
-def _prime(request: GenerationOptions, trained: Trained) -> NDArray[np.int32] | None:
-    """The levels of the valid frames of the first window of the recording asked for."""
-    if request.prime is None or request.data is None:
+def _prime(options: GenerationOptions, trained: Trained) -> NDArray[np.int32] | None:
+    """The first window of the recording asked for: grid indices, int32 [valid frames, n_mels]."""
+    if options.prime is None or options.data is None:
         return None
+    dataset = Dataset(options.data)
+    trained.run.require_features(dataset)
     ids: set[str] = set()
     for split in SPLITS:
-        reader = open_dataset(request.data, split, batch_size=1, memory_bytes=request.memory_bytes)
-        trained.run.require_features(reader.dataset.config, where=request.data)
-        place = reader.find(request.prime)
-        if place is not None:
-            window = reader[place]
+        if not dataset.manifest.splits[split].windows:
+            continue
+        reader = open_dataset(options.data, split, batch_size=1, memory_bytes=options.memory_bytes)
+        position = reader.find(options.prime)
+        if position is not None:
+            window = reader[position]
             return quantize(window.features["log_mel"][: window.valid_frames])
         ids.update(reader.recording_ids)
     raise TrainingError(
-        f"{request.data}: holds no recording {request.prime!r}; some of those it holds: "
+        f"{options.data}: holds no recording {options.prime!r}; some of those it holds: "
         f"{', '.join(sorted(ids)[:_IDS_SHOWN])}"
     )

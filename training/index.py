@@ -1,4 +1,4 @@
-"""Where the windows of a split are: the indexes of its shards as a few numpy columns."""
+"""The index of a split: where its windows are, as a few numpy columns."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from schemas import Dataset
 from training.errors import TrainingError
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
 class SplitIndex:
     """A row per window, in the order of the shards and of their files.
 

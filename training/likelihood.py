@@ -3,7 +3,7 @@
 Salimans, Karpathy, Chen and Kingma (2017), "PixelCNN++", equation 2: a level's probability is the
 mass that a mixture of logistic distributions has within half a step of it; the mass beyond the
 grid belongs to the edge levels, so that the masses sum to one. With a and b the ends of the step,
-standardised, and sigma(b) - sigma(a) = sigma(b) * sigma(-a) * (1 - exp(a - b)), its logarithm is a
+standardized, and sigma(b) - sigma(a) = sigma(b) * sigma(-a) * (1 - exp(a - b)), its logarithm is a
 sum of terms that are all finite however far the level is from the mean.
 """
 
@@ -51,14 +51,14 @@ def mixture_from(raw: tf.Tensor, reference_db: tf.Tensor, std_db: tf.Tensor) -> 
 
 
 def log_prob(mixture: Mixture, levels: tf.Tensor) -> tf.Tensor:
-    """Natural logarithm of the probability of `levels` (int32 numbers, [..., n_mels]).
+    """Natural logarithm of the probability of `levels` (int32 grid indices, [..., n_mels]).
 
     Returns float32 of the same shape.
     """
-    numbers = levels[..., tf.newaxis, :]
-    above_lowest = tf.cast(numbers > 0, tf.float32)
-    below_highest = tf.cast(numbers < N_LEVELS - 1, tf.float32)
-    db = LOWEST_DB + STEP_DB * tf.cast(numbers, tf.float32)
+    indices = levels[..., tf.newaxis, :]
+    above_lowest = tf.cast(indices > 0, tf.float32)
+    below_highest = tf.cast(indices < N_LEVELS - 1, tf.float32)
+    db = LOWEST_DB + STEP_DB * tf.cast(indices, tf.float32)
     width = STEP_DB / mixture.scales
     upper = (db + STEP_DB / 2 - mixture.means) / mixture.scales
     terms = (
@@ -76,10 +76,10 @@ def mean_db(mixture: Mixture) -> tf.Tensor:
 
 
 def sample(mixture: Mixture, uniform: tf.Tensor, temperature: tf.Tensor | float) -> tf.Tensor:
-    """Levels (int32, [..., n_mels]) drawn from the mixture with the random numbers `uniform`.
+    """Levels (int32 grid indices, [..., n_mels]) drawn from the mixture with random `uniform`.
 
     `uniform` is float32 [2, ..., n_mels] in (0, 1): the first picks the component, the second the
-    place in it. `temperature` divides the logits of the components and multiplies their scales:
+    quantile of it. `temperature` divides the logits of the components and multiplies their scales:
     1 samples from the model, less keeps nearer to its means.
     """
     weights = tf.nn.softmax(mixture.log_weights / temperature, axis=-2)
@@ -93,10 +93,10 @@ def sample(mixture: Mixture, uniform: tf.Tensor, temperature: tf.Tensor | float)
     scale = tf.reduce_sum(chosen * mixture.scales, axis=-2)
     noise = tf.math.log(uniform[1]) - tf.math.log1p(-uniform[1])
     db = mean + temperature * scale * noise
-    numbers = tf.round((db - LOWEST_DB) / STEP_DB)
-    return tf.cast(tf.clip_by_value(numbers, 0.0, N_LEVELS - 1.0), tf.int32)
+    indices = tf.round((db - LOWEST_DB) / STEP_DB)
+    return tf.cast(tf.clip_by_value(indices, 0.0, N_LEVELS - 1.0), tf.int32)
 
 
 def bits(negative_log_likelihood: Any) -> Any:
-    """Natural logarithms as bits."""
+    """Natural logarithms (a float, array or tensor) as bits."""
     return negative_log_likelihood / math.log(2)

@@ -6,12 +6,12 @@ import dataclasses
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-import librosa
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter1d
 
 from schemas import FeatureConfig
+from schemas.filterbank import mel_corners
 
 _TINY = 1e-12
 
@@ -28,9 +28,9 @@ class SpectralSummary:
 
 
 def spectral_summary(log_mel: NDArray[Any], config: FeatureConfig) -> SpectralSummary:
-    """Of levels [frames, n_mels] in dB. Centroid and spread are weighted by power."""
-    edges = librosa.mel_frequencies(config.n_mels + 2, fmin=config.fmin, fmax=config.fmax)
-    centers, widths = edges[1:-1], edges[2:] - edges[:-2]
+    """Of `log_mel` [frames, n_mels] in dB. Centroid and spread are weighted by power."""
+    corners = mel_corners(config)
+    centers, widths = corners[1:-1], corners[2:] - corners[:-2]
     # Slaney's filters have equal areas: a bin's power is a density until its width is put back.
     power = (10 ** (log_mel.astype(np.float64) / 10)).mean(axis=0) * widths
     total = power.sum()
@@ -44,7 +44,7 @@ def excerpts_of(
 ) -> Iterator[NDArray[Any]]:
     """The consecutive excerpts [frames, n_mels] of windows; silence is left out.
 
-    An excerpt is silent when no level in it reaches `audible_db`: near-silence is near to any
+    An excerpt is silent when nothing in it reaches `audible_db`: near-silence is near to any
     other and says nothing about copying.
     """
     for log_mel in windows:
@@ -60,11 +60,11 @@ def nearest_distances(
     """How near each excerpt comes to any position of the corpus: 1 - r, from 0 to 2.
 
     r is the correlation of the fine structures (see `_fine_structure`) of an excerpt and of as many
-    frames of a window: 1 for the same notes at the same times, at whatever level and through
+    frames of a window: 1 for the same notes at the same times, however loud and through
     whatever filter, about 0 for unrelated music. (By differences in dB, or with the spectral
     envelope left in, a blur or a quiet passage would be nearer to everything than music is.)
     `excerpts` [n, frames, n_mels], the windows of `corpus` [any, n_mels] and `mean_db` [n_mels] are
-    levels in dB; the result is float64 [n], infinite where every window is shorter than an excerpt.
+    in dB; the result is float64 [n], infinite where every window is shorter than an excerpt.
     One window's products with all excerpts are in memory at a time, that is 4 * n * frames bytes
     for each of its frames.
     """
@@ -89,7 +89,7 @@ def nearest_distances(
 
 
 def _fine_structure(log_mel: NDArray[Any], mean_db: NDArray[Any]) -> NDArray[np.float32]:
-    """What notes add to levels [frames, n_mels]: float32, in dB.
+    """What notes add to `log_mel` [frames, n_mels]: float32, in dB.
 
     The deviations from `mean_db`, less each frame's spectral envelope: their moving average over
     an eighth of the mel bins, and three at least. Loudness, tone control and the decay of a room

@@ -1,4 +1,4 @@
-"""Batches from the shards of a dataset, in an order and in an amount of memory known beforehand.
+"""Readers: batches from the shards of a dataset, in an order and in memory known beforehand.
 
 The order of an epoch is a keyed permutation of the split's windows: a pure function of the
 dataset's fingerprint, the split, the seed and the number of the epoch. No buffer is shuffled, the
@@ -10,11 +10,11 @@ from __future__ import annotations
 import functools
 import logging
 import operator
+import os
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from os import PathLike
 from typing import Any
 
 import numpy as np
@@ -25,14 +25,19 @@ from schemas.storage import Storage
 from schemas.storage.ranges import RangeReader
 from schemas.windows import as_array
 from training.budget import MemoryPlan, plan_memory
+from training.config import DEFAULT_MEMORY_BYTES
 from training.errors import TrainingError
 from training.index import load_index
+from training.validation import MAX_BYTES, whole_number
 
 Batch = dict[str, NDArray[Any]]
 State = dict[str, int]
 
 MAX_DAMAGED = 100
-"""So many descriptions of damaged windows are kept."""
+"""How many descriptions of damaged windows a reader keeps."""
+
+_MAX_BATCH_SIZE = 2**31
+_MAX_SEED = 2**63 - 1
 
 _OPEN_FILES = 32
 
@@ -40,12 +45,12 @@ _LOG = logging.getLogger(__name__)
 
 
 def open_dataset(
-    path: str | PathLike[str],
+    path: str | os.PathLike[str],
     split: str = "train",
     *,
     features: Sequence[str] = ("log_mel",),
     batch_size: int = 16,
-    memory_bytes: int = 64_000_000,
+    memory_bytes: int = DEFAULT_MEMORY_BYTES,
     seed: int = 0,
     file_format: str | None = None,
 ) -> Reader:
@@ -60,24 +65,27 @@ def open_dataset(
     chosen = file_format or dataset.manifest.formats[0]
     names = tuple(features)
     plan = _plan(dataset, split, names, batch_size, chosen)
-    plan.check(memory_bytes)
+    plan.check(whole_number("memory_bytes", memory_bytes, 1, MAX_BYTES))
     return Reader(dataset, split, names, chosen, batch_size, seed, plan)
 
 
 def open_splits(
-    path: str | PathLike[str],
+    dataset: Dataset,
     splits: Sequence[str],
     *,
     batch_size: int,
     memory_bytes: int,
     seed: int = 0,
 ) -> list[Reader]:
-    """Readers of the log-mels of several splits, which fit into the budget together."""
-    dataset = Dataset(path)
+    """Readers of the log-mels of several splits, which fit into the budget together.
+
+    Raises as `open_dataset` does.
+    """
     file_format = dataset.manifest.formats[0]
     features = ("log_mel",)
     plans = [_plan(dataset, split, features, batch_size, file_format) for split in splits]
-    functools.reduce(operator.add, plans).check(memory_bytes)
+    total = functools.reduce(operator.add, plans)
+    total.check(whole_number("memory_bytes", memory_bytes, 1, MAX_BYTES))
     return [
         Reader(dataset, split, features, file_format, batch_size, seed, plan)
         for split, plan in zip(splits, plans, strict=True)
@@ -87,7 +95,7 @@ def open_splits(
 def _plan(
     dataset: Dataset, split: str, features: tuple[str, ...], batch_size: int, file_format: str
 ) -> MemoryPlan:
-    """Raises `TrainingError` or `DatasetError` where a reader of these cannot be."""
+    """Raises `TrainingError` or `DatasetError` where there can be no such reader."""
     root = dataset.storage.root
     dataset.shards(split, file_format)
     stored = dataset.config.features
@@ -95,8 +103,7 @@ def _plan(
         raise TrainingError(
             f"features={features!r}: {root} holds {', '.join(stored)}; name some of these"
         )
-    if batch_size < 1:
-        raise TrainingError(f"batch_size={batch_size} must be a positive integer")
+    batch_size = whole_number("batch_size", batch_size, 1, _MAX_BATCH_SIZE)
     if not dataset.manifest.splits[split].windows:
         raise TrainingError(
             f"{root}: split {split!r} holds no windows; choose another split, or make the dataset "
@@ -108,7 +115,7 @@ def _plan(
 class Reader:
     """The windows of one split. Made by `open_dataset`.
 
-    `len(reader)` and `reader[place]` give windows in file order; `iter(reader)` gives batches
+    `len(reader)` and `reader[position]` give windows in file order; `iter(reader)` gives batches
     without end, `reader.in_order()` every window once. A batch maps each feature to an array
     [windows, *shape] of its stored dtype, `recording_id` to strings, `first_frame` to int64 and
     `valid_frames` to int32 [windows].
@@ -116,6 +123,9 @@ class Reader:
     Every epoch delivers each window once; its last batch is smaller where the batch size does
     not divide the split. A damaged window is left out of its batch, noted in `damaged`, and
     the first one is also logged.
+
+    A reader can be copied, pickled, and used in a process that was forked or spawned: every
+    process opens the files for itself.
     """
 
     def __init__(
@@ -131,27 +141,32 @@ class Reader:
         self.dataset = dataset
         self.split = split
         self.features = features
-        self.batch_size = batch_size
-        self.seed = seed
+        self.batch_size = whole_number("batch_size", batch_size, 1, _MAX_BATCH_SIZE)
+        self.seed = whole_number("seed", seed, 0, _MAX_SEED)
         self._plan = plan
         self._index = load_index(dataset, split, file_format, features)
-        self._files = _Files(dataset.storage)
+        self._files = _Files(dataset.storage.root)
         self._specs = {name: dataset.config.specs()[name] for name in features}
         self._damaged: dict[int, str] = {}
 
     def __len__(self) -> int:
         return len(self._index)
 
-    def __getitem__(self, place: int) -> Window:
-        """The window at a place in file order. Raises `DamagedDataError` where it is damaged."""
-        if not 0 <= place < len(self):
-            raise IndexError(f"place {place}: split {self.split!r} has places 0..{len(self) - 1}")
+    def __getitem__(self, position: int) -> Window:
+        """The window at a position in file order, from 0.
+
+        Raises `DamagedDataError` where it is damaged, and `IndexError` where there is none.
+        """
+        if not 0 <= position < len(self):
+            raise IndexError(
+                f"position {position}: split {self.split!r} has positions 0 to {len(self) - 1}"
+            )
         index = self._index
         return Window(
-            recording_id=index.recording_ids[index.recordings[place]],
-            first_frame=int(index.first_frames[place]),
-            valid_frames=int(index.valid_frames[place]),
-            features={name: self._read(place, name) for name in self.features},
+            recording_id=index.recording_ids[index.recordings[position]],
+            first_frame=int(index.first_frames[position]),
+            valid_frames=int(index.valid_frames[position]),
+            features={name: self._read(position, name) for name in self.features},
         )
 
     def __iter__(self) -> BatchIterator:
@@ -164,11 +179,11 @@ class Reader:
             if len(batch["valid_frames"]):
                 yield batch
 
-    def epoch_places(self, epoch: int, first: int, end: int) -> NDArray[np.int64]:
-        """The places in file order of the windows that an epoch delivers from `first` to `end`."""
+    def epoch_positions(self, epoch: int, first: int, end: int) -> NDArray[np.int64]:
+        """The positions in file order of windows `first` to `end` of an epoch: int64 [windows]."""
         fingerprint = self.dataset.manifest.fingerprint
-        key = permutation_key("epoch", fingerprint, self.split, self.seed, epoch)
-        return permute(np.arange(first, end), len(self), key)
+        key = permutation_key("epoch", fingerprint, self.split, self.seed, operator.index(epoch))
+        return permute(np.arange(first, end, dtype=np.int64), len(self), key)
 
     def as_tf_dataset(self, state: State | None = None) -> Any:
         """The batches of `iter(reader)`, from `state` on, as a `tf.data.Dataset` without end."""
@@ -195,12 +210,12 @@ class Reader:
         return self._index.recording_ids
 
     def find(self, recording_id: str) -> int | None:
-        """The place of a recording's earliest window, None where the split holds none of it."""
+        """The position of a recording's earliest window, None where the split holds none of it."""
         if recording_id not in self.recording_ids:
             return None
         number = self.recording_ids.index(recording_id)
-        places = np.flatnonzero(self._index.recordings == number)
-        return int(places[np.argmin(self._index.first_frames[places])])
+        positions = np.flatnonzero(self._index.recordings == number)
+        return int(positions[np.argmin(self._index.first_frames[positions])])
 
     def memory_plan(self) -> MemoryPlan:
         """What the reader was found to need when it was opened."""
@@ -222,7 +237,7 @@ class Reader:
             if position == len(self):
                 epoch, position = epoch + 1, 0
             end = min(position + self.batch_size, len(self))
-            batch = self._batch(self.epoch_places(epoch, position, end).tolist())
+            batch = self._batch(self.epoch_positions(epoch, position, end).tolist())
             position = end
             if len(batch["valid_frames"]):
                 return batch, {"epoch": epoch, "position": position}
@@ -231,21 +246,25 @@ class Reader:
             f"{self.damaged[0]}; make the dataset again"
         )
 
-    def _batch(self, places: Sequence[int]) -> Batch:
-        """The undamaged windows at `places`, in that order."""
+    def __getstate__(self) -> dict[str, Any]:
+        # A thread that reads ahead may add to the dictionary meanwhile.
+        return {**self.__dict__, "_damaged": dict(self._damaged)}
+
+    def _batch(self, positions: Sequence[int]) -> Batch:
+        """The undamaged windows at `positions`, in that order."""
         arrays = {
-            name: np.empty((len(places), *spec.shape), spec.dtype)
+            name: np.empty((len(positions), *spec.shape), spec.dtype)
             for name, spec in self._specs.items()
         }
         whole: list[int] = []
-        for place in places:
+        for position in positions:
             try:
                 for name, array in arrays.items():
-                    array[len(whole)] = self._read(place, name)
+                    array[len(whole)] = self._read(position, name)
             except DamagedDataError as error:
-                self._note_damage(place, str(error))
+                self._note_damage(position, str(error))
             else:
-                whole.append(place)
+                whole.append(position)
         index = self._index
         recordings = index.recordings[whole]
         return {
@@ -255,75 +274,106 @@ class Reader:
             "valid_frames": index.valid_frames[whole],
         }
 
-    def _read(self, place: int, feature: str) -> NDArray[Any]:
+    def _read(self, position: int, feature: str) -> NDArray[Any]:
         index, spec = self._index, self._specs[feature]
-        shard = index.shard_of(place)
+        shard = index.shard_of(position)
+        path = self.dataset.storage.path(shard)
         data = self._files.read(
             shard,
-            int(index.offsets[feature][place]),
+            int(index.offsets[feature][position]),
             spec.nbytes,
-            int(index.checksums[feature][place]),
-            where=f"{self.dataset.storage.path(shard)}: {feature} of window {place} of the split",
+            int(index.checksums[feature][position]),
+            where=f"{path}: {feature} of window {position} of {self.split}",
         )
         return as_array(data, spec)
 
-    def _note_damage(self, place: int, message: str) -> None:
+    def _note_damage(self, position: int, message: str) -> None:
         if not self._damaged:
-            _LOG.warning("%s; it is left out, and so are others like it", message)
+            _LOG.warning("%s; it is left out, as are others like it", message)
         if len(self._damaged) < MAX_DAMAGED:
-            self._damaged[place] = message
+            self._damaged[position] = message
 
 
 class BatchIterator:
     """Batches without end, one epoch after the other; one is read ahead by a thread.
 
     The state is that of the batches handed out: {"epoch": number, "position": windows of this
-    epoch that are done}.
+    epoch that are done}. A copy of an iterator, also one in another process, goes on from there.
     """
+
+    _ahead: Future[tuple[Batch, State]] | None
+    _thread: ThreadPoolExecutor
 
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
         self._state: State = {"epoch": 0, "position": 0}
-        self._ahead: Future[tuple[Batch, State]] | None = None
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="read-ahead")
+        self._begin_ahead()
 
     def __iter__(self) -> BatchIterator:
         return self
 
     def __next__(self) -> Batch:
+        if self._process != os.getpid():
+            self._begin_ahead()  # A fork takes no threads along, and nobody would ever answer.
         ahead = self._ahead or self._thread.submit(self._reader.load, self._state)
         self._ahead = None
         batch, self._state = ahead.result()
         self._ahead = self._thread.submit(self._reader.load, self._state)
         return batch
 
+    def __getstate__(self) -> tuple[Reader, State]:
+        return self._reader, self._state
+
+    def __setstate__(self, state: tuple[Reader, State]) -> None:
+        self._reader, self._state = state
+        self._begin_ahead()
+
     def get_state(self) -> State:
+        """The state, in Python integers, from which another iterator goes on as this one will."""
         return dict(self._state)
 
-    def set_state(self, state: Mapping[str, int]) -> None:
-        """Goes on from a state that `get_state` gave; any place costs the same."""
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Goes on from a state that `get_state` gave; any position costs the same.
+
+        Its numbers may be numpy's. Raises `TrainingError` for any other state.
+        """
         size = len(self._reader)
-        epoch, position = state.get("epoch", -1), state.get("position", -1)
-        if set(state) != set(self._state) or epoch < 0 or not 0 <= position <= size:
-            raise TrainingError(
-                f"{state!r} is no state of a reader of {size} windows: it needs an epoch from 0 "
-                f"and a position from 0 to {size}"
-            )
-        if self._ahead is not None:
+        wrong = TrainingError(
+            f"{state!r} is not a state of a reader of {size} windows: it needs an epoch from 0 "
+            f"and a position from 0 to {size}"
+        )
+        if set(state) != set(self._state):
+            raise wrong
+        try:
+            epoch = whole_number("epoch", state["epoch"], 0, _MAX_SEED)
+            position = whole_number("position", state["position"], 0, size)
+        except TrainingError:
+            raise wrong from None
+        if self._ahead is not None and self._process == os.getpid():
             self._ahead.cancel()
-            self._ahead = None
+        self._ahead = None
         self._state = {"epoch": epoch, "position": position}
+
+    def _begin_ahead(self) -> None:
+        self._process = os.getpid()
+        self._ahead = None
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="read-ahead")
 
 
 class _Files:
-    """Open shard files, the least recently used of which is closed when there are too many."""
+    """Open shard files, the least recently used of which is closed when there are too many.
 
-    def __init__(self, storage: Storage) -> None:
-        self._storage = storage
-        self._open: OrderedDict[str, RangeReader] = OrderedDict()
-        self._lock = threading.Lock()
+    After a fork, and in a copy, everything is opened again: neither the lock, which another
+    process's thread may hold, nor the connections to a store may be shared.
+    """
+
+    def __init__(self, root: str) -> None:
+        self._root = root
+        self._begin()
 
     def read(self, name: str, offset: int, length: int, crc: int, *, where: str) -> bytes:
+        if self._process != os.getpid():
+            self._begin()
         # Held while reading, so that no thread closes the file that another one reads.
         with self._lock:
             if name not in self._open:
@@ -334,6 +384,21 @@ class _Files:
             return read_at(self._open[name], offset, length, crc, where=where)
 
     def close(self) -> None:
+        if self._process != os.getpid():
+            self._begin()
         with self._lock:
             while self._open:
                 self._open.popitem()[1].close()
+
+    def __getstate__(self) -> str:
+        return self._root
+
+    def __setstate__(self, root: str) -> None:
+        self._root = root
+        self._begin()
+
+    def _begin(self) -> None:
+        self._storage = Storage(self._root)
+        self._open: OrderedDict[str, RangeReader] = OrderedDict()
+        self._lock = threading.Lock()
+        self._process = os.getpid()

@@ -11,22 +11,25 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from schemas import FeatureConfig, Manifest, Storage
+from duet.outputs import RUN_FILE, RUN_FOLDERS
+from schemas import Dataset, FeatureConfig, Storage
 from training.config import ModelConfig, TrainingConfig, from_json
 from training.errors import TrainingError
 
-RUN_FILE = "run.json"
-CHECKPOINTS = "checkpoints"
-TENSORBOARD = "tensorboard"
+CHECKPOINTS, TENSORBOARD = RUN_FOLDERS
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Run:
-    """What a run was started with. `mean_db` and `std_db` [n_mels] normalize the levels."""
+    """What a run was started with.
+
+    `mean_db` and `std_db` [n_mels] are those of each bin in the training split, in dB.
+    """
 
     model: ModelConfig
     training: TrainingConfig
@@ -36,11 +39,15 @@ class Run:
     std_db: tuple[float, ...]
 
     @classmethod
-    def of(cls, manifest: Manifest, model: ModelConfig, training: TrainingConfig) -> Run:
-        """A run on a dataset that holds `log_mel`; `model.n_mels` is replaced by the dataset's."""
+    def of(cls, dataset: Dataset, model: ModelConfig, training: TrainingConfig) -> Run:
+        """A run on a dataset; `model.n_mels` is replaced by the dataset's.
+
+        Raises `TrainingError` where the dataset holds no `log_mel`.
+        """
+        manifest = dataset.manifest
         if manifest.statistics is None:
             raise TrainingError(
-                "the dataset holds no log_mel, so there are no levels to learn; "
+                f"{dataset.storage.root}: holds no log_mel, so there is nothing to learn; "
                 "make it again with this feature"
             )
         return cls(
@@ -58,18 +65,25 @@ class Run:
 
     @classmethod
     def from_json(cls, text: bytes, *, where: str) -> Run:
+        """Reads what `to_json` made; `where` names the file for the `TrainingError`."""
         try:
             values = json.loads(text)
-            return cls(
+            run = cls(
                 model=from_json(ModelConfig, values["model"], where=where),
                 training=from_json(TrainingConfig, values["training"], where=where),
                 features=FeatureConfig.from_dict(values["features"], where=where),
                 fingerprint=values["fingerprint"],
-                mean_db=tuple(values["mean_db"]),
-                std_db=tuple(values["std_db"]),
+                mean_db=tuple(map(float, values["mean_db"])),
+                std_db=tuple(map(float, values["std_db"])),
             )
-        except (KeyError, TypeError, json.JSONDecodeError) as error:
-            raise TrainingError(f"{where}: not the description of a run: {error!r}") from None
+        except (KeyError, TypeError, ValueError) as error:
+            raise TrainingError(
+                f"{where}: not the description of a run: {error!r}; start another run"
+            ) from None
+        bins = {run.model.n_mels, run.features.n_mels, len(run.mean_db), len(run.std_db)}
+        if len(bins) > 1 or not all(map(math.isfinite, (*run.mean_db, *run.std_db))):
+            raise TrainingError(f"{where}: was edited or damaged; start another run")
+        return run
 
     def require_same(self, other: Run, *, where: str) -> None:
         """Raises `TrainingError` with what differs between this, found at `where`, and `other`."""
@@ -85,12 +99,23 @@ class Run:
                 "started with, or another --run"
             )
 
-    def require_features(self, found: FeatureConfig, *, where: str) -> None:
-        """Raises `TrainingError` unless levels in the dataset at `where` mean what here they do."""
-        if dataclasses.replace(found, features=self.features.features) != self.features:
+    def require_features(self, dataset: Dataset) -> None:
+        """Raises `TrainingError`, with what differs, unless its log-mels are made as the run's."""
+        mine, its = self.features.to_dict(), dataset.config.to_dict()
+        if "log_mel" not in dataset.config.features:
             raise TrainingError(
-                f"{where}: its features differ from those that the model was trained on; "
-                "use the dataset of the run, or one made with the same settings"
+                f"{dataset.storage.root}: holds no log_mel; use the dataset of the run"
+            )
+        differing = [
+            f"{name} is {its[name]} there and {mine[name]} in the run"
+            for name in mine
+            if name != "features" and mine[name] != its[name]
+        ]
+        if differing:
+            raise TrainingError(
+                f"{dataset.storage.root}: its features differ from those that the model was "
+                f"trained on: {'; '.join(differing)}; use the dataset of the run, or one made with "
+                "the same settings"
             )
 
 
@@ -99,6 +124,7 @@ def is_run(folder: str | PathLike[str]) -> bool:
 
 
 def read_run(folder: str | PathLike[str]) -> Run:
+    """Raises `TrainingError` where there is no run, and `DatasetError` where it cannot be read."""
     path = Path(folder) / RUN_FILE
     if not path.exists():
         raise TrainingError(
@@ -109,6 +135,7 @@ def read_run(folder: str | PathLike[str]) -> Run:
 
 
 def write_run(folder: str | PathLike[str], run: Run) -> None:
+    """Raises `DatasetError` with the path, the cause, and the remedy where it cannot be written."""
     Storage(folder).write_bytes(RUN_FILE, run.to_json())
 
 

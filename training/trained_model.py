@@ -1,10 +1,14 @@
-"""A trained model, as it is found in the folder of its run."""
+"""Models of runs: new ones, and trained ones from the folder of a run."""
 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
 
 from training.checkpoints import Checkpoints
 from training.errors import TrainingError
@@ -23,12 +27,18 @@ class Trained:
 
 
 def new_model(run: Run) -> SpectrogramModel:
-    """The run's model with fresh weights."""
-    return SpectrogramModel(run.model, run.mean_db, run.std_db)
+    """The run's model with fresh weights, a function of the run's seed.
+
+    Raises `TrainingError` where Keras has another backend than TensorFlow.
+    """
+    return SpectrogramModel(run.model, run.mean_db, run.std_db, seed=run.training.seed)
 
 
 def load_trained(folder: str | PathLike[str]) -> Trained:
-    """Raises `TrainingError` where there is no run, or one without a checkpoint."""
+    """The best checkpoint of a run on the validation split.
+
+    Raises `TrainingError` where there is no run, or one without a checkpoint.
+    """
     run = read_run(folder)
     checkpoints = Checkpoints(Path(folder) / CHECKPOINTS)
     name = checkpoints.best()
@@ -39,5 +49,13 @@ def load_trained(folder: str | PathLike[str]) -> Trained:
         )
     progress, weights, _ = checkpoints.load(name)
     model = new_model(run)
-    model.set_weights(weights)
+    set_arrays(model.weights, weights, where=str(Path(folder) / CHECKPOINTS / name))
     return Trained(run, model, name, progress.step)
+
+
+def set_arrays(variables: Sequence[Any], arrays: Sequence[NDArray[Any]], *, where: str) -> None:
+    """Assigns arrays to variables; `TrainingError` where they are not of the variables' shapes."""
+    if [tuple(each.shape) for each in variables] != [each.shape for each in arrays]:
+        raise TrainingError(f"{where}: was made by another version of this code; start another run")
+    for variable, array in zip(variables, arrays, strict=True):
+        variable.assign(array)

@@ -38,7 +38,7 @@ def peak():
 
 data, run_dir, budget, steps, what = sys.argv[1:]
 model, training = ModelConfig("rnn", (4,), mixtures=1), TrainingConfig(batch_size=8)
-trainer = Trainer(Run.of(Dataset(data).manifest, model, training))
+trainer = Trainer(Run.of(Dataset(data), model, training))
 log_mel = np.zeros((8, 430, 128), np.float32)
 for _ in range(4):
     trainer.step({"log_mel": log_mel, "valid_frames": np.full(8, 430, np.int32)})

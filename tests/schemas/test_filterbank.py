@@ -1,3 +1,4 @@
+import librosa
 import numpy as np
 import pytest
 from hypothesis import given, settings

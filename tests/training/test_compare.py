@@ -23,7 +23,7 @@ def write_wav(path: Path, log_mel: np.ndarray) -> str:
 def whole_window(dataset: Path) -> np.ndarray:
     """The levels of the first training window that is not padded."""
     reader = open_dataset(dataset)
-    windows = (reader[place] for place in range(len(reader)))
+    windows = (reader[position] for position in range(len(reader)))
     whole = (window for window in windows if window.valid_frames == CONFIG.window_frames)
     return next(whole).features["log_mel"]
 

@@ -5,7 +5,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from schemas import Dataset
 from tests.support.dataset_factory import FRAMES, make_dataset
 from training import TrainingError, likelihood, open_dataset
 from training.baselines import fit_baselines
@@ -14,9 +13,9 @@ from training.evaluate import (
     evaluate,
     paired_differences,
     valid_levels,
-    works_shared_with_training,
 )
 from training.trained_model import load_trained
+from training.works import SharedWorks
 
 
 @pytest.fixture(scope="module")
@@ -53,13 +52,8 @@ def test_recordings_add_up(evaluation: Evaluation) -> None:
     assert evaluation.paired["histogram"][0] == pytest.approx(np.mean(differences))
 
 
-def test_works_shared_with_training_are_counted(
-    evaluation: Evaluation, small_dataset: Path
-) -> None:
-    assert evaluation.sharing_a_work == 2
-    dataset = Dataset(small_dataset)
-    assert works_shared_with_training(dataset, {"test-1"}) == 0
-    assert works_shared_with_training(dataset, {"train-0", "validation-0"}) == 0
+def test_works_shared_with_training_are_counted(evaluation: Evaluation) -> None:
+    assert evaluation.works == SharedWorks(shared=2, not_shared=1, unknown=0)
 
 
 def test_paired_differences_of_one_recording_have_no_error() -> None:
@@ -72,6 +66,11 @@ def test_paired_differences_of_one_recording_have_no_error() -> None:
 def test_other_features_are_refused(small_run: Path, tiny_dataset: Path) -> None:
     with pytest.raises(TrainingError, match="features differ"):
         evaluate(str(small_run), str(tiny_dataset))
+
+
+def test_other_features_are_told_before_memory(small_run: Path, tiny_dataset: Path) -> None:
+    with pytest.raises(TrainingError, match=r"features differ .*: sample_rate is .* in the run"):
+        evaluate(str(small_run), str(tiny_dataset), memory_bytes=1)
 
 
 def test_a_folder_without_a_run_is_refused(small_dataset: Path, tmp_path: Path) -> None:

@@ -21,13 +21,13 @@ def test_rows_are_those_of_the_shards_in_order(small_dataset: Path, file_format:
         for row in dataset.index(shard).table.to_pylist()
     ]
     assert len(index) == len(rows)
-    for place, (shard, row) in enumerate(rows):
-        assert index.shard_of(place) == shard
-        assert index.recording_ids[index.recordings[place]] == row["recording_id"]
-        assert index.first_frames[place] == row["first_frame"]
-        assert index.valid_frames[place] == row["valid_frames"]
-        assert index.offsets["log_mel"][place] == row["log_mel_offset"]
-        assert index.checksums["log_mel"][place] == row["log_mel_crc32c"]
+    for position, (shard, row) in enumerate(rows):
+        assert index.shard_of(position) == shard
+        assert index.recording_ids[index.recordings[position]] == row["recording_id"]
+        assert index.first_frames[position] == row["first_frame"]
+        assert index.valid_frames[position] == row["valid_frames"]
+        assert index.offsets["log_mel"][position] == row["log_mel_offset"]
+        assert index.checksums["log_mel"][position] == row["log_mel_crc32c"]
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 
-from training.input_noise import RETURN, SHARE, draw_input_noise, returning
+from training.input_noise import RETURN, SHARE, draw_input_noise, remaining_noise
 
 SHAPE = (400, 60, 4)
 
@@ -24,16 +24,16 @@ def test_some_windows_are_left_as_they_are() -> None:
 
 
 def test_it_is_as_large_at_a_windows_end_as_at_its_start() -> None:
-    drift = drawn()[:, :, :]
-    touched = drift[np.any(drift != 0, axis=(1, 2))]
+    noise = drawn()
+    touched = noise[np.any(noise != 0, axis=(1, 2))]
     by_frame = touched.std(axis=(0, 2))
     expected = 10 * np.sqrt(1 / 3)  # of a uniform strength from 0 to 10 dB
     assert np.all(np.abs(by_frame / expected - 1) < 0.25)
 
 
 def test_it_lasts() -> None:
-    drift = drawn()
-    correlation = np.sum(drift[:, 1:] * drift[:, :-1]) / np.sum(drift**2)
+    noise = drawn()
+    correlation = np.sum(noise[:, 1:] * noise[:, :-1]) / np.sum(noise**2)
     assert 0.9 < correlation < 1
 
 
@@ -41,8 +41,8 @@ def test_none_is_none() -> None:
     assert np.all(drawn(input_noise_db=0) == 0)
 
 
-def test_the_way_back_follows_the_last_error() -> None:
-    drift = drawn()
-    left = returning(tf.constant(drift)).numpy()
+def test_the_way_back_follows_the_last_noise() -> None:
+    noise = drawn()
+    left = remaining_noise(tf.constant(noise)).numpy()
     assert np.all(left[:, 0] == 0)
-    np.testing.assert_allclose(left[:, 1:], (1 - RETURN) * drift[:, :-1], rtol=1e-6)
+    np.testing.assert_allclose(left[:, 1:], (1 - RETURN) * noise[:, :-1], rtol=1e-6)

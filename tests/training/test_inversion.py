@@ -3,13 +3,18 @@ from __future__ import annotations
 import io
 from pathlib import Path
 
+import librosa
 import numpy as np
 import pytest
 import soundfile
 
+from pipelines.recordings.resampling import resampled_range
+from schemas import Dataset
+from tests.support.audio_files import reader_of
 from tests.support.dataset_factory import CONFIG
+from tests.support.reference import windows_of
 from training import TrainingError
-from training.inversion import log_mel_of, mel_to_audio, mel_to_stft, read_audio, wav_bytes
+from training.inversion import audio_to_log_mel, mel_to_audio, mel_to_stft, read_audio, wav_bytes
 
 
 def tone(hz: float = 440, seconds: float = 1.0) -> np.ndarray:
@@ -17,18 +22,56 @@ def tone(hz: float = 440, seconds: float = 1.0) -> np.ndarray:
     return (0.3 * np.sin(2 * np.pi * hz * time)).astype(np.float32)
 
 
-def test_levels_survive_the_way_to_sound_and_back() -> None:
+def test_log_mels_survive_the_way_to_sound_and_back() -> None:
     noise = np.random.default_rng(0).normal(0, 0.1, CONFIG.sample_rate).astype(np.float32)
-    levels = log_mel_of(tone() + noise, CONFIG)
-    again = log_mel_of(mel_to_audio(levels, CONFIG, length=CONFIG.sample_rate, seed=0), CONFIG)
-    assert levels.shape == again.shape == (CONFIG.frame_count(CONFIG.sample_rate), CONFIG.n_mels)
-    assert np.sqrt(np.mean((levels - again) ** 2)) < 3
+    log_mel = audio_to_log_mel(tone() + noise, CONFIG)
+    again = audio_to_log_mel(
+        mel_to_audio(log_mel, CONFIG, length=CONFIG.sample_rate, seed=0), CONFIG
+    )
+    assert log_mel.shape == again.shape == (CONFIG.frame_count(CONFIG.sample_rate), CONFIG.n_mels)
+    assert np.sqrt(np.mean((log_mel - again) ** 2)) < 3
+
+
+def test_a_log_mel_is_what_the_dataset_holds(tiny_root: Path, tiny_dataset: Path) -> None:
+    dataset = Dataset(tiny_dataset)
+    config = dataset.config
+    checked = 0
+    for window in windows_of(dataset, "tfrecord"):
+        (audio,) = tiny_root.glob(f"*_data/{window.recording_id}.wav")
+        reader = reader_of(audio.read_bytes())
+        length = config.resampled_length(reader.wav.samples, reader.wav.sample_rate)
+        log_mel = audio_to_log_mel(resampled_range(reader, 0, length, config), config)
+        valid, first = window.valid_frames, window.first_frame
+        ours = log_mel[first : first + valid]
+        np.testing.assert_allclose(ours, window.features["log_mel"][:valid], atol=1e-4)
+        checked += 1
+    assert checked > 20
+
+
+@pytest.mark.filterwarnings("ignore:n_fft=256 is too large")
+@pytest.mark.parametrize("samples", [1, 63, 64, 127, 128, 1_000])
+def test_every_length_has_its_frames(samples: int) -> None:
+    noise = np.random.default_rng(0).normal(0, 0.1, samples).astype(np.float32)
+    mel = librosa.feature.melspectrogram(
+        y=noise, sr=CONFIG.sample_rate, n_fft=CONFIG.n_fft, hop_length=CONFIG.hop_length,
+        n_mels=CONFIG.n_mels, fmax=CONFIG.fmax,
+    )  # fmt: skip
+    expected = 10 * np.log10(np.maximum(CONFIG.amin, mel)).T
+    np.testing.assert_allclose(audio_to_log_mel(noise, CONFIG), expected, atol=1e-3)
+
+
+@pytest.mark.parametrize("sample", [np.nan, np.inf])
+def test_audio_that_is_not_finite_is_rejected(sample: float, tmp_path: Path) -> None:
+    path = tmp_path / "x.wav"
+    soundfile.write(path, np.array([0, sample, 0], np.float32), CONFIG.sample_rate, "FLOAT")
+    with pytest.raises(TrainingError, match=r"x\.wav: holds NaN or infinite samples"):
+        read_audio(path, CONFIG)
 
 
 def test_the_same_seed_makes_the_same_samples() -> None:
-    levels = log_mel_of(tone(), CONFIG)
+    log_mel = audio_to_log_mel(tone(), CONFIG)
     first, second, other = (
-        mel_to_audio(levels, CONFIG, length=CONFIG.sample_rate, seed=seed) for seed in (0, 0, 1)
+        mel_to_audio(log_mel, CONFIG, length=CONFIG.sample_rate, seed=seed) for seed in (0, 0, 1)
     )
     np.testing.assert_array_equal(first, second)
     assert np.any(first != other)
@@ -46,8 +89,8 @@ def test_unmelled_power_has_the_mel_power_asked_for() -> None:
 
 
 def test_silence_stays_silent() -> None:
-    levels = np.full((20, CONFIG.n_mels), CONFIG.floor_db)
-    samples = mel_to_audio(levels, CONFIG, length=1_250, seed=0)
+    log_mel = np.full((20, CONFIG.n_mels), CONFIG.floor_db)
+    samples = mel_to_audio(log_mel, CONFIG, length=1_250, seed=0)
     assert np.abs(samples).max() < 1e-3
 
 

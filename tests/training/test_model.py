@@ -75,6 +75,18 @@ def test_padding_has_no_gradient() -> None:
         np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-6)
 
 
+def test_initial_weights_are_a_function_of_the_seed() -> None:
+    def weights(seed: int) -> list[np.ndarray]:
+        config = ModelConfig("gru", (4, 4), MELS)
+        return SpectrogramModel(config, np.zeros(MELS), np.ones(MELS), seed=seed).get_weights()
+
+    first, second, other = weights(0), weights(0), weights(1)
+    for ours, theirs in zip(first, second, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    assert any(np.any(ours != theirs) for ours, theirs in zip(first, other, strict=True))
+    assert np.any(first[1] != first[4]), "two layers begin with the same weights"
+
+
 def test_a_new_model_expects_the_last_level_again() -> None:
     model = SpectrogramModel(ModelConfig("gru", (4,), MELS), np.full(MELS, -30), np.zeros(MELS))
     levels = random_levels()
@@ -86,9 +98,13 @@ def test_a_new_model_expects_the_last_level_again() -> None:
     ("values", "message"),
     [
         ({"kind": "cnn"}, "model='cnn' must be one of rnn, gru, lstm"),
-        ({"units": ()}, "at least one layer"),
-        ({"units": (4, 0)}, "units=0 must be a positive integer"),
+        ({"units": ()}, r"units=\(\) must name 1 to 64 layers"),
+        ({"units": (4, 0)}, "units=0 must be an integer from 1 to 65536"),
+        ({"units": 4}, "units=4 must be a list of integers"),
+        ({"units": (1,) * 65}, "must name 1 to 64 layers"),
         ({"mixtures": 0}, "mixtures=0"),
+        ({"mixtures": 10**6}, "mixtures=1000000"),
+        ({"n_mels": 2**40}, "n_mels=1099511627776"),
     ],
 )
 def test_impossible_models_are_refused(values: dict[str, Any], message: str) -> None:

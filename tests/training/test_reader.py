@@ -1,6 +1,12 @@
 from __future__ import annotations
 
+import copy
+import dataclasses
 import itertools
+import json
+import multiprocessing
+import pickle
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +15,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas import DamagedDataError, Dataset, DatasetError
+from schemas import PRESETS, DamagedDataError, Dataset, DatasetError
 from tests.support.dataset_factory import CONFIG, make_dataset
 from training import Reader, TrainingError, open_dataset
-from training.reader import open_splits
+from training.config import LoopConfig, TrainingConfig
+from training.reader import BatchIterator, open_splits
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +67,7 @@ def assert_equal(ours: list[dict[str, Any]], theirs: list[dict[str, Any]]) -> No
 
 def test_a_window_is_the_part_of_its_recording(root: Path) -> None:
     reader = open_dataset(root)
-    windows = [reader[place] for place in range(len(reader))]
+    windows = [reader[position] for position in range(len(reader))]
     assert len({(window.recording_id, window.first_frame) for window in windows}) == len(reader)
     for window in windows:
         log_mel = window.features["log_mel"]
@@ -72,7 +79,8 @@ def test_a_window_is_the_part_of_its_recording(root: Path) -> None:
 def test_every_epoch_delivers_each_window_once(root: Path, batch_size: int) -> None:
     reader = open_dataset(root, batch_size=batch_size)
     every = {
-        (reader[place].recording_id, reader[place].first_frame) for place in range(len(reader))
+        (reader[position].recording_id, reader[position].first_frame)
+        for position in range(len(reader))
     }
     steps = -(-len(reader) // batch_size)
     batches = take(reader, 2 * steps)
@@ -85,7 +93,8 @@ def test_every_epoch_delivers_each_window_once(root: Path, batch_size: int) -> N
 def test_in_order_is_file_order_once(root: Path) -> None:
     reader = open_dataset(root, "test", batch_size=4)
     expected = [
-        (reader[place].recording_id, reader[place].first_frame) for place in range(len(reader))
+        (reader[position].recording_id, reader[position].first_frame)
+        for position in range(len(reader))
     ]
     assert names(list(reader.in_order())) == expected
 
@@ -129,11 +138,80 @@ def test_set_state_forgets_what_was_read_ahead(root: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "state", [{"epoch": 0}, {"epoch": -1, "position": 0}, {"epoch": 0, "position": 99}]
+    "state",
+    [
+        {"epoch": 0},
+        {"epoch": -1, "position": 0},
+        {"epoch": 0, "position": 99},
+        {"epoch": 0.0, "position": 0},
+        {"epoch": 0, "position": None},
+        {"epoch": 2**70, "position": 0},
+    ],
 )
 def test_wrong_state_is_refused(root: Path, state: dict[str, int]) -> None:
-    with pytest.raises(TrainingError, match="no state of a reader of"):
+    with pytest.raises(TrainingError, match="is not a state of a reader of"):
         iter(open_dataset(root)).set_state(state)
+
+
+@pytest.mark.parametrize("kind", [int, np.int64, np.uint8])
+def test_a_state_may_hold_numpy_integers_and_gives_python_ones(root: Path, kind: type) -> None:
+    reader = open_dataset(root, batch_size=kind(4), seed=kind(1))
+    iterator = iter(reader)
+    iterator.set_state({"epoch": kind(1), "position": kind(8)})
+    found = list(itertools.islice(iterator, 3))
+    plain = open_dataset(root, batch_size=4, seed=1)
+    assert_equal(found, take(plain, 3, {"epoch": 1, "position": 8}))
+    assert json.loads(json.dumps(iterator.get_state())) == iterator.get_state()
+    np.testing.assert_array_equal(
+        reader.epoch_positions(kind(1), kind(0), kind(4)), plain.epoch_positions(1, 0, 4)
+    )
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda each: pickle.loads(pickle.dumps(each))])
+@pytest.mark.parametrize("used", [False, True])
+def test_copies_go_on_by_themselves(root: Path, copied: Callable[[Any], Any], used: bool) -> None:
+    reader = open_dataset(root, batch_size=4)
+    iterator = iter(reader)
+    if used:
+        next(iterator)
+    other_reader, other = copied(reader), copied(iterator)
+    expected = list(itertools.islice(iterator, 6))
+    reader.close()
+    assert_equal(list(itertools.islice(other, 6)), expected)
+    assert_equal(take(other_reader, 4), take(reader, 4))
+
+
+def put_batches(reader: Reader, iterator: BatchIterator, found: Any) -> None:
+    batches = list(itertools.islice(iterator, 3))
+    found.put((batches, reader[0].features["log_mel"], iterator.get_state()))
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_readers_and_iterators_serve_in_other_processes(root: Path, method: str) -> None:
+    """Also those that were used before a fork, whose threads the child does not have."""
+    reader = open_dataset(root, batch_size=4)
+    iterator = iter(reader)
+    next(iterator)
+    context: Any = multiprocessing.get_context(method)
+    found = context.Queue()
+    child = context.Process(target=put_batches, args=(reader, iterator, found), daemon=True)
+    child.start()
+    batches, window, state = found.get(timeout=60)
+    child.join(60)
+    assert child.exitcode == 0
+    assert_equal(batches, list(itertools.islice(iterator, 3)))
+    assert state == iterator.get_state()
+    np.testing.assert_array_equal(window, reader[0].features["log_mel"])
+
+
+def test_a_fork_does_not_wait_for_a_lock_that_another_thread_held(root: Path) -> None:
+    reader = open_dataset(root)
+    context = multiprocessing.get_context("fork")
+    child = context.Process(target=reader.__getitem__, args=(0,), daemon=True)
+    with reader._files._lock:
+        child.start()
+    child.join(60)
+    assert child.exitcode == 0
 
 
 def test_damaged_window_is_left_out_alone(
@@ -142,7 +220,8 @@ def test_damaged_window_is_left_out_alone(
     reader = open_dataset(damaged_root, batch_size=4)
     lost = (reader._index.recording_ids[reader._index.recordings[0]], reader._index.first_frames[0])
     every = {
-        (reader[place].recording_id, reader[place].first_frame) for place in range(1, len(reader))
+        (reader[position].recording_id, reader[position].first_frame)
+        for position in range(1, len(reader))
     }
     steps = -(-len(reader) // 4)
     epochs = names(take(reader, 2 * steps))
@@ -201,7 +280,10 @@ def test_tf_dataset_gives_the_same_batches(root: Path) -> None:
         ({"split": "rest"}, "has no split 'rest'"),
         ({"features": ("notes",)}, "holds log_mel"),
         ({"features": ()}, "holds log_mel"),
-        ({"batch_size": 0}, "batch_size=0 must be a positive integer"),
+        ({"batch_size": 0}, "batch_size=0 must be an integer from 1 to"),
+        ({"batch_size": 2.0}, "batch_size=2.0 must be an integer from 1 to"),
+        ({"seed": -1}, "seed=-1 must be an integer from 0 to"),
+        ({"memory_bytes": float("nan")}, "memory_bytes=nan must be an integer from 1 to"),
         ({"file_format": "csv"}, "holds tfrecord and hdf5, not 'csv'"),
     ],
 )
@@ -210,21 +292,34 @@ def test_wrong_options_are_refused(root: Path, options: dict[str, Any], message:
         open_dataset(root, **options)
 
 
+@pytest.mark.parametrize("preset", sorted(PRESETS))
+def test_the_default_budget_is_enough_for_every_preset(preset: str, tmp_path: Path) -> None:
+    config = dataclasses.replace(PRESETS[preset], features=("log_mel",))
+    frames = {"train": (1_000, 900), "validation": (900,), "test": (900,)}
+    root = make_dataset(tmp_path, config=config, frames=frames, formats=("tfrecord",))
+    assert len(open_dataset(root)) > 1
+    batch_size, memory_bytes = TrainingConfig().batch_size, LoopConfig().memory_bytes
+    splits = ("train", "validation")
+    open_splits(Dataset(root), splits, batch_size=batch_size, memory_bytes=memory_bytes)
+
+
 def test_splits_share_a_budget(root: Path) -> None:
     options = {"batch_size": 4, "memory_bytes": 10**6}
-    plans = [reader.memory_plan() for reader in open_splits(root, ("train", "test"), **options)]
+    plans = [
+        reader.memory_plan() for reader in open_splits(Dataset(root), ("train", "test"), **options)
+    ]
     needed = (plans[0] + plans[1]).total
     assert needed == plans[0].total + plans[1].total
-    open_splits(root, ("train", "test"), batch_size=4, memory_bytes=needed)
+    open_splits(Dataset(root), ("train", "test"), batch_size=4, memory_bytes=needed)
     with pytest.raises(TrainingError, match="too small"):
-        open_splits(root, ("train", "test"), batch_size=4, memory_bytes=needed - 1)
+        open_splits(Dataset(root), ("train", "test"), batch_size=4, memory_bytes=needed - 1)
 
 
 def test_a_recording_is_found_by_its_id(root: Path) -> None:
     reader = open_dataset(root)
-    place = reader.find("train-1")
-    assert place is not None
-    assert (reader[place].recording_id, reader[place].first_frame) == ("train-1", 0)
+    position = reader.find("train-1")
+    assert position is not None
+    assert (reader[position].recording_id, reader[position].first_frame) == ("train-1", 0)
     assert reader.find("test-1") is None
 
 
@@ -235,7 +330,7 @@ def test_empty_split_is_refused(tmp_path: Path) -> None:
     assert len(open_dataset(tmp_path)) == 2
 
 
-def test_place_outside_is_an_index_error(root: Path) -> None:
+def test_position_outside_is_an_index_error(root: Path) -> None:
     reader = open_dataset(root)
-    with pytest.raises(IndexError, match="has places 0"):
+    with pytest.raises(IndexError, match="has positions 0"):
         reader[len(reader)]

@@ -7,15 +7,16 @@ from typing import Any
 
 import pytest
 
+from duet.outputs import RUN_FILE
 from schemas import Dataset
 from training import TrainingError
 from training.config import ModelConfig, TrainingConfig
-from training.runs import RUN_FILE, Run, is_run, read_run, write_run
+from training.runs import Run, is_run, read_run, write_run
 
 
 @pytest.fixture(scope="module")
 def run(small_dataset: Path) -> Run:
-    return Run.of(Dataset(small_dataset).manifest, ModelConfig(units=(8,)), TrainingConfig())
+    return Run.of(Dataset(small_dataset), ModelConfig(units=(8,)), TrainingConfig())
 
 
 def test_what_was_written_is_read(run: Run, tmp_path: Path) -> None:
@@ -30,9 +31,10 @@ def test_the_bins_are_those_of_the_dataset(run: Run) -> None:
 
 
 def test_a_dataset_without_levels_is_refused(small_dataset: Path) -> None:
-    manifest = dataclasses.replace(Dataset(small_dataset).manifest, statistics=None)
-    with pytest.raises(TrainingError, match="holds no log_mel"):
-        Run.of(manifest, ModelConfig(), TrainingConfig())
+    dataset = Dataset(small_dataset)
+    dataset.manifest = dataclasses.replace(dataset.manifest, statistics=None)
+    with pytest.raises(TrainingError, match=f"{small_dataset}: holds no log_mel"):
+        Run.of(dataset, ModelConfig(), TrainingConfig())
 
 
 @pytest.mark.parametrize("change", [{"model": {"kind": "cnn"}}, {"training": {"lr": 1}}])

@@ -42,7 +42,7 @@ def assert_same_run(ours: Path, theirs: Path) -> None:
 
 
 def test_it_learns(small_dataset: Path, tmp_path: Path) -> None:
-    result = run(small_dataset, tmp_path, 40)
+    result = run(small_dataset, tmp_path, 60)
     bits = [bits for _, bits in latest(tmp_path)[0]["validations"]]
     assert result.best_validation_bits == min(bits)
     assert min(bits) < bits[0] - 0.05

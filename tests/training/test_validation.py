@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import numpy as np
+import pytest
+
+from training import TrainingError
+from training.config import LoopConfig, TrainingConfig
+from training.validation import real_number, whole_number
+
+
+@pytest.mark.parametrize("value", [1, 5, np.int64(3), np.uint8(1)])
+def test_whole_numbers_become_pythons(value: Any) -> None:
+    found = whole_number("x", value, 1, 5)
+    assert type(found) is int
+    assert found == value
+
+
+@pytest.mark.parametrize("value", [0, 6, 10**30, 2.0, "2", None, True, np.bool_(True), np.nan])
+def test_other_values_are_no_whole_numbers_of_the_range(value: Any) -> None:
+    message = f"x={value!r} must be an integer from 1 to 5"
+    with pytest.raises(TrainingError, match=re.escape(message)):
+        whole_number("x", value, 1, 5)
+
+
+@pytest.mark.parametrize("value", [0, 0.5, np.float32(0.25), np.int8(1)])
+def test_real_numbers_become_pythons(value: Any) -> None:
+    found = real_number("x", value, 0, 1)
+    assert type(found) is float
+    assert found == value
+
+
+@pytest.mark.parametrize("value", [-1e-9, 1.1, np.nan, np.inf, -np.inf, "1", None, True, 1j])
+def test_other_values_are_no_real_numbers_of_the_range(value: Any) -> None:
+    message = f"x={value!r} must be a number from 0 to 1"
+    with pytest.raises(TrainingError, match=re.escape(message)):
+        real_number("x", value, 0, 1)
+
+
+@pytest.mark.parametrize(
+    ("config", "values"),
+    [
+        (LoopConfig, {"steps": 2**31}),
+        (LoopConfig, {"steps": 1.5}),
+        (LoopConfig, {"validation_interval": 0}),
+        (LoopConfig, {"memory_bytes": 2**63}),
+        (TrainingConfig, {"batch_size": 2**21}),
+        (TrainingConfig, {"learning_rate": np.nan}),
+        (TrainingConfig, {"learning_rate": 1e-300}),
+        (TrainingConfig, {"clip_norm": np.inf}),
+        (TrainingConfig, {"input_noise_db": 101}),
+        (TrainingConfig, {"seed": 2**31}),
+    ],
+)
+def test_settings_are_checked_at_both_ends(config: Any, values: dict[str, Any]) -> None:
+    with pytest.raises(TrainingError, match=f"^{next(iter(values))}="):
+        config(**values)
+
+
+def test_a_whole_learning_rate_is_a_number_like_any_other() -> None:
+    assert TrainingConfig(learning_rate=1) == TrainingConfig(learning_rate=1.0)
+    assert type(TrainingConfig(learning_rate=1).learning_rate) is float
