@@ -165,7 +165,7 @@ def _abandon(file: Any) -> None:
     with contextlib.suppress(Exception):
         file.discard()
     with contextlib.suppress(AttributeError):
-        file.closed = True  # An open one would begin another upload when it is collected.
+        file.closed = True  # s3fs would try to upload an open one as the process ends.
 
 
 def _reopened(root: str) -> RemoteFolder:

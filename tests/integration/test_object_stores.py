@@ -263,6 +263,22 @@ def test_an_upload_appears_when_it_is_whole(store: Store) -> None:
         assert storage.list_files() == []
 
 
+def test_a_process_ends_with_no_upload_after_one_that_failed(store: Store) -> None:
+    code = f"""
+import contextlib
+from schemas import Storage
+with contextlib.suppress(ZeroDivisionError):
+    with Storage({store.url!r}).create("half.bin") as file:
+        file.write(bytes(100))
+        raise ZeroDivisionError
+"""
+    store.proxy.requests.clear()
+    line = [sys.executable, "-c", code]
+    ended = subprocess.run(line, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert [each for each in store.proxy.requests if each.method in ("POST", "PUT")] == []
+
+
 def test_missing_buckets_are_told_in_one_line(store: Store, dataset: str) -> None:
     missing = store.url.replace("music", "silence")
     for arguments in (
