@@ -13,6 +13,7 @@ import pyarrow as pa
 from pipelines.build_folder import is_published, replacement_folder
 from pipelines.errors import PipelineError
 from pipelines.planning.plan import Plan, PlanOptions, make_plan
+from pipelines.recordings.ids import id_key
 from pipelines.recordings.musicnet import list_sources
 from pipelines.run_state import unfinished_rejects
 from pipelines.writing.label_writer import inspect_and_keep
@@ -84,8 +85,9 @@ def replay(recording_id: str, input_root: str, features: FeatureConfig) -> dict[
     Raises `PipelineError` where there is no such recording.
     """
     sources, listing_rejects = list_sources(input_root)
-    rejects = [reject for reject in listing_rejects if reject.recording_id == recording_id]
-    chosen = [source for source in sources if source.recording_id == recording_id]
+    key = id_key(recording_id)
+    rejects = [reject for reject in listing_rejects if id_key(reject.recording_id) == key]
+    chosen = [source for source in sources if id_key(source.recording_id) == key]
     if not chosen and not rejects:
         raise PipelineError(f"{input_root}: holds no recording {recording_id!r}")
     windows = 0

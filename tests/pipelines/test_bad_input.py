@@ -18,6 +18,7 @@ from pipelines.cli import main
 from pipelines.planning.plan import PlanOptions
 from pipelines.preprocessing import PreprocessOptions, preprocess
 from pipelines.verification.verify import verify
+from pipelines.writing.replay import replay
 from schemas import Dataset
 from tests.support.reference import windows_of
 from tests.support.tiny_musicnet import CONFIG, Tiny, write_tiny_musicnet
@@ -360,6 +361,13 @@ def test_an_aborted_replacement_is_listed_beside_the_dataset(
     assert "rejected by the dataset: 0" in text
     assert "rejected by a run that did not finish: 4; notices: 0\n" in text
     assert verify(str(out)).defects == ()
+
+
+def test_a_recording_is_tried_again_by_any_spelling_of_its_id(tmp_path: Path) -> None:
+    root = write_tiny_musicnet(tmp_path / "in", [Tiny("Dvo\u0159\u00e1k", work="A")])
+    result = replay("DVOR\u030cA\u0301K", str(root), CONFIG)
+    assert result["windows"] > 0
+    assert result["rejects"] == result["notices"] == []
 
 
 def test_a_printed_command_can_be_given_to_a_shell(
