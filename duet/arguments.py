@@ -31,10 +31,18 @@ def path(text: str) -> str:
     return text
 
 
+def local_path(text: str) -> str:
+    """The path of a file or folder on a local disk."""
+    if "://" in text:
+        raise ArgumentTypeError(f"{text!r} is a URL; this must be on a local disk")
+    return path(text)
+
+
 def path_ending_in(ending: str) -> Callable[[str], str]:
-    """The path of a file whose name ends in `ending`, in whatever case."""
+    """The path of a local file whose name ends in `ending`, in whatever case."""
 
     def parse(text: str) -> str:
+        local_path(text)
         name = text.replace("\\", "/").rpartition("/")[2]
         if not name.lower().endswith(ending) or len(name) == len(ending):
             raise ArgumentTypeError(f"{text!r} is not the name of a {ending} file")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+import logging
 import re
 import sys
 import traceback
@@ -64,7 +65,7 @@ class CommandParser(argparse.ArgumentParser):
         return [self._noted(group.add_argument(flag, **options)) for flag, options in alternatives]
 
     def error(self, message: str) -> NoReturn:
-        plain = message.removeprefix("argument ")
+        plain = re.sub(r"^argument (-[^\s/]+|[^\s:]+)[^\s:]*: ", r"\1: ", message)
         raise UsageError(plain if plain != message else f"{plain}; see {self.prog} --help")
 
     def _noted(self, action: argparse.Action) -> argparse.Action:
@@ -172,6 +173,7 @@ class Program:
 
 def run_command(command: Command, options: argparse.Namespace) -> int:
     """Runs a command and prints its result, or in one line why it failed; the exit status."""
+    _begin_logging(debug=options.debug)
     try:
         outcome = command.run(options)
         if not print_result(as_json(outcome.result) if options.json else outcome.text):
@@ -190,6 +192,16 @@ def run_command(command: Command, options: argparse.Namespace) -> int:
         status, message = explain(error, command)
         print_message(f"error: {message}")
         return status
+
+
+def _begin_logging(*, debug: bool) -> None:
+    """Shows warnings of our own; Beam and the stores' libraries also log what they raise."""
+    if debug:
+        logging.basicConfig(level=logging.INFO)
+        return
+    logging.basicConfig(level=logging.CRITICAL, format="%(message)s")
+    for package in _OWN_PACKAGES:
+        logging.getLogger(package).setLevel(logging.WARNING)
 
 
 def explain(error: Exception, command: Command) -> tuple[int, str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import logging
 import os
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -326,13 +325,8 @@ def _command(
     run: Callable[[argparse.Namespace], Outcome],
     **more: Any,
 ) -> Command:
-    def run_quietly(options: argparse.Namespace) -> Outcome:
-        # Beam logs the traceback of every error that it raises; the message alone is what helps.
-        logging.basicConfig(level=logging.INFO if options.debug else logging.CRITICAL)
-        return run(options)
-
     return Command(
-        name=name, text=text, extra="pipelines", add_options=add_options, run=run_quietly, **more
+        name=name, text=text, extra="pipelines", add_options=add_options, run=run, **more
     )
 
 

@@ -74,6 +74,6 @@ def read_claim(storage: Storage) -> dict[str, Any] | None:
 def _read_json(storage: Storage, name: str) -> dict[str, Any]:
     try:
         return json.loads(storage.read_bytes(name))
-    except ValueError:
+    except (ValueError, RecursionError):
         message = f"{storage.path(name)}: was damaged; use --overwrite to begin anew"
         raise PipelineError(message) from None

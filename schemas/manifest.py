@@ -92,7 +92,7 @@ class Manifest:
             version = body["format_version"]
             digest = body.pop("digest", None)
             own_digest = sha256(canonical_json(body))
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             raise DamagedDataError(f"{where}: not the manifest of a dataset") from None
         if type(version) is not int or version < 1:
             raise DamagedDataError(

@@ -148,7 +148,7 @@ class Checkpoints:
         try:
             index = json.loads(path.read_bytes())
             return {"latest": index["latest"], "best": index["best"]}
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             raise TrainingError(
                 f"{path}: not an index of checkpoints: it was edited or damaged; start another run"
             ) from None

@@ -13,6 +13,7 @@ from typing import Any
 from duet.arguments import (
     UsageError,
     count,
+    local_path,
     natural,
     number_between,
     one_of,
@@ -24,6 +25,7 @@ from duet.arguments import (
 from duet.command import INTERRUPTED, Command, CommandParser, Outcome, Program
 from schemas.names import SPLITS
 from training.config import KINDS, LoopConfig, ModelConfig, TrainingConfig
+from training.errors import TrainingError
 
 _LOOP = LoopConfig()
 _MODEL = ModelConfig()
@@ -39,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _add_run(parser: CommandParser, *aliases: str, text: str = "the folder of the run") -> None:
     parser.add_path(
-        "--run", *aliases, dest="run_dir", type=path, required=True, metavar="RUN", help=text
+        "--run", *aliases, dest="run_dir", type=local_path, required=True, metavar="RUN", help=text
     )
 
 
@@ -135,7 +137,10 @@ def _add_generate_options(parser: CommandParser) -> None:
         "--overwrite", action="store_true", help="replace the three files if they exist"
     )
     parser.add_argument(
-        "--seconds", type=positive, default=10.0, help="the length of the audio (default: 10)"
+        "--seconds",
+        type=number_between(0, 86_400, above=True),
+        default=10.0,
+        help="the length of the audio, at most a day (default: 10)",
     )
     parser.add_argument(
         "--seed", type=natural, default=0, help="the seed for everything random (default: 0)"
@@ -330,10 +335,18 @@ def _command(
         os.environ["KERAS_BACKEND"] = "tensorflow"
         if not options.debug:
             _import_tensorflow_quietly()
+        import tensorflow as tf
+
         from training.process import make_deterministic
 
         make_deterministic()
-        return run(options)
+        try:
+            return run(options)
+        except tf.errors.ResourceExhaustedError as error:
+            raise TrainingError(
+                "TensorFlow ran out of memory or disk space; make room, or choose fewer --units, "
+                f"a smaller --batch-size or fewer --seconds ({' '.join(str(error).split())[:200]})"
+            ) from error
 
     return Command(
         name=name,

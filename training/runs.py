@@ -12,6 +12,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import os
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -76,7 +77,7 @@ class Run:
                 mean_db=tuple(map(float, values["mean_db"])),
                 std_db=tuple(map(float, values["std_db"])),
             )
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, RecursionError) as error:
             raise TrainingError(
                 f"{where}: not the description of a run: {error!r}; start another run"
             ) from None
@@ -120,13 +121,13 @@ class Run:
 
 
 def is_run(folder: str | PathLike[str]) -> bool:
-    return (Path(folder) / RUN_FILE).exists()
+    return os.path.exists(Path(folder) / RUN_FILE)
 
 
 def read_run(folder: str | PathLike[str]) -> Run:
     """Raises `TrainingError` where there is no run, and `DatasetError` where it cannot be read."""
     path = Path(folder) / RUN_FILE
-    if not path.exists():
+    if not is_run(folder):
         raise TrainingError(
             f"{path}: no such file, so there is no run here; make one with: "
             "python -m training train"

@@ -1,12 +1,17 @@
 import argparse
 import dataclasses
 import json
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from duet.command import Command, CommandParser, Outcome, Program, split_at_dashes
 from schemas.errors import DuetError
+
+ROOT = Path(__file__).parents[2]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -16,7 +21,7 @@ class Counted:
 
 
 def add_options(parser: CommandParser) -> None:
-    parser.add_argument("--number", type=int)
+    parser.add_argument("--number", "--count", type=int)
     parser.add_one_of(("--left", {"action": "store_true"}), ("--right", {"action": "store_true"}))
     parser.add_argument("names", nargs="*")
 
@@ -176,6 +181,24 @@ def test_debug_raises_what_happened(capsys: pytest.CaptureFixture[str]) -> None:
     for error in (DuetError("x"), ValueError("x"), ModuleNotFoundError("x", name="x")):
         with pytest.raises(type(error), match="x"):
             failing(error).main(["count", "--debug"])
+
+
+def test_only_warnings_of_our_own_are_shown() -> None:
+    code = (
+        "import logging, sys\n"
+        "from duet.command import Command, Outcome, Program\n"
+        "def run(options):\n"
+        "    logging.getLogger('gcsfs').error('a traceback')\n"
+        "    logging.getLogger('training.reader').warning('a damaged window')\n"
+        "    return Outcome({}, '')\n"
+        "command = Command(name='x', text='', extra='', add_options=lambda parser: None, run=run)\n"
+        "sys.exit(Program('prog', '', (command,)).main(sys.argv[1:]))\n"
+    )
+    run = [sys.executable, "-c", code, "x"]
+    quiet = subprocess.run(run, cwd=ROOT, capture_output=True, text=True)
+    assert (quiet.returncode, quiet.stderr) == (0, "a damaged window\n")
+    loud = subprocess.run([*run, "--debug"], cwd=ROOT, capture_output=True, text=True)
+    assert "a traceback" in loud.stderr
 
 
 def test_ctrl_c_says_what_to_do(capsys: pytest.CaptureFixture[str]) -> None:

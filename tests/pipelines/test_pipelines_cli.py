@@ -175,6 +175,28 @@ def test_progress_in_a_file_is_a_few_lines(tiny_root: Path, tmp_path: Path) -> N
         assert re.match(r"(inspecting|writing shards|verifying): 100% ", lines[-1])
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--output", "LONG"], "cannot be written: file name too long"),
+        (["--output", "OUT", "--config", "DEEP"], "deep.json: not JSON: "),
+        (["--output", "OUT", "--config", "LONG"], "File name too long"),
+    ],
+)
+def test_what_a_disk_does_to_a_run_is_no_bug(
+    arguments: list[str],
+    message: str,
+    tiny_root: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (tmp_path / "deep.json").write_text("[" * 100_000)
+    paths = {"LONG": "x" * 300, "OUT": "out", "DEEP": "deep.json"}
+    given = [str(tmp_path / paths[each]) if each in paths else each for each in arguments]
+    assert main(["preprocess", "--input", str(tiny_root), "--workers", "1", *given]) == 1
+    assert message in capsys.readouterr().err
+
+
 def test_a_plot_that_cannot_be_written_is_named(
     tiny_dataset: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

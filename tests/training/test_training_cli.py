@@ -79,7 +79,8 @@ def test_impossible_options_are_found_before_anything_is_imported() -> None:
             "--model",
             "gur",
         ): "--model: 'gur' is not one of rnn, gru, lstm; did you mean gru?",
-        (*generate, "--seconds", "-1"): "--seconds: -1 must be a positive number",
+        (*generate, "--seconds", "-1"): "--seconds: -1 must be above 0 and at most 86400",
+        (*generate, "--seconds", "1e9"): "--seconds: 1e9 must be above 0 and at most 86400",
         (*generate, "--seconds", "inf"): "--seconds: inf is not a finite number",
         (*generate, "--temperature", "0"): "--temperature: 0 must be above 0 and at most 10",
         (*generate, "--seed", "-1"): "--seed: -1 must be 0 or more",
@@ -88,6 +89,8 @@ def test_impossible_options_are_found_before_anything_is_imported() -> None:
         (*generate, "--data", "d"): "--prime and --data belong together: give both or neither",
         ("generate", "--run", "r", "--output", "x.mp3"): "--output: 'x.mp3' is not the name of a "
         ".wav file",
+        (*train[:3], "--run", "gs://b/r"): "--run: 'gs://b/r' is a URL; this must be on a local "
+        "disk",
         ("evaluate", "--run", "", "--data", "d"): "--run: the path is empty; name a file or a "
         "folder",
         ("evaluate", "--run", "r", "--data", "d", "--split", "tests"): "--split: 'tests' is not "
@@ -134,6 +137,33 @@ def test_progress_in_a_file_is_a_few_lines(small_dataset: Path, tmp_path: Path) 
     lines = run.stderr.splitlines()
     assert len(lines) < 10
     assert lines[-1].startswith("training: 100% 20/20 [")
+
+
+def test_a_model_too_large_for_the_machine_is_no_bug(small_dataset: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "training", "train", "--data", str(small_dataset),
+               "--run", str(tmp_path / "run"), "--units", "10000000"]  # fmt: skip
+    run = subprocess.run(command, capture_output=True, text=True)
+    assert run.returncode == 1
+    assert re.fullmatch(r"error: TensorFlow ran out of memory .*\n", run.stderr)
+
+
+def test_a_description_nested_without_end_is_damaged(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "run.json").write_text("[" * 100_000)
+    status, _, err = call(capsys, "evaluate", "--data", tmp_path, "--run", tmp_path)
+    assert status == 1
+    assert f"{tmp_path}/run.json: not the description of a run" in err
+
+
+def test_a_name_that_is_too_long_is_an_error(
+    small_dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    long = tmp_path / ("x" * 300)
+    for more in (("train",), ("evaluate",)):
+        status, _, err = call(capsys, *more, "--data", small_dataset, "--run", long)
+        assert status == 1
+        assert "this is a bug" not in err
 
 
 def test_debug_shows_the_traceback(tmp_path: Path) -> None:
