@@ -301,7 +301,7 @@ def test_the_template_understands_what_the_launch_passes(tmp_path: Path) -> None
     own, beam = split_at_dashes(launch.command_line(arguments, names))
     options = build_parser().parse_args(own)
     assert (options.input, options.output) == ("gs://music/in", "gs://music/out")
-    assert (options.features, options.shard_mb) == ("log_mel,notes", 16)
+    assert (options.features, options.shard_mb) == (("log_mel", "notes"), 16)
     options = checked_options(beam)
     assert options.view_as(WorkerOptions).sdk_container_image == IMAGES[1]
     assert options.view_as(WorkerOptions).disk_size_gb == 30
