@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shlex
 import shutil
 import subprocess
 import sys
@@ -55,38 +56,34 @@ def run_all(output: Path, recordings: Path | None, steps: int) -> dict[str, Any]
     if recordings is None:
         recordings = output / "recordings"
         if not (recordings / "musicnet_metadata.csv").exists():
-            results["demo-data"] = step("pipelines", "demo-data", recordings)
+            results["demo-data"] = step("demo-data", recordings)
     results["preprocess"] = step(
-        "pipelines", "preprocess", "--input", recordings, "--output", dataset,
+        "preprocess", "--input", recordings, "--output", dataset,
         "--format", "both", "--overwrite",
     )  # fmt: skip
-    results["verify"] = step("pipelines", "verify", dataset)
-    results["inspect"] = step(
-        "pipelines", "inspect", dataset, "--plot", output / "windows.png", "--overwrite"
-    )
+    results["verify"] = step("verify", dataset)
+    results["inspect"] = step("inspect", dataset, "--plot", output / "windows.png", "--overwrite")
     # `train` starts no run in a folder that holds one.
     shutil.rmtree(run, ignore_errors=True)
     results["train"] = step(
-        "training", "train", "--data", dataset, "--run", run,
+        "train", "--data", dataset, "--run", run,
         "--model", "gru", "--units", UNITS, "--batch-size", BATCH_SIZE, "--steps", steps,
         "--validation-interval", steps, "--memory-mb", 64,
     )  # fmt: skip
-    results["evaluate"] = step("training", "evaluate", "--run", run, "--data", dataset)
+    results["evaluate"] = step("evaluate", "--run", run, "--data", dataset)
     results["generate"] = step(
-        "training", "generate", "--run", run, "--seconds", 10, "--seed", 1, "--output", audio,
+        "generate", "--run", run, "--seconds", 10, "--seed", 1, "--output", audio,
         "--overwrite",
     )  # fmt: skip
-    results["compare"] = step(
-        "training", "compare", "--run", run, "--data", dataset, "--audio", audio
-    )
+    results["compare"] = step("compare", "--run", run, "--data", dataset, "--audio", audio)
     return results
 
 
-def step(package: str, *arguments: object) -> dict[str, Any]:
-    """Runs one command, shows it and its progress, and returns the JSON that it prints."""
-    shown = ["python", "-m", package, *map(str, arguments)]
-    print(f"\n$ {' '.join(shown)}", file=sys.stderr, flush=True)
-    command = [sys.executable, *shown[1:], "--json"]
+def step(*arguments: object) -> dict[str, Any]:
+    """Runs one `duet` command, shows it and its progress, and returns the JSON that it prints."""
+    words = [str(argument) for argument in arguments]
+    print(f"\n$ {shlex.join(['duet', *words])}", file=sys.stderr, flush=True)
+    command = [sys.executable, "-m", "duet", *words, "--json"]
     run = subprocess.run(command, stdout=subprocess.PIPE)
     # Where `verify` finds defects, it prints its result and fails.
     if run.returncode and not (run.stdout and "verify" in arguments):
