@@ -58,7 +58,7 @@ class ReadRecordings(beam.PTransform):
     Raises:
         PipelineError: In the running pipeline, where the folder is not in this layout.
 
-    Example:
+    Examples:
         >>> import apache_beam as beam
         >>> from pipelines import ReadRecordings
         >>> with beam.Pipeline() as pipeline:  # doctest: +SKIP
@@ -91,7 +91,7 @@ class MakeWindows(beam.PTransform):
     Returns:
         `windows`, a PCollection of `Window`, and `rejects`, one of `Reject`.
 
-    Example:
+    Examples:
         >>> from pipelines import MakeWindows
         >>> from schemas import FeatureConfig
         >>> features = FeatureConfig(features=("log_mel",))
