@@ -16,9 +16,9 @@ _HEAD = """\
 # API reference
 
 This page documents the names that the packages export. Everything else may change without notice.
-The examples run in the tests, in a folder that holds `musicnet`, recordings in MusicNet's layout, and
-`dataset`, which `preprocess` made of them. `python docs/make_api.py` generates this page from the
-docstrings.
+The examples run in the tests, in a folder that holds `musicnet`, recordings in MusicNet's layout,
+`dataset`, which `preprocess` made of them, and `run`, which `train` made on that dataset.
+`python docs/make_api.py` generates this page from the docstrings.
 """
 _GOOGLE = {"returns_multiple_items": False, "returns_named_value": False, "warnings": False}
 _TITLES = {"parameters": "Args", "attributes": "Attributes", "raises": "Raises"}
@@ -107,10 +107,8 @@ def _parameters(parameters: griffe.Parameters) -> str:
             shown.append("*")
             starred = True
         annotation = f": {each.annotation}" if each.annotation else ""
-        equals = " = " if annotation else "="
-        shown.append(
-            f"{each.name}{annotation}" + (f"{equals}{each.default}" if each.default else "")
-        )
+        default = f" = {each.default}" if each.default else ""
+        shown.append(f"{each.name}{annotation}{default}")
     line = ", ".join(shown)
     if len(line) <= 70:
         return line

@@ -20,10 +20,29 @@ from schemas.windows import Window, read_window
 
 
 class Dataset:
-    """The manifest of a published dataset, and its tables on demand; no more is held in memory.
+    """A published dataset, opened for reading: its manifest, and tables and windows on demand.
 
-    `root` is a local folder or a URL that fsspec knows. Raises `DatasetError` where it holds no
-    whole dataset of a format version that this code reads, and `StoreError` where a store fails.
+    Args:
+        root: A local folder, or a URL that fsspec knows.
+
+    Attributes:
+        storage: The folder of the dataset, a `Storage`.
+        manifest: What `dataset.json` says, a `Manifest`.
+
+    Raises:
+        DatasetError: If `root` holds no complete dataset of a format version that this code reads.
+        StoreError: If a store fails.
+
+    Examples:
+        >>> from schemas import Dataset
+        >>> dataset = Dataset("dataset")
+        >>> dataset.shards("train", "tfrecord")
+        ['train/00000-of-00001.tfrecord']
+        >>> window = dataset.window("train", 0)
+        >>> window.features["log_mel"].shape
+        (430, 128)
+        >>> dataset.recordings().column_names[:3]
+        ['recording_id', 'split', 'composer']
     """
 
     def __init__(self, root: str | os.PathLike[str]) -> None:

@@ -9,7 +9,15 @@ class DuetError(Exception):
     """The root of every error that the project raises on purpose.
 
     Its message is for the user: what was wrong, where, and what to do about it. Any other exception
-    that leaves a command is a fault of the project.
+    that leaves a command is a bug in the project.
+
+    Examples:
+        >>> from schemas import Dataset, DuetError
+        >>> try:
+        ...     Dataset("nowhere")
+        ... except DuetError as error:
+        ...     print(type(error).__name__)
+        DatasetError
     """
 
 
@@ -17,6 +25,12 @@ class DatasetError(DuetError):
     """Something about a dataset, its configuration or its files is wrong.
 
     The message says what was wrong, where (file, window, position) and what to do about it.
+
+    Examples:
+        >>> from schemas import FeatureConfig
+        >>> FeatureConfig(hop_length=-1)
+        Traceback (most recent call last):
+        schemas.errors.DatasetError: hop_length=-1 must be a positive integer
     """
 
 
@@ -25,11 +39,25 @@ class StoreError(DuetError):
 
     That says nothing about the file that was requested, so this is not a `DatasetError`: no file is
     rejected or called damaged because of it.
+
+    Examples:
+        >>> from schemas import DatasetError, DuetError, StoreError
+        >>> issubclass(StoreError, DuetError), issubclass(StoreError, DatasetError)
+        (True, False)
     """
 
 
 class DamagedDataError(DatasetError):
-    """Bytes on disk differ from the checksum that was written beside them."""
+    """Bytes on disk differ from the checksum that was written with them.
+
+    Examples:
+        >>> from schemas import DamagedDataError, Manifest
+        >>> try:
+        ...     Manifest.from_bytes(b"{}", where="dataset.json")
+        ... except DamagedDataError as error:
+        ...     print(error)
+        dataset.json: not the manifest of a dataset
+    """
 
 
 class UnreadableFileError(DatasetError):

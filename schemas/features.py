@@ -63,7 +63,20 @@ _MOST_WINDOW_SAMPLES = _MOST_WINDOW_BYTES // 2
 
 @dataclasses.dataclass(frozen=True)
 class FeatureSpec:
-    """How one feature of one window is stored: raw little-endian bytes in C order."""
+    """How one feature of one window is stored: raw little-endian bytes in C order.
+
+    Attributes:
+        name: The name of the feature.
+        shape: The shape of its array.
+        dtype: Its dtype, as numpy spells it: "<f4", "<f2", "<i2" or "|u1".
+        unit: The unit of its values.
+
+    Examples:
+        >>> from schemas import FeatureConfig
+        >>> spec = FeatureConfig().specs()["waveform"]
+        >>> spec.shape, spec.dtype, spec.unit, spec.nbytes
+        ((220160,), '<i2', '1/32768', 440320)
+    """
 
     name: str
     shape: tuple[int, ...]
@@ -78,17 +91,37 @@ class FeatureSpec:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class FeatureConfig:
-    """Everything that the numbers in a dataset depend on, the recordings apart.
+    """Everything that the numbers in a dataset depend on, apart from the recordings.
 
-    Rates are in Hz, lengths in samples at `sample_rate`, `window_frames` and `stride_frames` in
-    frames (STFT columns). A window holds `window_frames` frames of one recording; the next one
-    starts `stride_frames` later. `tail` says what becomes of frames that fill no whole window:
-    `pad` keeps them in a last window that says how many of its frames are valid, `drop` counts
-    and drops them. `dtype` is that of `log_mel` on disk. `fmin` and `fmax` are the mel filters'
-    limits in Hz, `amin` is the mel power that becomes the lowest level.
+    Attributes:
+        sample_rate: The rate in Hz to which recordings are resampled.
+        n_fft: The length of the Fourier transform, in samples; even.
+        win_length: The length of the Hann window in it, in samples.
+        hop_length: The distance between two frames, in samples.
+        n_mels: The number of mel bins.
+        fmin: The lower limit of the mel filters, in Hz.
+        fmax: The upper limit of the mel filters, in Hz.
+        amin: The mel power that becomes the lowest level.
+        window_frames: The length of a window, in frames.
+        stride_frames: The distance between the starts of two windows, in frames.
+        tail: What happens to frames that do not fill a window. "pad" keeps them in a last window
+            that says how many of its frames are valid; "drop" counts and drops them.
+        dtype: The dtype of `log_mel` on disk, "float32" or "float16".
+        features: The stored features, a selection of log_mel, waveform, notes and onsets.
 
-    Raises `DatasetError`, naming the field, when a number is impossible or so large that no
-    machine could use it, or when the numbers do not fit together.
+    Raises:
+        DatasetError: If a number is impossible or so large that no machine could use it, or if
+            the numbers do not fit together; the message names the field.
+
+    Examples:
+        >>> from schemas import FeatureConfig
+        >>> config = FeatureConfig(n_mels=80, features=("log_mel", "notes"))
+        >>> config.specs()["log_mel"].shape
+        (430, 80)
+        >>> round(config.window_frames / config.frames_per_second, 3)  # seconds
+        9.985
+        >>> config.window_count(frames=1_000)
+        3
     """
 
     sample_rate: int = 22_050
@@ -281,4 +314,12 @@ PRESETS: Mapping[str, FeatureConfig] = {
         win_length=1_536, hop_length=256, n_mels=256, window_frames=860, stride_frames=860
     ),
 }
-"""`librosa`: librosa's defaults. `melnet`: section 5.1 of Vasquez and Lewis (2019), MelNet."""
+"""Configurations by name.
+
+`librosa` has librosa's defaults; `melnet` follows section 5.1 of Vasquez and Lewis (2019), MelNet.
+
+Examples:
+    >>> from schemas import PRESETS
+    >>> {name: (config.n_mels, config.window_frames) for name, config in PRESETS.items()}
+    {'librosa': (128, 430), 'melnet': (256, 860)}
+"""

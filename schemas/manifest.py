@@ -36,11 +36,28 @@ class FileEntry:
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
 class Manifest:
-    """All that a reader needs to know of a dataset before it opens another file.
+    """What `dataset.json` says: all that a reader needs to know before it opens another file.
 
-    `fingerprint` identifies the data: it is the same for every file format, any root folder and any
-    version that wrote the same values. `statistics` are the training split's, None without
-    `log_mel`. `files` holds every file but `dataset.json`, by name.
+    Attributes:
+        config: The features of a window.
+        seed: The seed for the splits and the order of the windows.
+        formats: The file formats of the shards, such as ("tfrecord", "hdf5").
+        splits: The number of shards, windows and recordings of each split.
+        statistics: The mean and the standard deviation of each mel bin in the training split, in
+            dB, float64 [n_mels]; None without `log_mel`.
+        plan_digest: A digest of what the run was to make.
+        fingerprint: A digest of the data, the same for every file format, any folder and any
+            version that wrote the same values.
+        packages: The versions of the packages that wrote the dataset.
+        files: The sha256 and the size in bytes of every file but `dataset.json`, by name.
+
+    Examples:
+        >>> from schemas import Dataset
+        >>> manifest = Dataset("dataset").manifest
+        >>> manifest.formats, manifest.splits["train"].windows
+        (('tfrecord', 'hdf5'), 4)
+        >>> manifest.statistics.mean.shape
+        (128,)
     """
 
     config: FeatureConfig

@@ -17,23 +17,70 @@ _ROUNDS = 6
 
 
 def permutation_key(*parts: str | int) -> bytes:
-    """The key, 48 bytes, of values that name a use: `permutation_key("epoch", fingerprint, 3)`."""
+    """A key for `permute`, made from values that name its use.
+
+    Args:
+        *parts: Texts and integers. Other parts, or another order, give another permutation.
+
+    Returns:
+        48 bytes, the same on every machine.
+
+    Raises:
+        TypeError: If a part is neither a text nor a number.
+
+    Examples:
+        >>> from schemas import permutation_key
+        >>> permutation_key("epoch", "fingerprint", 3).hex()[:8]
+        '09d2ee26'
+    """
     text = json.dumps(parts, separators=(",", ":"), ensure_ascii=True)
     return hashlib.blake2b(text.encode(), digest_size=8 * _ROUNDS).digest()
 
 
 def permute(indices: ArrayLike, size: int, key: bytes) -> NDArray[np.int64]:
-    """The values of the permutation of 0..size-1 that `key` chooses, at `indices`.
+    """The values of a permutation of 0..size-1 at some indices; the permutation is never stored.
 
-    `indices` are integers of any shape, each in 0..size-1, and so are the values, int64 of the same
-    shape. Raises `IndexError` for an index outside the range, and `ValueError` for a key that
-    `permutation_key` did not make.
+    Args:
+        indices: Integers of any shape, each in 0..size-1.
+        size: How many numbers are permuted.
+        key: The key that chooses the permutation, from `permutation_key`.
+
+    Returns:
+        The values, int64 of the shape of `indices`, each in 0..size-1.
+
+    Raises:
+        IndexError: If an index is outside the range.
+        ValueError: If `permutation_key` did not make the key.
+
+    Examples:
+        >>> from schemas import permutation_key, permute
+        >>> sorted(permute(range(5), 5, permutation_key("shuffle", 0)).tolist())
+        [0, 1, 2, 3, 4]
     """
     return _walk(indices, size, _round_keys(key))
 
 
 def invert(values: ArrayLike, size: int, key: bytes) -> NDArray[np.int64]:
-    """The indices of `values`: `invert(permute(i, n, key), n, key) == i`. Raises as `permute`."""
+    """The indices at which a permutation has some values: the inverse of `permute`.
+
+    Args:
+        values: Integers of any shape, each in 0..size-1.
+        size: How many numbers are permuted.
+        key: The key that chooses the permutation, from `permutation_key`.
+
+    Returns:
+        The indices, int64 of the shape of `values`, each in 0..size-1.
+
+    Raises:
+        IndexError: If a value is outside the range.
+        ValueError: If `permutation_key` did not make the key.
+
+    Examples:
+        >>> from schemas import invert, permutation_key, permute
+        >>> key = permutation_key("shuffle", 0)
+        >>> invert(permute([0, 3, 4], 5, key), 5, key).tolist()
+        [0, 3, 4]
+    """
     return _walk(values, size, _round_keys(key)[::-1])
 
 

@@ -17,10 +17,22 @@ from schemas.storage.ranges import RangeReader
 
 @dataclasses.dataclass(frozen=True)
 class Window:
-    """One window: `features` maps names to arrays of the shapes and dtypes of their specs.
+    """One window of a recording.
 
-    It begins at frame `first_frame` of its recording; of its frames, the first `valid_frames` lie
-    within the recording.
+    Attributes:
+        recording_id: The recording that it is cut from.
+        first_frame: The index of its first frame in the recording.
+        valid_frames: How many of its frames lie within the recording; they come first.
+        features: Arrays by feature name, with the shapes and dtypes of `FeatureConfig.specs`.
+
+    Examples:
+        >>> from schemas import Dataset
+        >>> window = Dataset("dataset").window("train", 0)
+        >>> window.first_frame, window.valid_frames < 430
+        (0, True)
+        >>> {name: (array.shape, array.dtype.str) for name, array in window.features.items()}
+        {'log_mel': ((430, 128), '<f4'), 'waveform': ((220160,), '<i2'), \
+'notes': ((430, 128), '|u1'), 'onsets': ((430, 128), '|u1')}
     """
 
     recording_id: str
@@ -30,9 +42,31 @@ class Window:
 
 
 def read_at(file: RangeReader, offset: int, length: int, crc: int, *, where: str) -> bytes:
-    """The `length` bytes at `offset` of one feature of one window, from a shard of any format.
+    """The bytes of one feature of one window, from a shard of any file format.
 
-    Raises `DamagedDataError` when they are missing or do not have the checksum `crc` (crc32c).
+    Args:
+        file: The shard, from `Storage.open_ranges`.
+        offset: The position of the first byte in the file.
+        length: The number of bytes.
+        crc: The crc32c that they must have.
+        where: The name of the file and the window, for the message of an error.
+
+    Returns:
+        The bytes: an array in C order, little-endian.
+
+    Raises:
+        DamagedDataError: If the bytes are missing or have another checksum.
+
+    Examples:
+        >>> import contextlib
+        >>> from schemas import Dataset, read_at
+        >>> dataset = Dataset("dataset")
+        >>> shard = dataset.shards("train", "hdf5")[0]
+        >>> row = dataset.index(shard).table.to_pylist()[0]
+        >>> span = row["notes_offset"], row["notes_length"], row["notes_crc32c"]
+        >>> with contextlib.closing(dataset.storage.open_ranges(shard)) as file:
+        ...     len(read_at(file, *span, where=shard))
+        55040
     """
     data = file.read(offset, length)
     if len(data) != length:

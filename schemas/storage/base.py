@@ -44,11 +44,29 @@ class Folder(Protocol):
 
 
 class Storage:
-    """A folder. Names are relative to it, with `/` between their parts.
+    """A folder on a local disk, or in any store that fsspec knows.
 
-    A file that is written appears under its name only when it is whole. Reading something that
-    is not there, or that may not be read, raises `UnreadableFileError` with the path. An object
-    store that fails raises `StoreError`, whatever was to be done.
+    Names of files are relative to the folder, with `/` between their parts. A file that is written
+    appears under its name only when it is complete. Every method raises `StoreError` if an object
+    store fails; reading something that is missing, or that may not be read, raises
+    `UnreadableFileError`, a `DatasetError`.
+
+    Args:
+        root: A local folder, which need not exist, or a URL such as gs://BUCKET/FOLDER.
+
+    Attributes:
+        root: The folder, as a text.
+
+    Raises:
+        DatasetError: If fsspec cannot open a store for the URL.
+
+    Examples:
+        >>> from schemas import Storage
+        >>> storage = Storage("notebook")
+        >>> storage.write_bytes("plots/first.txt", b"a curve")
+        >>> storage.list_files(), storage.read_bytes("plots/first.txt")
+        (['plots/first.txt'], b'a curve')
+        >>> storage.remove("plots")
     """
 
     def __init__(self, root: str | os.PathLike[str]) -> None:
