@@ -6,9 +6,18 @@ from schemas.errors import DuetError, UnreadableFileError
 
 
 class PipelineError(DuetError):
-    """Input, output or options cannot be worked with.
+    """Input, output or options cannot be used.
 
     The message says what was wrong, where (file, recording, position) and what to do about it.
+
+    Examples:
+        >>> from pipelines import PipelineError, PlanOptions
+        >>> from schemas import PRESETS
+        >>> try:
+        ...     PlanOptions(features=PRESETS["librosa"], max_rejects=2)
+        ... except PipelineError as error:
+        ...     print("rejected")
+        rejected
     """
 
 

@@ -40,7 +40,29 @@ _MOST_WORKERS = 1_024
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class PreprocessOptions:
-    """What a user asks of one run. Raises `PipelineError` for an impossible number."""
+    """The input, the output and the engine of one run.
+
+    Attributes:
+        input_root: The folder or URL with the recordings, in MusicNet's layout.
+        output: The folder or URL of the dataset.
+        plan: How recordings become windows, shards and splits.
+        formats: The file formats of the shards: "tfrecord", "hdf5" or both.
+        workers: The number of workers on this machine. One computes in this process; several are
+            processes of their own. Other runners ignore it.
+        overwrite: Whether to replace what is in `output`; only on a local disk.
+        runner: The Beam runner, by its name.
+        beam_arguments: Options for Beam, as on its command line.
+
+    Raises:
+        PipelineError: If a value is impossible.
+
+    Examples:
+        >>> from pipelines import PlanOptions, PreprocessOptions
+        >>> from schemas import PRESETS
+        >>> plan = PlanOptions(features=PRESETS["librosa"])
+        >>> PreprocessOptions(input_root="musicnet", output="new", plan=plan).formats
+        ('tfrecord',)
+    """
 
     input_root: str
     output: str
@@ -60,9 +82,28 @@ class PreprocessOptions:
 
 
 def preprocess(options: PreprocessOptions) -> dict[str, Any]:
-    """Makes the dataset and returns what it came to, JSON-ready. Raises `PipelineError`.
+    """Makes a dataset of a folder of recordings; a run that was stopped is resumed.
 
-    Where Beam was asked for a job file alone, nothing has run: the result has only `output`.
+    Args:
+        options: What to read, what to make, where, and on which engine.
+
+    Returns:
+        What was made, as JSON values: the output, the fingerprint, the shards, windows and
+        recordings of each split, the bytes, the number of rejects by reason, and how long it took.
+        If Beam wrote a job file only (`--template_location`), it has only the output.
+
+    Raises:
+        PipelineError: If the input is not in MusicNet's layout, too many recordings are rejected,
+            or the output holds something else.
+        StoreError: If a store fails.
+
+    Examples:
+        >>> from pipelines import PlanOptions, PreprocessOptions, preprocess
+        >>> from schemas import FeatureConfig
+        >>> plan = PlanOptions(features=FeatureConfig(n_mels=80, features=("log_mel",)))
+        >>> result = preprocess(PreprocessOptions(input_root="musicnet", output="new", plan=plan))
+        >>> {name: split["windows"] for name, split in result["splits"].items()}
+        {'train': 4, 'validation': 1, 'test': 2}
     """
     started = time.monotonic()
     require_own_arithmetic()

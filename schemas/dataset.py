@@ -41,8 +41,8 @@ class Dataset:
         >>> window = dataset.window("train", 0)
         >>> window.features["log_mel"].shape
         (430, 128)
-        >>> dataset.recordings().column_names[:3]
-        ['recording_id', 'split', 'composer']
+        >>> dataset.recordings().select(["recording_id", "split"]).to_pylist()[0]
+        {'recording_id': '1727', 'split': 'train'}
     """
 
     def __init__(self, root: str | os.PathLike[str]) -> None:

@@ -20,7 +20,7 @@ def permutation_key(*parts: str | int) -> bytes:
     """A key for `permute`, made from values that name its use.
 
     Args:
-        *parts: Texts and integers. Other parts, or another order, give another permutation.
+        parts: Texts and integers. Other parts, or another order, give another permutation.
 
     Returns:
         48 bytes, the same on every machine.

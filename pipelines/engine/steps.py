@@ -29,11 +29,24 @@ from schemas.shards import SPLITS
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class RunConfig:
-    """One run of the pipeline: what to read, what to make of it and where to build it.
+    """One run of `WriteShards`: what to read, what to make of it, and where.
 
-    `output` is where the user will find it, for messages; it is built in `build_root`, or there.
-    `packages` are the versions that the bytes depend on. A worker computes on `threads` threads.
-    `local_name` is the name of a `LocalRun`, empty where another engine does the work.
+    Attributes:
+        input_root: The folder or URL with the recordings.
+        output: The dataset, as messages name it.
+        build_root: The folder in which the dataset is built; the output unless it is given.
+        plan: How recordings become windows, shards and splits.
+        formats: The file formats of the shards: "tfrecord", "hdf5" or both.
+        packages: The versions of packages on which the bytes depend; workers must have the same.
+        threads: The number of threads on which a worker computes.
+        local_name: The name of a run of `preprocess` on this machine; empty for other pipelines.
+
+    Examples:
+        >>> from pipelines import PlanOptions, RunConfig
+        >>> from schemas import PRESETS
+        >>> plan = PlanOptions(features=PRESETS["librosa"])
+        >>> RunConfig(input_root="musicnet", output="new", plan=plan).build_root
+        'new'
     """
 
     input_root: str

@@ -50,20 +50,23 @@ class ReadRecordings(beam.PTransform):
 
     Args:
         input_root: The folder that holds train_data, train_labels, ...; local or a store's URL.
+        run_name: The name of a run of `preprocess` on this machine; empty for other pipelines.
 
     Returns:
-        `recordings`, a PCollection of `Source`, and `rejects`, one of `Reject`: files that cannot
-        be recordings.
+        `recordings`, a PCollection of `Source`, and `rejects`, a PCollection of `Reject` for files
+        that cannot be recordings.
 
     Raises:
-        PipelineError: In the running pipeline, where the folder is not in this layout.
+        PipelineError: In the running pipeline, if the folder is not in this layout.
 
     Examples:
         >>> import apache_beam as beam
         >>> from pipelines import ReadRecordings
-        >>> with beam.Pipeline() as pipeline:  # doctest: +SKIP
+        >>> with beam.Pipeline() as pipeline:
         ...     listed = pipeline | ReadRecordings("musicnet")
-        ...     _ = listed.recordings | beam.Map(lambda source: print(source.recording_id))
+        ...     counted = listed.recordings | beam.combiners.Count.Globally()
+        ...     _ = counted | beam.Map(print)
+        7
     """
 
     def __init__(self, input_root: str, *, run_name: str = "") -> None:
@@ -89,16 +92,19 @@ class MakeWindows(beam.PTransform):
         features: What a window holds; arrays have the shapes and dtypes of `features.specs()`.
 
     Returns:
-        `windows`, a PCollection of `Window`, and `rejects`, one of `Reject`.
+        `windows`, a PCollection of `Window`, and `rejects`, a PCollection of `Reject`.
 
     Examples:
-        >>> from pipelines import MakeWindows
+        >>> import apache_beam as beam
+        >>> from pipelines import MakeWindows, ReadRecordings
         >>> from schemas import FeatureConfig
         >>> features = FeatureConfig(features=("log_mel",))
-        >>> made = listed.recordings | MakeWindows("musicnet", features)  # doctest: +SKIP
-        >>> loudest = made.windows | beam.Map(  # doctest: +SKIP
-        ...     lambda window: (window.recording_id, window.features["log_mel"].max())
-        ... )
+        >>> with beam.Pipeline() as pipeline:
+        ...     listed = pipeline | ReadRecordings("musicnet")
+        ...     made = listed.recordings | MakeWindows("musicnet", features)
+        ...     shapes = made.windows | beam.Map(lambda window: window.features["log_mel"].shape)
+        ...     _ = shapes | beam.Distinct() | beam.Map(print)
+        (430, 128)
     """
 
     def __init__(self, input_root: str, features: FeatureConfig) -> None:
@@ -119,20 +125,32 @@ class MakeWindows(beam.PTransform):
 class WriteShards(beam.PTransform):
     """Makes a dataset of a PCollection of `Source`: its shards, indexes, tables and manifest.
 
-    `run.build_root` is where it is made. What only an unfinished run needs lies in `_work` there,
-    which stays when another program than `preprocess` runs the pipeline.
+    The dataset is built in `run.build_root`. The folder `_work` there holds what only an unfinished
+    run needs; it stays if a program other than `preprocess` runs the pipeline.
 
     Args:
-        run: What to read, what to make of it and where; see `RunConfig`.
-        rejects: A PCollection of `Reject` that the dataset shall tell of, as that of
-            `ReadRecordings`.
+        run: What to read, what to make of it, and where.
+        rejects: A PCollection of `Reject` to list in the dataset, such as that of
+            `ReadRecordings`; None for no others than the transform finds itself.
 
     Returns:
         A PCollection of one text, the fingerprint of the published dataset.
 
     Raises:
-        PipelineError: In the running pipeline, where too much is rejected, or `run.build_root`
+        PipelineError: In the running pipeline, if too much is rejected, or if `run.build_root`
             holds another dataset or the work of another run.
+
+    Examples:
+        >>> import apache_beam as beam
+        >>> from pipelines import PlanOptions, ReadRecordings, RunConfig, WriteShards
+        >>> from schemas import PRESETS, Dataset
+        >>> plan = PlanOptions(features=PRESETS["librosa"])
+        >>> run = RunConfig(input_root="musicnet", output="new", plan=plan)
+        >>> with beam.Pipeline() as pipeline:
+        ...     listed = pipeline | ReadRecordings("musicnet")
+        ...     _ = listed.recordings | WriteShards(run, listed.rejects)
+        >>> Dataset("new").manifest.fingerprint == Dataset("dataset").manifest.fingerprint
+        True
     """
 
     def __init__(self, run: RunConfig, rejects: Any = None) -> None:

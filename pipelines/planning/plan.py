@@ -66,12 +66,28 @@ _SEVEREST = (
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class PlanOptions:
-    """What a user asks of a plan. Raises `PipelineError` for an impossible number.
+    """How recordings are divided into windows, shards and splits.
 
-    `shard_megabytes` is the size, about, of a shard; None leaves it to `shard_bytes`.
-    `max_rejects` is the share of recordings that may be rejected; None is `DEFAULT_MAX_REJECTS`,
-    though `ALWAYS_ALLOWED_REJECTS` in any case. `splits` maps the ids of recordings to splits of
-    the user's own; without, `test_split` is one of `splits.TEST_SPLITS`.
+    Attributes:
+        features: What a window holds.
+        seed: The seed for the splits and the order of the windows.
+        shard_megabytes: The approximate size of a shard, in megabytes of 1,000,000 bytes. None
+            means 64, or 8 to 64 for datasets below 2 GB.
+        max_rejects: The share of recordings, from 0 to 1, that may be rejected before the run
+            fails. None means 0.01, or 3 recordings if that is more.
+        test_split: The recordings of the test split: MusicNet's own ("musicnet"), or those and
+            all others that play the same works ("work-disjoint").
+        splits: A split ("train", "validation" or "test") for each recording id, instead.
+
+    Raises:
+        PipelineError: If a number is impossible, or a name unknown.
+
+    Examples:
+        >>> from pipelines import PlanOptions
+        >>> from schemas import PRESETS
+        >>> plan = PlanOptions(features=PRESETS["librosa"], shard_megabytes=16)
+        >>> plan.shard_bytes(dataset_bytes=10**12)
+        16000000
     """
 
     features: FeatureConfig
@@ -92,16 +108,16 @@ class PlanOptions:
             raise PipelineError(f"test_split={self.test_split!r} must be one of {names}")
 
     def shard_bytes(self, dataset_bytes: int) -> int:
-        """The approximate size of a shard of a dataset of `dataset_bytes` bytes in all.
+        """The approximate size of a shard in bytes, for shards of `dataset_bytes` in total.
 
-        Unless it was asked for, it keeps several workers busy to the end.
+        Unless `shard_megabytes` is given, it keeps several workers busy to the end.
         """
         if self.shard_megabytes is not None:
             return round(self.shard_megabytes * 1e6)
         return min(max(dataset_bytes // _SHARDS, _SMALLEST_SHARD), _LARGEST_SHARD)
 
     def allowed_rejects(self, recordings: int) -> int:
-        """How many of `recordings` recordings may be rejected."""
+        """How many of a number of recordings may be rejected."""
         if self.max_rejects is None:
             return max(ALWAYS_ALLOWED_REJECTS, int(DEFAULT_MAX_REJECTS * recordings))
         return int(self.max_rejects * recordings)

@@ -43,10 +43,23 @@ from schemas.tables import RECORDINGS_FILE, REJECTS_FILE
 
 @dataclasses.dataclass(frozen=True)
 class Verification:
-    """What was looked at and what is wrong; no defects: the dataset is sound.
+    """What `verify` checked, and what is wrong. Without defects, the dataset is sound.
 
-    `samples` says where all recordings' samples went, but for those of `refused_recordings`; it
-    is None where tables that tell of them are missing or damaged.
+    Attributes:
+        dataset: The folder of the dataset.
+        files: How many files it has.
+        windows: How many windows it has.
+        nbytes: How many bytes were checked.
+        samples: Where the samples of all recordings went, except those of rejected recordings;
+            None if the tables that list them are missing or damaged.
+        refused_recordings: How many recordings were rejected; None as for `samples`.
+        defects: What is wrong, each with its file and the affected windows.
+
+    Examples:
+        >>> from pipelines import verify
+        >>> verified = verify("dataset")
+        >>> verified.windows, verified.samples.balances
+        (7, True)
     """
 
     dataset: str
@@ -72,10 +85,25 @@ class Verification:
 
 
 def verify(root: str) -> Verification:
-    """Checks the dataset in `root`. Defects are in the result, never exceptions.
+    """Checks every byte of a dataset. Defects are in the result, never exceptions.
 
-    Raises `StoreError` where the store that `root` is in fails, and `DatasetError` where it has no
-    such bucket.
+    Args:
+        root: The folder or URL of the dataset.
+
+    Returns:
+        What was checked, and the defects.
+
+    Raises:
+        StoreError: If a store fails.
+        DatasetError: If a store does not have the bucket.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> from pipelines import verify
+        >>> Path("dataset/rejects.parquet").unlink()
+        >>> for defect in verify("dataset").defects:
+        ...     print(defect)
+        rejects.parquet: is missing; concerns no window
     """
     Storage(root).require_store()
     try:

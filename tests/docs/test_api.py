@@ -25,7 +25,8 @@ def test_a_public_name_has_every_part_of_its_documentation(name: str) -> None:
     found = PUBLIC[name]
     parts = {part.kind.value: part.value for part in MAKE_API["sections_of"](found)}
     assert {"text", "examples"} <= parts.keys()
-    documented = {each.name for kind in ("parameters", "attributes") for each in parts.get(kind, ())}
+    listed = [*parts.get("parameters", ()), *parts.get("attributes", ())]
+    documented = {each.name for each in listed}
     if isinstance(found, griffe.Function):
         assert {"returns", "raises"} <= parts.keys()
         assert documented == _parameters(found.parameters)
