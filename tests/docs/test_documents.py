@@ -1,0 +1,73 @@
+"""Every block of the documents is known, and every command of ours is one that we can read.
+
+`tests/integration/test_documents.py` runs them.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+import duet.cli
+import pipelines.cli
+import training.cli
+from tests.support.documents import (
+    DOCUMENTS,
+    NOT_OURS,
+    NOT_RUN,
+    ROOT,
+    SHOWN,
+    SUBSTITUTIONS,
+    Command,
+    blocks,
+    commands,
+    reason_not_to_run,
+)
+
+BLOCKS = [block for document in DOCUMENTS for block in blocks(document)]
+COMMANDS = [
+    command
+    for block in BLOCKS
+    if block.language == "sh" and not block.is_shown
+    for command in commands(block)
+]
+PROGRAMS = {
+    "duet": duet.cli.PROGRAM,
+    "python -m pipelines": pipelines.cli.PROGRAM,
+    "python -m training": training.cli.PROGRAM,
+}
+
+
+def test_every_page_is_looked_into() -> None:
+    folders = (ROOT, ROOT / "docs", ROOT / "deploy", ROOT / "benchmarks")
+    pages = {str(path.relative_to(ROOT)) for folder in folders for path in folder.glob("*.md")}
+    assert pages - {"CHANGELOG.md", "docs/api.md"} == set(DOCUMENTS)
+
+
+@pytest.mark.parametrize("block", BLOCKS, ids=lambda block: f"{block.document}:{block.line}")
+def test_every_block_is_commands_or_python_or_listed(block: object) -> None:
+    assert block.language in ("sh", "python") or block.is_shown  # type: ignore[attr-defined]
+
+
+def _name(command: Command) -> str:
+    return f"{command.document}:{command.line}"
+
+
+@pytest.mark.parametrize("command", [each for each in COMMANDS if not each.is_ours], ids=_name)
+def test_a_command_of_others_is_known_not_to_run_here(command: Command) -> None:
+    assert reason_not_to_run(command)
+
+
+@pytest.mark.parametrize("command", [each for each in COMMANDS if each.is_ours], ids=_name)
+def test_a_command_of_ours_has_options_that_exist(command: Command) -> None:
+    words = command.words
+    program = "duet" if words[0] == "duet" else " ".join(words[:3])
+    found, options = PROGRAMS[program].read(words[len(program.split()) :])
+    found.check(options)
+
+
+def test_nothing_is_listed_that_no_document_says() -> None:
+    texts = [command.text for command in COMMANDS]
+    for part in (*SUBSTITUTIONS, *NOT_RUN, *NOT_OURS):
+        assert any(part in text for text in texts), part
+    firsts = {(block.document, block.text.strip().partition("\n")[0]) for block in BLOCKS}
+    assert {(document, line) for document, lines in SHOWN.items() for line in lines} <= firsts
