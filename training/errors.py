@@ -4,7 +4,15 @@ from schemas.errors import DuetError
 
 
 class TrainingError(DuetError):
-    """Something that was asked of training, or that it was given, is wrong.
+    """An argument of a function of `training`, or a file that it reads or writes, is wrong.
 
     The message says what was wrong, where (file, window, option) and what to do about it.
+
+    Examples:
+        >>> from training import TrainingError, open_dataset
+        >>> try:
+        ...     open_dataset("dataset", features=("chords",))
+        ... except TrainingError as error:
+        ...     print(error)
+        features=('chords',): dataset holds log_mel, waveform, notes, onsets; name some of these
     """

@@ -2,7 +2,7 @@
 
 The order of an epoch is a keyed permutation of the split's windows: a pure function of the
 dataset's fingerprint, the split, the seed and the number of the epoch. No buffer is shuffled, the
-file format does not matter, and a state of two integers is enough to go on from any batch.
+file format does not matter, and a state of two integers is enough to resume at any batch.
 """
 
 from __future__ import annotations
@@ -54,12 +54,34 @@ def open_dataset(
     seed: int = 0,
     file_format: str | None = None,
 ) -> Reader:
-    """Opens one split of the dataset at `path`, a local folder or any URL that fsspec knows.
+    """Opens one split of a dataset, for reading in batches.
 
-    `memory_bytes` bounds all that the reader holds and the copies that are made of its batches on
-    their way into a model; `file_format` is the dataset's first one unless it is named. Raises
-    `TrainingError` when the budget is too small (naming one that would do) or an option does not
-    fit the dataset, and `DatasetError` when there is no whole dataset.
+    Args:
+        path: The folder of the dataset, local or any URL that fsspec knows.
+        split: "train", "validation" or "test".
+        features: The features to read.
+        batch_size: The number of windows in a batch.
+        memory_bytes: A bound on all that the reader holds, including the copies that are made of
+            its batches on their way into a model.
+        seed: The seed for the order of the epochs.
+        file_format: "tfrecord" or "hdf5"; the dataset's first one unless it is given.
+
+    Returns:
+        A reader of the split.
+
+    Raises:
+        TrainingError: If the memory budget is too small (the message gives one that is enough), or
+            an argument does not fit the dataset.
+        DatasetError: If there is no complete dataset in the folder.
+
+    Examples:
+        >>> from training import open_dataset
+        >>> reader = open_dataset("dataset", "train", batch_size=3, features=("log_mel", "notes"))
+        >>> batches = iter(reader)
+        >>> next(batches)["notes"].shape, next(batches)["notes"].shape  # an epoch of 4 windows
+        ((3, 430, 128), (1, 430, 128))
+        >>> batches.get_state()
+        {'epoch': 0, 'position': 4}
     """
     dataset = Dataset(path)
     chosen = file_format or dataset.manifest.formats[0]
@@ -113,7 +135,7 @@ def _plan(
 
 
 class Reader:
-    """The windows of one split. Made by `open_dataset`.
+    """The windows of one split; `open_dataset` makes it.
 
     `len(reader)` and `reader[position]` give windows in file order; `iter(reader)` gives batches
     without end, `reader.in_order()` every window once. A batch maps each feature to an array
@@ -126,6 +148,31 @@ class Reader:
 
     A reader can be copied, pickled, and used in a process that was forked or spawned: every
     process opens the files for itself.
+
+    Args:
+        dataset: The dataset.
+        split: "train", "validation" or "test".
+        features: The features to read.
+        file_format: "tfrecord" or "hdf5".
+        batch_size: The number of windows in a batch.
+        seed: The seed for the order of the epochs.
+        plan: What the reader is going to hold in memory.
+
+    Raises:
+        TrainingError: If a number is impossible.
+
+    Examples:
+        >>> from training import open_dataset
+        >>> reader = open_dataset("dataset", "train", batch_size=2, seed=0)
+        >>> len(reader), reader[0].features["log_mel"].dtype
+        (4, dtype('float32'))
+        >>> batches = iter(reader)
+        >>> _ = next(batches)
+        >>> state = batches.get_state()
+        >>> resumed = iter(open_dataset("dataset", "train", batch_size=2, seed=0))
+        >>> resumed.set_state(state)
+        >>> bool((next(resumed)["log_mel"] == next(batches)["log_mel"]).all())
+        True
     """
 
     def __init__(
