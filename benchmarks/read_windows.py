@@ -55,7 +55,7 @@ def ours_tf_data(root: str, features: list[str]) -> Iterator[int]:
 
 
 def first_epochs(batches: Iterable[Mapping[str, Any]], windows: int) -> Iterator[int]:
-    """The sizes of batches that never end, until they make up so many windows."""
+    """The sizes of batches that never end, until they make up `windows` windows."""
     for batch in batches:
         yield len(batch["valid_frames"])
         windows -= len(batch["valid_frames"])

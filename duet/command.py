@@ -60,7 +60,7 @@ class CommandParser(argparse.ArgumentParser):
         self.path_actions.append(self.add_argument(*names, **options))
 
     def add_one_of(self, *alternatives: tuple[str, Mapping[str, Any]]) -> list[argparse.Action]:
-        """Adds options of which at most one may be given."""
+        """Adds options, at most one of them to be given."""
         group = self.add_mutually_exclusive_group()
         return [self._noted(group.add_argument(flag, **options)) for flag, options in alternatives]
 

@@ -49,7 +49,7 @@ class ProgressDisplay:
         self.close()
 
     def update(self, more: float = 1, figures: str = "") -> None:
-        """Says that so much more is done; `figures` are shown behind it, from now on."""
+        """Counts `more` as done; from now on, `figures` are shown behind it."""
         self.done += more
         self._figures = figures or self._figures
         if self._bar is not None:

@@ -53,7 +53,7 @@ def is_published(storage: Storage) -> bool:
 
 @contextlib.contextmanager
 def open_build_folder(output: str, *, overwrite: bool) -> Iterator[str]:
-    """Yields the folder in which to build the dataset that shall be in `output`.
+    """Yields the folder in which to build the dataset that `output` will hold.
 
     It is locked for other runs of this host until the block ends; if a dataset was published
     there by then, it has taken its place in `output`.
@@ -132,7 +132,7 @@ def _require_writable(final: Path, output: str) -> None:
 
 @contextlib.contextmanager
 def _build_in_place(final: Path, *, overwrite: bool) -> Iterator[str]:
-    """Yields `final`, with what an earlier run finished there unless that shall be overwritten."""
+    """Yields `final`, with what an earlier run finished there, unless `overwrite`."""
     storage = Storage(final)
     _require_no_foreign_files(storage)
     with _locked(final / LOCK_FILE, storage.root):
@@ -223,7 +223,7 @@ def _require_own_remains(folder: Path) -> None:
 
 
 def replacement_folder(output: str) -> str:
-    """The folder in which a dataset is built that shall replace the one in `output`."""
+    """The folder in which the replacement of the dataset in `output` is built."""
     return os.fspath(_beside(_final(Storage(output))))
 
 

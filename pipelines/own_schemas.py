@@ -11,7 +11,7 @@ import sys
 from importlib.abc import InspectLoader
 
 _MARK = "musicnet-duet"
-"""Stands in the source of our `schemas/__init__.py`. Foreign code is read, never executed."""
+"""A text in the source of our `schemas/__init__.py`. Foreign code is read, never executed."""
 
 
 def require_own_schemas() -> None:

@@ -408,7 +408,7 @@ class BatchIterator:
 
 
 class _Files:
-    """Open shard files, the least recently used of which is closed when there are too many.
+    """Open shard files, the least recently used one is closed when there are too many.
 
     After a fork, and in a copy, everything is opened again: neither the lock, which another
     process's thread may hold, nor the connections to a store may be shared.

@@ -42,7 +42,7 @@ MAX_VALIDATION_WINDOWS = 256
 class TrainingResult:
     """How a call of `train` ended. Bits are per dimension: per bin of a valid frame.
 
-    The run has `step` steps, of which this call did `new_steps`.
+    The run has `step` steps; this call did `new_steps` of them.
     """
 
     run_dir: str

@@ -11,7 +11,7 @@ from schemas.works import has_work, work_of
 
 @dataclasses.dataclass(frozen=True)
 class SharedWorks:
-    """Recordings that play a work of the training split, that do not, and of which nobody knows.
+    """Recordings that play a work of the training split, that do not, and whose work is unknown.
 
     `unknown` are those without metadata, and, where training recordings lack them, all that play
     no work known to be of the training split.

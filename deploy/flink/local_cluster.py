@@ -154,7 +154,7 @@ def start_worker_pool(
 
 
 def kill(host: str, what: str) -> list[int]:
-    """Kills (-9) the processes of a host in whose command line `what` stands; their numbers."""
+    """Kills (-9) the processes of a host whose command line has `what` in it; their numbers."""
     killed = []
     for pid in _processes(host):
         with contextlib.suppress(ProcessLookupError, FileNotFoundError):

@@ -1,7 +1,7 @@
 """Runs on this machine: their worker processes, and what made them fail.
 
-The workers share the elements of Beam's bundles. They are processes of Python's own: started by
-`subprocess`, told what to do by pickles in a pipe. A worker imports what it needs as soon as it is
+The workers share the elements of Beam's bundles. They are plain Python processes: `subprocess`
+starts them, and pickles in a pipe say what to do. A worker imports what it needs as soon as it is
 started, so a run is best begun before Beam is imported.
 """
 
@@ -47,7 +47,7 @@ _runs: dict[str, LocalRun] = {}
 
 @contextlib.contextmanager
 def local_run(workers: int) -> Iterator[LocalRun]:
-    """Begins a run of so many workers; they end with the block.
+    """Begins a run of `workers` workers; they end with the block.
 
     One worker is this process itself: a second one would only hold more memory. Raises
     `PipelineError` where processes cannot be started.

@@ -1,4 +1,4 @@
-"""Progress of a run, told by the shards that have appeared: the same way for every engine."""
+"""Progress of a run, from the shards that have appeared: the same way for every engine."""
 
 from __future__ import annotations
 

@@ -17,9 +17,9 @@ Row = Mapping[str, Any]
 class Account:
     """Samples at the feature rate, of one recording or of many; each is counted once.
 
-    Of `total`, `stored` stand in windows, `refused` only in windows that were refused, and
+    Of `total`, `stored` are in windows, `refused` only in windows that were rejected, and
     `dropped` in none, since `tail="drop"` left them out; `lost` are in none of these, though they
-    should be. `padding` is what windows hold beyond a recording's end, which is no part of it.
+    should be. `padding` is what windows hold beyond a recording's end, outside of `total`.
     """
 
     total: int = 0
@@ -51,8 +51,8 @@ def account(
 ) -> Account:
     """The account of a recording of `length` samples at the feature rate.
 
-    `stored` and `refused` are the first frames of its windows, of which the sample i * hop_length
-    is the first; `dropped` is said to be missing at its end.
+    `stored` and `refused` are the first frames of its windows; frame i starts at sample
+    i * hop_length. `dropped` is said to be missing at its end.
     """
     hop, size = config.hop_length, config.window_frames * config.hop_length
     kept = [frame * hop for frame in stored]
@@ -105,7 +105,7 @@ def refused_windows(rejects: Iterable[Row]) -> list[tuple[str, int]]:
 
 
 def refused_recordings(rejects: Iterable[Row]) -> set[str]:
-    """The recordings that rows of `tables.REJECTS` say were refused as a whole."""
+    """The recordings that rows of `tables.REJECTS` say were rejected as a whole."""
     return {
         row["recording_id"]
         for row in rejects

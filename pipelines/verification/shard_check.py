@@ -1,4 +1,4 @@
-"""What is wrong with one shard file. Which of its windows are whole is told by its index alone."""
+"""What is wrong with one shard file. Its index alone says which of its windows are whole."""
 
 from __future__ import annotations
 

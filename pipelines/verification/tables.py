@@ -49,7 +49,7 @@ def shards_of(manifest: Manifest) -> list[DatasetShard]:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Check:
-    """What is checked: `present` are the names of all files, `progress` is told of bytes read."""
+    """What is checked: `present` are the names of all files, `progress` takes bytes read."""
 
     dataset: Dataset
     present: frozenset[str]
@@ -168,7 +168,7 @@ def _belonging(
     indexes: Mapping[str, ShardIndex],
     shards: Iterable[DatasetShard],
 ) -> dict[tuple[str, int], list[tuple[str, int, int]] | None]:
-    """As in `Tables`: by the plan, but for refused windows, or else by the index of any format."""
+    """As in `Tables`: by the plan, without rejected windows, or else by the index of any format."""
     refused: set[tuple[str, int | None]] = {*refused_windows(rejects or [])}
     for index in indexes.values():
         refused |= {(reject.recording_id, reject.position) for reject in index.report.rejects}

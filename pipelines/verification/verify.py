@@ -174,7 +174,7 @@ def _total_defects(check: Check, tables: Tables) -> Iterator[Defect]:
 
 
 def _complete_formats(tables: Tables, manifest: Manifest) -> Iterator[dict[str, ShardIndex]]:
-    """The indexes of each format of which none is damaged, by shard."""
+    """The indexes of each format without a damaged one, by shard."""
     for file_format in manifest.formats:
         names = [each.name for each in shards_of(manifest) if each.file_format == file_format]
         if all(name in tables.indexes for name in names):
@@ -239,14 +239,14 @@ def _accounts(tables: Tables, manifest: Manifest) -> dict[str, Account] | None:
 
 
 def _refused_count(tables: Tables, accounts: Mapping[str, Account] | None) -> int | None:
-    """Recordings that were refused as a whole; others may have lost their labels only."""
+    """Recordings that were rejected as a whole; others may have lost their labels only."""
     if accounts is None or tables.rejects is None:
         return None
     return len(refused_recordings(tables.rejects) - set(accounts))
 
 
 def _account_defects(tables: Tables, accounts: Mapping[str, Account] | None) -> Iterator[Defect]:
-    """Recordings, or some of their samples, of which nothing says where they went."""
+    """Recordings that are unaccounted for, in full or in part."""
     if accounts is None or tables.plan is None:
         return
     for recording_id, each in accounts.items():
