@@ -17,6 +17,7 @@ from tests.support.documents import (
     ROOT,
     SHOWN,
     SUBSTITUTIONS,
+    Block,
     Command,
     blocks,
     commands,
@@ -44,8 +45,8 @@ def test_every_page_is_looked_into() -> None:
 
 
 @pytest.mark.parametrize("block", BLOCKS, ids=lambda block: f"{block.document}:{block.line}")
-def test_every_block_is_commands_or_python_or_listed(block: object) -> None:
-    assert block.language in ("sh", "python") or block.is_shown  # type: ignore[attr-defined]
+def test_every_block_is_commands_or_python_or_listed(block: Block) -> None:
+    assert block.language in ("sh", "python") or block.is_shown
 
 
 def _name(command: Command) -> str:

@@ -60,9 +60,8 @@ def pages() -> Iterator[Path]:
 def prose(path: Path) -> Iterator[tuple[int, str]]:
     """The lines that a reader of a file sees, but for code within backticks."""
     text = path.read_text(encoding="utf-8")
-    lines = enumerate(text.splitlines(), start=1)
-    if path.suffix == ".py":
-        lines = _docstring_lines(ast.parse(text))
+    is_code = path.suffix == ".py"
+    lines = _docstring_lines(ast.parse(text)) if is_code else enumerate(text.splitlines(), start=1)
     for number, line in lines:
         yield number, re.sub(r"`[^`]*`", "", line)
 
