@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 import duet.cli
@@ -64,6 +66,25 @@ def test_a_command_of_ours_has_options_that_exist(command: Command) -> None:
     program = "duet" if words[0] == "duet" else " ".join(words[:3])
     found, options = PROGRAMS[program].read(words[len(program.split()) :])
     found.check(options)
+
+
+@pytest.mark.parametrize("document", [*DOCUMENTS, "CHANGELOG.md", "docs/api.md"])
+def test_every_link_within_the_project_leads_somewhere(document: str) -> None:
+    page = ROOT / document
+    for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8")):
+        path, _, anchor = target.partition("#")
+        if ":" in path:
+            continue
+        linked = page.parent / path if path else page
+        assert linked.exists(), target
+        if anchor:
+            assert anchor in _anchors(linked.read_text(encoding="utf-8")), target
+
+
+def _anchors(text: str) -> set[str]:
+    """What GitHub makes of headings: lower case, without punctuation, with dashes for spaces."""
+    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", each.lower()).replace(" ", "-") for each in headings}
 
 
 def test_nothing_is_listed_that_no_document_says() -> None:
