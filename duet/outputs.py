@@ -30,7 +30,7 @@ def require_free(paths: Sequence[Path], *, overwrite: bool) -> None:
     """
     for path in paths:
         _require_not_owned(path)
-        if path.is_dir():
+        if os.path.isdir(path):
             raise OutputError(f"{path}: is a folder; choose the name of a file")
         if os.path.lexists(path) and not overwrite:
             raise OutputError(f"{path}: exists; choose another name, or replace it (--overwrite)")
@@ -57,7 +57,7 @@ def dataset_around(folder: Path) -> Path | None:
     """The folder of the dataset that `folder` is, or lies in; None where it lies in none."""
     resolved = folder.resolve()
     around = (resolved, *resolved.parents)
-    return next((each for each in around if (each / MANIFEST_FILE).exists()), None)
+    return next((each for each in around if os.path.exists(each / MANIFEST_FILE)), None)
 
 
 def _require_not_owned(path: Path) -> None:
@@ -69,6 +69,6 @@ def _require_not_owned(path: Path) -> None:
     if dataset := dataset_around(folder):
         raise OutputError(f"{path}: {dataset} is a dataset's own folder; choose another folder")
     for parent in (folder, *folder.parents):
-        if inside[0] in RUN_FOLDERS and (parent / RUN_FILE).exists():
+        if inside[0] in RUN_FOLDERS and os.path.exists(parent / RUN_FILE):
             raise OutputError(f"{path}: belongs to the run in {parent}; choose another folder")
         inside.insert(0, parent.name.casefold())

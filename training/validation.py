@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
+import numbers
 import operator
 from typing import Any
-
-import numpy as np
 
 from training.errors import TrainingError
 
@@ -28,7 +27,7 @@ def whole_number(name: str, value: Any, low: int, high: int) -> int:
         number = operator.index(value)
     except TypeError:
         number = low - 1
-    if isinstance(value, bool | np.bool_) or not low <= number <= high:
+    if isinstance(value, bool) or not low <= number <= high:
         raise TrainingError(f"{name}={value!r} must be an integer from {low} to {high}")
     return number
 
@@ -38,7 +37,7 @@ def real_number(name: str, value: Any, low: float, high: float) -> float:
 
     Raises `TrainingError`, with the name and the value, for anything else.
     """
-    real = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
+    real = isinstance(value, numbers.Real) and not isinstance(value, bool)
     if not real or not low <= value <= high or not math.isfinite(value):
         raise TrainingError(f"{name}={value!r} must be a number from {low:g} to {high:g}")
     return float(value)

@@ -53,7 +53,7 @@ def test_window_and_filters_are_librosas_to_the_last_bit(config: FeatureConfig) 
     assert mel_filters(config).dtype == hann_window(config).dtype == np.float32
 
 
-@given(st.lists(st.floats(0, 1e5), max_size=5))
+@given(st.lists(st.floats(0, 1e5, allow_subnormal=False), max_size=5))
 def test_the_mel_scale_is_librosas(frequencies: list[float]) -> None:
     mels = hz_to_mel(frequencies)
     np.testing.assert_allclose(mels, librosa.hz_to_mel(np.array(frequencies)), rtol=1e-12)

@@ -141,7 +141,7 @@ def test_progress_in_a_file_is_a_few_lines(small_dataset: Path, tmp_path: Path) 
 
 def test_a_model_too_large_for_the_machine_is_no_bug(small_dataset: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "training", "train", "--data", str(small_dataset),
-               "--run", str(tmp_path / "run"), "--units", "10000000"]  # fmt: skip
+               "--run", str(tmp_path / "run"), "--units", "65536", "65536", "65536"]  # fmt: skip
     run = subprocess.run(command, capture_output=True, text=True)
     assert run.returncode == 1
     assert re.fullmatch(r"error: TensorFlow ran out of memory .*\n", run.stderr)
