@@ -143,7 +143,7 @@ class Checkpoints:
 
     def _index(self) -> dict[str, str | None]:
         path = self._folder / _INDEX
-        if not path.exists():
+        if not os.path.exists(path):
             return {"latest": None, "best": None}
         try:
             index = json.loads(path.read_bytes())

@@ -298,7 +298,7 @@ def _require_run_dir(run_dir: str, run: Run, resume: bool) -> None:
     elif resume:
         raise TrainingError(f"{run_dir}: holds no run to resume; leave out --resume to start one")
     for name in RUN_FOLDERS:
-        if not resume and (folder / name).exists():
+        if not resume and os.path.exists(folder / name):
             raise TrainingError(
                 f"{folder / name}: exists, and belongs to no run; choose another --run-dir"
             )
