@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from schemas import Storage
+from schemas import DatasetError, Storage
 from training import TrainingError
 from training.checkpoints import Checkpoints, Progress
 
@@ -72,6 +74,26 @@ def test_a_save_that_breaks_off_leaves_the_last_one(
     save(again, 2, 5.0, 4.0)
     assert step_of(again, again.best()) == 2
     assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_a_broken_save_leaves_nothing_and_files_of_others_stay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checkpoints = Checkpoints(tmp_path)
+    save(checkpoints, 1, 5.0)
+    (tmp_path / "notes.txt").touch()
+    before = sorted(tmp_path.iterdir())
+
+    def full(*arguments: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", full)
+        with pytest.raises(DatasetError, match="cannot be written: no space left on device"):
+            save(checkpoints, 2, 5.0, 4.0)
+    assert sorted(tmp_path.iterdir()) == before
+    save(checkpoints, 2, 5.0, 4.0)
+    assert (tmp_path / "notes.txt").exists()
 
 
 @pytest.mark.parametrize("name", ["arrays.npz", "state.json"])

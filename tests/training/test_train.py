@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
+import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,13 +13,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from tests.support.dataset_factory import make_dataset
 from training import TrainingError
 from training.checkpoints import Checkpoints
+from training.cli import main
 from training.config import LoopConfig, ModelConfig, TrainingConfig
+from training.reader import Reader
 from training.runs import CHECKPOINTS
-from training.train import TrainingResult, train
+from training.train import Trainer, TrainingResult, train
 
 MODEL = ModelConfig(units=(8,))
 TRAINING = TrainingConfig(batch_size=4, seed=3)
@@ -107,6 +113,92 @@ def test_another_dataset_or_model_is_refused(
         run(other, small_run, 5, resume=True)
     with pytest.raises(TrainingError, match="seed is 0 there and 3 here"):
         run(small_dataset, small_run, 5, resume=True)
+
+
+def test_a_run_that_is_done_says_so(
+    small_dataset: Path, small_run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = {path: path.stat().st_mtime_ns for path in small_run.rglob("*")}
+    command = ["train", "--data", str(small_dataset), "--run-dir", str(small_run), "--resume"]
+    for steps in ("12", "5"):
+        assert main([*command, "--steps", steps]) == 0
+        assert capsys.readouterr().out == (
+            f"{small_run}: all 12 steps are done; raise --steps to go on\n"
+        )
+    assert {path: path.stat().st_mtime_ns for path in small_run.rglob("*")} == before
+
+
+def leftovers(run_dir: Path) -> list[str]:
+    return [str(path) for path in run_dir.rglob("*") if path.name.startswith(".tmp")]
+
+
+@pytest.mark.parametrize("call", [3, 5, 7, 9, 12])
+def test_a_full_disk_ends_in_one_line_and_the_run_goes_on(
+    small_dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: int
+) -> None:
+    """The disk is full at some flush of run.json (the first) or of a checkpoint (the others)."""
+    real, calls = os.fsync, 0
+
+    def fsync(descriptor: int) -> None:
+        nonlocal calls
+        calls += 1
+        if calls >= call:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        real(descriptor)
+
+    run_dir = tmp_path / "run"
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", fsync)
+        message = (
+            rf"^{run_dir}/.*: cannot be written: no space left on device; make room, then run the "
+            "same command again with --resume$"
+        )
+        with pytest.raises(TrainingError, match=message):
+            run(small_dataset, run_dir, 6)
+    assert not leftovers(run_dir)
+    run(small_dataset, run_dir, 6, resume=True)
+    run(small_dataset, tmp_path / "at once", 6)
+    assert_same_run(run_dir, tmp_path / "at once")
+
+
+def test_tensorboards_full_disk_is_one_too(
+    small_dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*arguments: object, **options: object) -> None:
+        raise tf.errors.ResourceExhaustedError(None, None, "events; No space left on device\n\t")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(tf.summary, "scalar", full)
+        with pytest.raises(TrainingError, match=r"tensorboard: cannot be written: no space left"):
+            run(small_dataset, tmp_path, 2)
+    assert run(small_dataset, tmp_path, 2, resume=True).step == 2
+
+
+def test_a_folder_that_vanished_is_not_made_again(
+    small_dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_dir = tmp_path / "run"
+
+    def validate(trainer: Trainer, reader: Reader) -> float:
+        shutil.rmtree(run_dir)
+        return 1.0
+
+    monkeypatch.setattr(Trainer, "validate", validate)
+    with pytest.raises(TrainingError, match=r"run\.json vanished during training"):
+        run(small_dataset, run_dir, 2)
+    assert not run_dir.exists()
+
+
+def test_folders_of_others_are_left_alone(small_dataset: Path, tmp_path: Path) -> None:
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints" / "mine").touch()
+    with pytest.raises(TrainingError, match="checkpoints: exists, and belongs to no run"):
+        run(small_dataset, tmp_path, 2)
+    copy = tmp_path / "dataset"
+    shutil.copytree(small_dataset, copy)
+    with pytest.raises(TrainingError, match="is a dataset's own folder"):
+        run(copy, copy / "run", 2)
+    assert not (copy / "run").exists()
 
 
 def test_budget_too_small_for_both_splits(small_dataset: Path, tmp_path: Path) -> None:
