@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from duet.ambient import import_matplotlib
 from duet.arguments import (
     UsageError,
     count,
@@ -333,6 +334,7 @@ def _command(
     def run_prepared(options: argparse.Namespace) -> Outcome:
         # Whatever other projects left in the environment or in ~/.keras.
         os.environ["KERAS_BACKEND"] = "tensorflow"
+        import_matplotlib()  # Keras imports it as well, which MPLBACKEND can make fail.
         if not options.debug:
             _import_tensorflow_quietly()
         import tensorflow as tf

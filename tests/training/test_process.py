@@ -32,9 +32,10 @@ def run(code: str, *arguments: object, **environment: str) -> subprocess.Complet
 COMMAND = "import sys; from training.cli import main; sys.exit(main(sys.argv[1:]))"
 
 
-def test_commands_work_whatever_keras_backend_is_chosen(small_run: Path, tmp_path: Path) -> None:
+def test_commands_work_whatever_backends_are_chosen(small_run: Path, tmp_path: Path) -> None:
     options = ("--run", small_run, "--seconds", 0.2, "--output", tmp_path / "x.wav")
-    found = run(COMMAND, "generate", *options, KERAS_BACKEND="torch")
+    odd = {"KERAS_BACKEND": "torch", "MPLBACKEND": "module://matplotlib_inline.backend_inline"}
+    found = run(COMMAND, "generate", *options, **odd)
     assert found.returncode == 0, found.stderr
     assert len(list(tmp_path.iterdir())) == 3
 
