@@ -45,10 +45,10 @@ class Outcome:
 
 
 class CommandParser(argparse.ArgumentParser):
-    """An argparse parser that raises `UsageError`, and knows its flags and which take paths."""
+    """An argparse parser that raises `UsageError`, and knows its actions and which take paths."""
 
     def __init__(self, **options: Any) -> None:
-        self.flags: list[str] = []
+        self.actions: list[argparse.Action] = []
         self.path_actions: list[argparse.Action] = []
         super().__init__(**{"allow_abbrev": False, **options})
 
@@ -69,8 +69,12 @@ class CommandParser(argparse.ArgumentParser):
         raise UsageError(plain if plain != message else f"{plain}; see {self.prog} --help")
 
     def _noted(self, action: argparse.Action) -> argparse.Action:
-        self.flags += action.option_strings
+        self.actions.append(action)
         return action
+
+    @property
+    def flags(self) -> list[str]:
+        return [flag for action in self.actions for flag in action.option_strings]
 
 
 def _nothing_to_check(options: argparse.Namespace) -> None:
@@ -111,6 +115,10 @@ class Program:
 
     def parser(self) -> CommandParser:
         return self._parsers()[0]
+
+    def parser_of(self, command: str) -> CommandParser:
+        """The parser of one command."""
+        return self._parsers()[1][command]
 
     def main(self, arguments: Sequence[str] | None = None) -> int:
         """Runs one command and returns the exit status.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import re
 import sys
@@ -16,7 +15,7 @@ from google.cloud.dataflow_v1beta3 import TemplateMetadata
 from google.protobuf import json_format
 
 from deploy.dataflow import launch
-from pipelines.cli import build_parser
+from pipelines.cli import PROGRAM
 from schemas import Storage
 from schemas.features import FEATURE_NAMES
 from tests.support.object_stores import Store, running
@@ -168,16 +167,7 @@ def test_the_metadata_are_what_dataflow_takes() -> None:
     assert all(all(each.get(field) for field in needed) for each in METADATA["parameters"])
 
 
-def preprocess_parser() -> argparse.ArgumentParser:
-    (commands,) = [
-        action
-        for action in build_parser()._actions
-        if isinstance(action, argparse._SubParsersAction)
-    ]
-    return commands.choices["preprocess"]
-
-
-ACTIONS = {action.dest: action for action in preprocess_parser()._actions}
+ACTIONS = {action.dest: action for action in PROGRAM.parser_of("preprocess").actions}
 FOLDER = (["gs://music/in"], ["", "music/in", "s3://music/in"])
 VALUES = {
     "input": FOLDER,
@@ -211,7 +201,7 @@ def test_a_parameter_takes_what_preprocess_does(name: str) -> None:
     right = [*right, *(str(each) for each in known if each is not None)]
     for value in right:
         rest = [f"--{each}=gs://x/y" for each in ("input", "output") if each != name]
-        preprocess_parser().parse_args([*rest, f"--{name.replace('_', '-')}={value}"])
+        PROGRAM.parser_of("preprocess").parse_args([*rest, f"--{name.replace('_', '-')}={value}"])
     (pattern,) = PARAMETERS[name]["regexes"]
     assert all(re.search(pattern, value) for value in right)
     assert not any(re.search(pattern, value) for value in wrong)
