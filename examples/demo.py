@@ -24,7 +24,7 @@ STEPS = 250
 BATCH_SIZE = 4
 """Half the default: after the same number of windows, the model has made twice as many steps."""
 
-UNITS = 256
+UNITS = 192
 
 
 def main() -> int:
