@@ -4,6 +4,8 @@ BIN := .venv/bin
 # Without an NVIDIA GPU, tensorflow-cpu does the same in 0.6 GB less.
 TRAINING := $(if $(wildcard /proc/driver/nvidia/version),training,training-cpu)
 INSTALL := $(BIN)/python -m pip install --no-compile --constraint constraints.txt --editable
+# Modules are compiled when they are first imported, and not all of them at installation: 0.25 GB less.
+unexport PYTHONDONTWRITEBYTECODE
 # Marks of finished installations: without the first, .venv is made anew.
 DEMO := .venv/installed-demo
 DEVELOPMENT := .venv/installed-development

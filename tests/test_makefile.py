@@ -26,6 +26,7 @@ case "$*" in
     rm -rf .venv && mkdir -p .venv/bin && cp "$0" .venv/bin/python && echo venv >>calls ;;
   *'-m pip install'*)
     [ ! -e fails ] || exit 1
+    [ -z "$PYTHONDONTWRITEBYTECODE" ] || echo "never compiled" >>calls
     echo "$*" | sed 's/.*\\[\\(.*\\)\\].*/\\1/' >>calls ;;
 esac
 """
@@ -88,6 +89,14 @@ def test_changed_requirements_are_installed(folder: Path, name: str) -> None:
     later = (folder / DEVELOPMENT).stat().st_mtime + 10
     os.utime(folder / name, (later, later))
     assert make(folder, DEVELOPMENT)[0] == ["venv"]
+
+
+def test_what_is_not_compiled_at_installation_is_kept_when_it_is_imported(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise every process would compile TensorFlow again, which takes longer than to run it."""
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    assert ["never compiled"] not in make(folder, DEMO)
 
 
 def test_what_will_be_installed_is_said_first(folder: Path) -> None:
