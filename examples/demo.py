@@ -83,7 +83,7 @@ def step(*arguments: object) -> dict[str, Any]:
     """Runs one `duet` command, shows it and its progress, and returns the JSON that it prints."""
     words = [str(argument) for argument in arguments]
     print(f"\n$ {shlex.join(['duet', *words])}", file=sys.stderr, flush=True)
-    command = [sys.executable, "-m", "duet", *words, "--json"]
+    command = [sys.executable, "-m", "musicnet_duet", *words, "--json"]
     run = subprocess.run(command, stdout=subprocess.PIPE)
     # Where `verify` finds defects, it prints its result and fails.
     if run.returncode and not (run.stdout and "verify" in arguments):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-import pipelines.own_schemas  # noqa: F401 - before anything imports schemas
+import musicnet_duet.own_schemas  # noqa: F401 - before anything imports schemas
 
 if TYPE_CHECKING:
     from pipelines.engine.steps import RunConfig

@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from duet.arguments import (
+from musicnet_duet.arguments import (
     UsageError,
     count,
     integer,
@@ -20,7 +20,7 @@ from duet.arguments import (
     positive_megabytes,
     some_of,
 )
-from duet.command import Command, CommandParser, Outcome, Program
+from musicnet_duet.command import Command, CommandParser, Outcome, Program
 from pipelines.concurrency import available_cores
 from pipelines.engine import LOCAL_RUNNER
 from pipelines.planning import TEST_SPLITS

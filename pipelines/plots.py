@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from duet.outputs import require_free, write_together
-from duet.plots import Sound, draw
+from musicnet_duet.outputs import require_free, write_together
+from musicnet_duet.plots import Sound, draw
 from pipelines.errors import PipelineError
 from schemas import Dataset, FeatureConfig, Window
 from schemas.features import WAVEFORM_SCALE

@@ -7,7 +7,7 @@ import os
 import time
 from typing import Any
 
-from duet.progress import each
+from musicnet_duet.progress import each
 from pipelines.build_folder import open_build_folder, planned_action
 from pipelines.checks import require_integer
 from pipelines.concurrency import available_cores

@@ -27,8 +27,8 @@ def test_the_import_rules_hold() -> None:
         ("pipelines.preprocessing", ("tensorflow", "librosa")),
         ("training", ("apache_beam", "tensorflow", "pipelines")),
         ("training.cli", (*HEAVY, "pipelines")),
-        ("duet.cli", HEAVY),
-        ("duet.command", (*HEAVY, "pipelines", "training")),
+        ("musicnet_duet.cli", HEAVY),
+        ("musicnet_duet.command", (*HEAVY, "pipelines", "training")),
     ],
 )
 def test_importing_a_module_leaves_the_heavy_ones_out(module: str, absent: tuple[str, ...]) -> None:

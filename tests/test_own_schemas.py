@@ -9,9 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from pipelines import own_schemas as of_pipelines
-from training import own_schemas as of_training
-
 ROOT = Path(__file__).parent.parent
 FOREIGN = {
     "empty": "",
@@ -50,6 +47,15 @@ def test_a_command_names_a_foreign_package_in_one_line(foreign: Path, half: str)
     assert (ended.returncode, ended.stdout) == (1, "")
 
 
+def test_the_console_script_names_a_foreign_package_in_one_line(foreign: Path) -> None:
+    script = foreign / "duet"
+    script.write_text("from musicnet_duet.cli import run\nrun()\n")
+    ended = run(foreign, str(script), "--help")
+    (line,) = ended.stderr.splitlines()
+    assert "is not musicnet-duet's; " in line
+    assert (ended.returncode, ended.stdout) == (1, "")
+
+
 @pytest.mark.parametrize("half", ["pipelines", "training"])
 def test_an_import_names_a_foreign_package(foreign: Path, half: str) -> None:
     ended = run(foreign, "-c", f"import {half}")
@@ -62,8 +68,3 @@ def test_an_import_names_a_foreign_package(foreign: Path, half: str) -> None:
 def test_our_package_is_known_wherever_it_lies(half: str, tmp_path: Path) -> None:
     ended = run(tmp_path, "-c", f"import {half}")
     assert (ended.returncode, ended.stderr) == (0, "")
-
-
-def test_both_halves_have_the_same_check() -> None:
-    texts = {Path(str(module.__file__)).read_text() for module in (of_pipelines, of_training)}
-    assert len(texts) == 1

@@ -11,7 +11,16 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-FOLDERS = ("schemas", "pipelines", "training", "duet", "benchmarks", "examples", "deploy", "tests")
+FOLDERS = (
+    "schemas",
+    "pipelines",
+    "training",
+    "musicnet_duet",
+    "benchmarks",
+    "examples",
+    "deploy",
+    "tests",
+)
 OWN = ("self", "cls")
 
 UNDOCUMENTED = (

@@ -5,7 +5,7 @@ Names are imported when they are asked for: a command line reads its options bef
 
 from typing import TYPE_CHECKING
 
-import training.own_schemas  # noqa: F401 - before anything imports schemas
+import musicnet_duet.own_schemas  # noqa: F401 - before anything imports schemas
 
 if TYPE_CHECKING:
     from training.errors import TrainingError

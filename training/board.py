@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from duet.plots import colorize
+from musicnet_duet.plots import colorize
 from schemas.storage import writing
 
 _CAUSES = {

@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from duet.ambient import import_matplotlib
-from duet.arguments import (
+from musicnet_duet.ambient import import_matplotlib
+from musicnet_duet.arguments import (
     UsageError,
     count,
     local_path,
@@ -23,7 +23,7 @@ from duet.arguments import (
     positive,
     seed_31_bits,
 )
-from duet.command import INTERRUPTED, Command, CommandParser, Outcome, Program
+from musicnet_duet.command import INTERRUPTED, Command, CommandParser, Outcome, Program
 from schemas.names import SPLITS
 from training.config import KINDS, LoopConfig, ModelConfig, TrainingConfig
 from training.errors import TrainingError

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from duet.outputs import require_free, write_together
-from duet.plots import Sound, draw
+from musicnet_duet.outputs import require_free, write_together
+from musicnet_duet.plots import Sound, draw
 from schemas import Dataset
 from schemas.shards import SPLITS
 from training.config import DEFAULT_MEMORY_BYTES

@@ -17,7 +17,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from duet.outputs import RUN_FILE, RUN_FOLDERS
+from musicnet_duet.outputs import RUN_FILE, RUN_FOLDERS
 from schemas import Dataset, FeatureConfig, Storage
 from training.config import ModelConfig, TrainingConfig, from_json
 from training.errors import TrainingError

@@ -19,8 +19,8 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from duet.outputs import RUN_FILE, RUN_FOLDERS, dataset_around
-from duet.progress import ProgressDisplay
+from musicnet_duet.outputs import RUN_FILE, RUN_FOLDERS, dataset_around
+from musicnet_duet.progress import ProgressDisplay
 from schemas import Dataset, DatasetError, Storage
 from training.board import Board
 from training.checkpoints import Checkpoints, Progress

@@ -20,7 +20,7 @@ from numpy.random import PCG64, Generator
 from numpy.typing import NDArray
 from scipy.io import wavfile
 
-from duet.progress import each
+from musicnet_duet.progress import each
 from pipelines.demo.scores import CATALOGUE, Excerpt, Reading, ScoreNote, read_score
 from pipelines.demo.synthesis import SAMPLE_RATE, Note, render
 from pipelines.errors import PipelineError

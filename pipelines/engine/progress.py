@@ -6,7 +6,7 @@ import contextlib
 import threading
 from collections.abc import Collection, Iterator
 
-from duet.progress import ProgressDisplay
+from musicnet_duet.progress import ProgressDisplay
 from pipelines.errors import PipelineError
 from pipelines.run_state import read_claim
 from schemas import DatasetError, Storage, StoreError

@@ -10,7 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from duet.progress import ProgressDisplay
+from musicnet_duet.progress import ProgressDisplay
 from pipelines.build_folder import WORK_FILES
 from pipelines.concurrency import available_cores, prefetch_map
 from pipelines.planning.outcome import finished_recordings, training_statistics

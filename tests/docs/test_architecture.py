@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
-PACKAGES = ("duet", "pipelines", "schemas", "training")
+PACKAGES = ("musicnet_duet", "pipelines", "schemas", "training")
 
 NAMED = sorted(
     set(re.findall(r"`([\w./-]+(?:/|\.py|\.md|\.toml|\.txt))`", PAGE)) - {"dataset.json"}

@@ -9,7 +9,7 @@ import re
 
 import pytest
 
-import duet.cli
+import musicnet_duet.cli
 import pipelines.cli
 import training.cli
 from tests.support.documents import (
@@ -34,7 +34,7 @@ COMMANDS = [
     for command in commands(block)
 ]
 PROGRAMS = {
-    "duet": duet.cli.PROGRAM,
+    "duet": musicnet_duet.cli.PROGRAM,
     "python -m pipelines": pipelines.cli.PROGRAM,
     "python -m training": training.cli.PROGRAM,
 }

@@ -12,7 +12,16 @@ import pytest
 from schemas.features import DEFINITION
 
 ROOT = Path(__file__).parents[2]
-FOLDERS = ("schemas", "duet", "pipelines", "training", "benchmarks", "deploy", "docs", "examples")
+FOLDERS = (
+    "schemas",
+    "musicnet_duet",
+    "pipelines",
+    "training",
+    "benchmarks",
+    "deploy",
+    "docs",
+    "examples",
+)
 
 BRITISH = (
     r"(?:normal|serial|quant|organ|initial|optim|recogn|summar|general|visual|discret|random|minim|"

@@ -25,7 +25,7 @@ from apache_beam.options.pipeline_options import (
 
 from deploy.dataflow import launch
 from deploy.flink import local_cluster
-from duet.command import split_at_dashes
+from musicnet_duet.command import split_at_dashes
 from pipelines.cli import build_parser
 from pipelines.engine.runner import checked_options
 from tests.support.processes import ROOT

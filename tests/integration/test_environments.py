@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from duet import __version__
+from musicnet_duet import __version__
 from tests.support.tiny_musicnet import write_tiny_musicnet
 
 ROOT = Path(__file__).parents[2]
@@ -56,7 +56,7 @@ def check_installed(python: Path, cwd: Path, other: list[tuple[str, ...]], extra
             rf"run: pip install '\.\[{extra}\]'\n",
             said.stderr,
         )
-    for package in ("duet", "pipelines", "schemas", "training"):
+    for package in ("musicnet_duet", "pipelines", "schemas", "training"):
         code = f"import {package}, pathlib; print(pathlib.Path({package}.__file__).parent)"
         found = subprocess.run([python, "-c", code], cwd=cwd, capture_output=True, text=True)
         assert (Path(found.stdout.strip()) / "py.typed").exists()

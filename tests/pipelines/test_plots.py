@@ -4,7 +4,7 @@ import matplotlib.image
 import numpy as np
 import pytest
 
-from duet.outputs import OutputError
+from musicnet_duet.outputs import OutputError
 from pipelines.cli import main
 from pipelines.errors import PipelineError
 from pipelines.plots import draw_windows

@@ -15,7 +15,7 @@ import pytest
 import soundfile
 import tensorflow as tf
 
-from duet.outputs import OutputError
+from musicnet_duet.outputs import OutputError
 from schemas import Dataset, DatasetError
 from training import TrainingError
 from training.generate import MIN_SECONDS, GenerationOptions, generate

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from duet.outputs import RUN_FILE
+from musicnet_duet.outputs import RUN_FILE
 from schemas import Dataset
 from training import TrainingError
 from training.config import ModelConfig, TrainingConfig

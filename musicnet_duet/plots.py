@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from duet.ambient import import_matplotlib
+from musicnet_duet.ambient import import_matplotlib
 from schemas.features import N_PITCHES, FeatureConfig
 from schemas.filterbank import mel_bins
 

@@ -12,13 +12,13 @@ import matplotlib.image
 import numpy as np
 import pytest
 
-from duet.plots import RANGE_DB, Sound, colorize, draw, envelope, frequency_ticks
+from musicnet_duet.plots import RANGE_DB, Sound, colorize, draw, envelope, frequency_ticks
 from schemas import PRESETS
 from tests.support.dataset_factory import CONFIG
 
 SCRIPT = """
 import numpy as np
-from duet.plots import Sound, draw
+from musicnet_duet.plots import Sound, draw
 from tests.support.dataset_factory import CONFIG
 rng = np.random.default_rng(0)
 sound = Sound(
@@ -119,7 +119,7 @@ def test_drawing_leaves_settings_as_they_are(drawn: dict[str, Any]) -> None:
 
 def test_the_backend_of_the_environment_is_there_for_pyplot() -> None:
     code = (
-        "import os; from duet.ambient import import_matplotlib as load; load(); load();"
+        "import os; from musicnet_duet.ambient import import_matplotlib as load; load(); load();"
         "import matplotlib; print(matplotlib.rcParams['backend'], os.environ['MPLBACKEND'])"
     )
     for name in ("svg", "nonsense"):

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from duet.arguments import (
+from musicnet_duet.arguments import (
     count,
     did_you_mean,
     integer,

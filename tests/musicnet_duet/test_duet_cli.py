@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from duet import __version__
-from duet.cli import PROGRAM, main
+from musicnet_duet import __version__
+from musicnet_duet.cli import PROGRAM, main
 from schemas.features import FEATURE_NAMES, PRESETS
 from schemas.names import PRESET_NAMES
 from tests.support.command_lines import HEAVY, answers
@@ -22,7 +22,7 @@ def duet(
     *arguments: object, before: str = "", **environment: str
 ) -> subprocess.CompletedProcess[str]:
     """The console script; `before` is Python that runs first."""
-    code = f"{before}\nfrom duet.cli import run\nrun()"
+    code = f"{before}\nfrom musicnet_duet.cli import run\nrun()"
     command = [sys.executable, "-c", code, *map(str, arguments)]
     return subprocess.run(
         command,
@@ -54,7 +54,7 @@ def test_one_program_has_the_commands_of_both_halves(capsys: pytest.CaptureFixtu
         assert f"usage: duet {name} " in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("module", ["duet", "pipelines", "training"])
+@pytest.mark.parametrize("module", ["musicnet_duet", "pipelines", "training"])
 def test_the_version_is_that_of_the_package(module: str) -> None:
     command = [sys.executable, "-m", module, "--version"]
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
@@ -121,7 +121,7 @@ def test_a_misspelling_is_answered_before_anything_is_imported() -> None:
         ["evaluate", "--run-dir", "x"],
     ]
     meant = ["preprocess", "--workers", "--steps", "--run"]
-    for answer, word in zip(answers("duet.cli", given), meant, strict=True):
+    for answer, word in zip(answers("musicnet_duet.cli", given), meant, strict=True):
         assert (answer.status, answer.heavy) == (2, [])
         assert answer.message.endswith(f"; did you mean {word}?\n")
 
@@ -146,7 +146,7 @@ def test_names_on_the_command_line_are_those_of_the_contract() -> None:
 
 
 def test_packages_say_that_they_are_typed() -> None:
-    for package in ("duet", "pipelines", "schemas", "training"):
+    for package in ("musicnet_duet", "pipelines", "schemas", "training"):
         spec = importlib.util.find_spec(package)
         assert spec is not None
         assert spec.origin is not None

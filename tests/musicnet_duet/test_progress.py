@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from duet.progress import ProgressDisplay, each
+from musicnet_duet.progress import ProgressDisplay, each
 
 
 class Terminal(io.StringIO):
@@ -20,7 +20,7 @@ Written = Callable[[], str]
 def written(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Written:
     """What standard error, a file, was given; a clock goes on by a second at each look."""
     ticks = itertools.count()
-    monkeypatch.setattr("duet.progress.time.monotonic", lambda: float(next(ticks)))
+    monkeypatch.setattr("musicnet_duet.progress.time.monotonic", lambda: float(next(ticks)))
     return lambda: capsys.readouterr().err
 
 

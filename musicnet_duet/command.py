@@ -12,9 +12,9 @@ import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NoReturn
 
-from duet import __version__
-from duet.arguments import UsageError, did_you_mean
-from duet.process import BROKEN_PIPE, prepare_streams, print_message, print_result
+from musicnet_duet import __version__
+from musicnet_duet.arguments import UsageError, did_you_mean
+from musicnet_duet.process import BROKEN_PIPE, prepare_streams, print_message, print_result
 from schemas.errors import DuetError
 
 FAILED = 1
@@ -27,7 +27,7 @@ INTERRUPTED = 130
 
 SHELLS = ("bash", "zsh")
 
-_OWN_PACKAGES = ("duet", "pipelines", "schemas", "training")
+_OWN_PACKAGES = ("musicnet_duet", "pipelines", "schemas", "training")
 
 
 @dataclasses.dataclass(frozen=True)

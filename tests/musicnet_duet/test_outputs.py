@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from duet.outputs import OutputError, require_free, write_together
+from musicnet_duet.outputs import OutputError, require_free, write_together
 from schemas import DatasetError
 from schemas.errors import DuetError
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NoReturn
 
-from duet.command import Program
-from duet.process import run_process
+import musicnet_duet.own_schemas  # noqa: F401 - before anything imports schemas
+from musicnet_duet.command import Program
+from musicnet_duet.process import run_process
 from pipelines.cli import COMMANDS as PIPELINES
 from training.cli import COMMANDS as TRAINING
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from duet.command import Command, CommandParser, Outcome, Program, split_at_dashes
+from musicnet_duet.command import Command, CommandParser, Outcome, Program, split_at_dashes
 from schemas.errors import DuetError
 
 ROOT = Path(__file__).parents[2]
@@ -186,7 +186,7 @@ def test_debug_raises_what_happened(capsys: pytest.CaptureFixture[str]) -> None:
 def test_only_warnings_of_our_own_are_shown() -> None:
     code = (
         "import logging, sys\n"
-        "from duet.command import Command, Outcome, Program\n"
+        "from musicnet_duet.command import Command, Outcome, Program\n"
         "def run(options):\n"
         "    logging.getLogger('gcsfs').error('a traceback')\n"
         "    logging.getLogger('training.reader').warning('a damaged window')\n"

@@ -1,12 +1,13 @@
 """Whether the package `schemas` is this project's: PyPI has another one of that name.
 
-Without this check, its absence would surface as a traceback about a missing name. The other half
-of the project has the same check: what both share is in `schemas`, which is in doubt here.
+Without this check, its absence would surface as a traceback about a missing name. Both halves and
+the command line import this module before anything of `schemas`.
 """
 
 from __future__ import annotations
 
 import importlib.util
+import os
 import sys
 from importlib.abc import InspectLoader
 
@@ -17,7 +18,7 @@ _MARK = "musicnet-duet"
 def require_own_schemas() -> None:
     """Raises `ImportError` where Python finds another package `schemas` first.
 
-    Under `python -m` it ends the process with that one line on standard error instead.
+    Under `python -m` and `duet` it ends the process with that one line on standard error instead.
     """
     spec = importlib.util.find_spec("schemas")
     if spec is None or not isinstance(spec.loader, InspectLoader):
@@ -30,8 +31,8 @@ def require_own_schemas() -> None:
         f"the package 'schemas' at {where} is not musicnet-duet's; uninstall it or remove it from "
         "Python's path, then install musicnet-duet again"
     )
-    # The name that Python documents for a package that `-m` is about to run.
-    if sys.argv[:1] == ["-m"]:
+    # Python documents "-m" as the name of a package that it is about to run.
+    if sys.argv and os.path.basename(sys.argv[0]) in ("-m", "duet"):
         sys.exit(f"error: {message}")
     raise ImportError(message)
 

@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 RESULT = """
-from duet.process import prepare_streams, print_message, print_result
+from musicnet_duet.process import prepare_streams, print_message, print_result
 def main():
     prepare_streams()
     try:
@@ -20,7 +20,7 @@ def main():
         print_message(f"error: {{error}}, ř")
         return 1
 """
-PROCESS = "from duet.process import run_process\n"
+PROCESS = "from musicnet_duet.process import run_process\n"
 
 
 def python(code: str, shell: str = '"$@"', **environment: str) -> subprocess.CompletedProcess[Any]:
@@ -74,7 +74,7 @@ def test_a_closed_error_stream_keeps_the_result_pure() -> None:
 
 def test_files_do_not_get_the_numbers_of_closed_streams() -> None:
     code = PROCESS + (
-        "from duet.process import prepare_streams\n"
+        "from musicnet_duet.process import prepare_streams\n"
         "prepare_streams()\n"
         "run_process(lambda: open('/dev/null').fileno())"
     )

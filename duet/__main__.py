@@ -1,3 +1,0 @@
-from duet.cli import run
-
-run()

@@ -1,0 +1,3 @@
+from musicnet_duet.cli import run
+
+run()
