@@ -63,7 +63,7 @@ def open_build_folder(output: str, *, overwrite: bool) -> Iterator[str]:
     storage = Storage(output)
     if not storage.is_local:
         if overwrite:
-            raise PipelineError(f"{output}: --overwrite needs a local disk; choose a new prefix")
+            raise PipelineError(f"{output}: overwrite=True needs a local disk; choose a new prefix")
         remove_leftovers(storage)
         require_unpublished(storage)
         yield output
@@ -73,7 +73,7 @@ def open_build_folder(output: str, *, overwrite: bool) -> Iterator[str]:
     with writing(final):
         usable = final.name and (final.is_dir() or not final.exists())
     if not usable:
-        raise PipelineError(f"{output}: cannot be a dataset's folder; choose another --output")
+        raise PipelineError(f"{output}: cannot be a dataset's folder; choose another output")
     with contextlib.ExitStack() as stack:
         with writing(final.parent):
             final.parent.mkdir(parents=True, exist_ok=True)
@@ -100,7 +100,7 @@ def planned_action(output: str, *, overwrite: bool) -> Action:
     storage = Storage(output)
     if not storage.is_local:
         if overwrite:
-            raise PipelineError(f"{output}: --overwrite needs a local disk; choose a new prefix")
+            raise PipelineError(f"{output}: overwrite=True needs a local disk; choose a new prefix")
         require_unpublished(storage)
         return "continue" if storage.exists(CLAIM_FILE) else "make"
     final = _final(storage)
@@ -126,7 +126,7 @@ def _require_writable(final: Path, output: str) -> None:
     if not final.name or not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
         raise PipelineError(
             f"{output}: cannot be a dataset's folder, because {existing} is not a folder that you "
-            "may write to; choose another --output"
+            "may write to; choose another output"
         )
 
 
@@ -249,8 +249,8 @@ def _remove_temporaries(storage: Storage) -> None:
 def require_unpublished(storage: Storage) -> None:
     if is_published(storage):
         raise PipelineError(
-            f"{storage.root}: holds a dataset already; use --overwrite to replace it, or choose "
-            "another --output"
+            f"{storage.root}: holds a dataset already; use overwrite=True to replace it, or choose "
+            "another output"
         )
 
 
@@ -261,7 +261,7 @@ def _require_no_foreign_files(storage: Storage) -> None:
     if foreign:
         raise PipelineError(
             f"{storage.root}: is not empty and holds no dataset (there is {foreign[0]}); "
-            "choose an empty or a new folder for --output"
+            "choose an empty or a new folder for the output"
         )
 
 
@@ -272,12 +272,12 @@ def _require_no_extra_files(storage: Storage) -> None:
     except DatasetError as error:
         raise PipelineError(
             f"{error}; which files here are the dataset's is unknown: move or remove the "
-            "folder, or choose another --output"
+            "folder, or choose another output"
         ) from None
     extra = sorted(set(storage.list_files()) - set(dataset.manifest.files) - {MANIFEST_FILE})
     if extra:
         raise PipelineError(
-            f"{storage.root}: {extra[0]} does not belong to the dataset that --overwrite is to "
+            f"{storage.root}: {extra[0]} does not belong to the dataset that overwrite=True is to "
             "replace; move it elsewhere first"
         )
 
@@ -295,7 +295,7 @@ def _locked(path: Path, output: str) -> Iterator[None]:
             lock.acquire(timeout=_LOCK_SECONDS, poll_interval=_LOCK_SECONDS / 10)
         except Timeout:
             raise PipelineError(
-                f"{output}: another run is writing here; wait for it, or choose another --output"
+                f"{output}: another run is writing here; wait for it, or choose another output"
             ) from None
     try:
         yield

@@ -59,8 +59,8 @@ def require_claimable(storage: Storage, plan: Mapping[str, Any]) -> None:
     if read_claim(storage) not in (None, plan):
         raise PipelineError(
             f"{storage.root}: holds the unfinished work of another run, with another "
-            "configuration or other inputs; finish that one, use --overwrite, or choose another "
-            "--output"
+            "configuration or other inputs; finish that one, use overwrite=True, or choose "
+            "another output"
         )
 
 
@@ -75,5 +75,5 @@ def _read_json(storage: Storage, name: str) -> dict[str, Any]:
     try:
         return json.loads(storage.read_bytes(name))
     except (ValueError, RecursionError):
-        message = f"{storage.path(name)}: was damaged; use --overwrite to begin anew"
+        message = f"{storage.path(name)}: was damaged; use overwrite=True to begin anew"
         raise PipelineError(message) from None

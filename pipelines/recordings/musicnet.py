@@ -172,9 +172,9 @@ def _why_no_audio(storage: Storage) -> str:
         return "no such folder"
     for folder in storage.list_folder()[1]:
         if storage.exists(f"{folder}/train_data"):
-            return f"the recordings lie one folder deeper: use --input {storage.path(folder)}"
+            return f"the recordings lie one folder deeper: use input_root={storage.path(folder)!r}"
     return (
-        "holds no train_data/*.wav or test_data/*.wav; --input must name the folder in which "
+        "holds no train_data/*.wav or test_data/*.wav; the input must be the folder in which "
         "MusicNet's train_data and test_data lie"
     )
 

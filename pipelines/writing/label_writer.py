@@ -28,7 +28,7 @@ def inspect_and_keep(
         if read_claim(output) is not None:
             raise PipelineError(
                 f"{output.path(name)}: was written from other labels than those of this run; "
-                "use --overwrite, or another --output"
+                "use overwrite=True, or another output"
             )
     output.write_bytes(name, labels)
     return inspected

@@ -100,7 +100,7 @@ def require_unchanged(plan: Plan, input_root: str) -> None:
         if now != version:
             raise PipelineError(
                 f"{storage.path(path)}: was changed while it was being read; run it again, with "
-                "--overwrite"
+                "overwrite=True"
             )
 
 

@@ -158,7 +158,7 @@ def test_stores_are_built_in_place_and_never_overwritten() -> None:
         publish(root)
     with pytest.raises(PipelineError, match="holds a dataset already"):
         contextlib.ExitStack().enter_context(open_build_folder(root, overwrite=False))
-    with pytest.raises(PipelineError, match="--overwrite needs a local disk"):
+    with pytest.raises(PipelineError, match="overwrite=True needs a local disk"):
         contextlib.ExitStack().enter_context(open_build_folder(root, overwrite=True))
     for overwrite in (False, True):
         with pytest.raises(PipelineError):
@@ -250,7 +250,7 @@ def test_a_damaged_dataset_is_not_replaced_but_the_way_out_is_told(tmp_path: Pat
     manifest = tmp_path / "out" / MANIFEST_FILE
     manifest.write_text(manifest.read_text().replace('"seed": 0', '"seed": 1'))
     with (
-        pytest.raises(PipelineError, match="move or remove the folder, or choose another --output"),
+        pytest.raises(PipelineError, match="move or remove the folder, or choose another output"),
         open_build_folder(str(tmp_path / "out"), overwrite=True),
     ):
         pytest.fail("a damaged dataset was about to be replaced")
@@ -269,7 +269,7 @@ def test_a_file_that_is_no_lock_of_ours_is_kept(tmp_path: Path) -> None:
 
 def test_a_damaged_plan_is_named(tmp_path: Path) -> None:
     Storage(tmp_path).write_bytes("_work/plan.json", b"{")
-    with pytest.raises(PipelineError, match=r"plan\.json: was damaged; use --overwrite"):
+    with pytest.raises(PipelineError, match=r"plan\.json: was damaged; use overwrite=True"):
         read_claim(Storage(tmp_path))
 
 

@@ -244,7 +244,7 @@ def test_another_configuration_does_not_touch_unfinished_work(
         with pytest.raises(ZeroDivisionError):
             preprocess(options(tiny_root, out))
     before = digests(out)
-    with pytest.raises(PipelineError, match=r"unfinished work of another run.*--overwrite"):
+    with pytest.raises(PipelineError, match=r"unfinished work of another run.*overwrite=True"):
         preprocess(options(tiny_root, out, plan=OTHER_ORDER))
     assert digests(out) == before
     preprocess(options(tiny_root, out, plan=OTHER_ORDER, overwrite=True))
@@ -255,7 +255,7 @@ def test_a_dataset_is_replaced_only_when_asked(tiny_root: Path, tmp_path: Path) 
     out = tmp_path / "out"
     preprocess(options(tiny_root, out, formats=("hdf5",)))
     before = digests(out)
-    with pytest.raises(PipelineError, match="holds a dataset already; use --overwrite"):
+    with pytest.raises(PipelineError, match="holds a dataset already; use overwrite=True"):
         preprocess(options(tiny_root, out, plan=OTHER_ORDER))
     assert digests(out) == before
     preprocess(options(tiny_root, out, plan=OTHER_ORDER, overwrite=True))

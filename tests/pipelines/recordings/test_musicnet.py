@@ -175,7 +175,7 @@ def test_an_id_that_stands_twice_is_refused_twice(tmp_path: Path) -> None:
     [
         ((), "holds no train_data/"),
         (("a.wav",), "holds no train_data/"),
-        (("musicnet/train_data/1.wav",), "one folder deeper: use --input .*musicnet"),
+        (("musicnet/train_data/1.wav",), "one folder deeper: use input_root='.*musicnet'"),
     ],
 )
 def test_another_layout_is_refused_with_the_way_out(
