@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 
 from musicnet_duet import __version__
 from musicnet_duet.arguments import UsageError, did_you_mean
+from musicnet_duet.flags import with_flags
 from musicnet_duet.process import BROKEN_PIPE, prepare_streams, print_message, print_result
 from schemas.errors import DuetError
 
@@ -215,7 +216,7 @@ def _begin_logging(*, debug: bool) -> None:
 def explain(error: Exception, command: Command) -> tuple[int, str]:
     """The exit status and the message for an exception: a user's fault, or one of ours."""
     if isinstance(error, DuetError):
-        return FAILED, str(error)
+        return FAILED, with_flags(str(error))
     text = " ".join(str(error).split())
     if isinstance(error, ImportError):
         module = (error.name or "").partition(".")[0]

@@ -33,7 +33,9 @@ def require_free(paths: Sequence[Path], *, overwrite: bool) -> None:
         if os.path.isdir(path):
             raise OutputError(f"{path}: is a folder; choose the name of a file")
         if os.path.lexists(path) and not overwrite:
-            raise OutputError(f"{path}: exists; choose another name, or replace it (--overwrite)")
+            raise OutputError(
+                f"{path}: exists; choose another name, or replace it (overwrite=True)"
+            )
 
 
 def write_together(files: Mapping[Path, bytes]) -> None:

@@ -66,7 +66,7 @@ class GenerationOptions:
         if self.output.suffix.lower() != ".wav":
             raise TrainingError(f"output={self.output} must be the name of a .wav file")
         if (self.prime is None) != (self.data is None):
-            raise TrainingError("--prime and --data belong together: give both or neither")
+            raise TrainingError("prime and data belong together: give both or neither")
 
 
 def generate(run_dir: str, options: GenerationOptions) -> dict[str, Any]:

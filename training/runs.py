@@ -97,7 +97,7 @@ class Run:
         if differing:
             raise TrainingError(
                 f"{where}: cannot be resumed, since {'; '.join(differing)}; use what it was "
-                "started with, or another --run"
+                "started with, or another run_dir"
             )
 
     def require_features(self, dataset: Dataset) -> None:

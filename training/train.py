@@ -187,7 +187,7 @@ class _Session:
         if not math.isfinite(loss):
             raise TrainingError(
                 f"{self.run_dir}: the loss of step {step} is {loss}: the weights diverged; "
-                "start another run with a smaller --learning-rate"
+                "start another run with a smaller learning_rate"
             )
         return dataclasses.replace(progress, step=step, reader=self.batches.get_state()), loss
 
@@ -293,15 +293,18 @@ def _require_run_dir(run_dir: str, run: Run, resume: bool) -> None:
     if is_run(run_dir):
         if not resume:
             raise TrainingError(
-                f"{run_dir}: holds a run already; go on with it (--resume) or choose another --run"
+                f"{run_dir}: holds a run already; go on with it (resume=True), or "
+                "choose another run_dir"
             )
         read_run(run_dir).require_same(run, where=f"{run_dir}/{RUN_FILE}")
     elif resume:
-        raise TrainingError(f"{run_dir}: holds no run to resume; leave out --resume to start one")
+        raise TrainingError(
+            f"{run_dir}: holds no run to resume; leave out resume=True to start one"
+        )
     for name in RUN_FOLDERS:
         if not resume and os.path.exists(folder / name):
             raise TrainingError(
-                f"{folder / name}: exists, and belongs to no run; choose another --run-dir"
+                f"{folder / name}: exists, and belongs to no run; choose another run_dir"
             )
 
 
@@ -315,7 +318,7 @@ def _saving() -> Iterator[None]:
         if not isinstance(error.__cause__, OSError):
             raise
         if text.endswith("again"):
-            text += " with --resume"
+            text += " with resume=True"
         raise TrainingError(text) from error
 
 

@@ -96,7 +96,7 @@ class WorkerPool:
         except OSError as error:
             self.close()
             raise PipelineError(
-                f"worker processes cannot be started: {error}; use 1 worker"
+                f"worker processes cannot be started: {error}; use workers=1"
             ) from error
 
     def submit(self, step: Callable[[Element], Result], element: Element) -> Future[Result]:

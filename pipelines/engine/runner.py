@@ -38,7 +38,7 @@ def run_pipeline(
     try:
         pipeline = beam.Pipeline(options=options)
     except (ValueError, ImportError) as error:
-        raise PipelineError(f"--runner {runner}: {error}") from None
+        raise PipelineError(f"runner={runner!r}: {error}") from None
     try:
         build(pipeline)
         # Beam also prints the traceback of what a step raises.

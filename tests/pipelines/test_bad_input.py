@@ -301,7 +301,9 @@ def test_an_aborted_run_names_the_offenders_and_how_to_look_at_them(
     assert main(preprocess_command(root, out)) == 1
     errors = capsys.readouterr().err
     told = errors[errors.index("error: ") :].splitlines()
-    assert told[0] == ("error: 4 of 6 recordings cannot be used, 3 may be rejected (max_rejects):")
+    assert told[0] == (
+        "error: 4 of 6 recordings cannot be used, 3 may be rejected (--max-rejects):"
+    )
     assert told[1] == (
         "  101: audio_not_wav: train_data/101.wav: is not a WAV file: it begins with b'not '; "
         "convert it"

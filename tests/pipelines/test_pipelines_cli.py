@@ -211,3 +211,21 @@ def test_a_reader_that_has_seen_enough_is_no_error(tiny_dataset: Path) -> None:
             ["bash", "-c", f"{shell}; exit ${{PIPESTATUS[0]}}"], capture_output=True, text=True
         )
         assert (run.returncode, run.stderr) == (141, "")
+
+
+def test_errors_of_commands_name_flags(
+    tiny_root: Path, tiny_dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in/deeper").symlink_to(tiny_root)
+    there = str(tiny_dataset)
+    messages = {
+        (str(tiny_root), there): f"error: {there}: holds a dataset already; use --overwrite to "
+        "replace it, or choose another --output\n",
+        (f"{tmp_path}/in", f"{tmp_path}/out"): f"error: {tmp_path}/in: the recordings lie one "
+        f"folder deeper: use --input {tmp_path}/in/deeper\n",
+    }
+    for (root, out), message in messages.items():
+        command = ["preprocess", "--input", root, "--output", out, "--workers", "1"]
+        assert main(command) == 1
+        assert capsys.readouterr().err.endswith(message)

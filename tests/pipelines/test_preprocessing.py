@@ -347,7 +347,7 @@ def test_a_promise_that_needs_works_is_not_made_without(
         ({"workers": 0}, "workers=0 must be an integer from 1 to 1024"),
         ({"workers": 1025}, "workers=1025 must be an integer from 1 to 1024"),
         ({"workers": 2.0}, r"workers=2\.0 must be an integer"),
-        ({"runner": "NoRunner"}, "--runner NoRunner: "),
+        ({"runner": "NoRunner"}, "runner='NoRunner': "),
         ({"beam_arguments": ("--nonsense",)}, "unknown option '--nonsense'"),
     ],
 )

@@ -101,7 +101,7 @@ def test_files_that_exist_are_replaced_on_request_only(
 ) -> None:
     (tmp_path / existing).write_text("mine")
     options = GenerationOptions(seconds=0.2, output=tmp_path / "x.wav")
-    with pytest.raises(OutputError, match=rf"{existing}: exists; .* \(--overwrite\)"):
+    with pytest.raises(OutputError, match=rf"{existing}: exists; .* \(overwrite=True\)"):
         generate(str(small_run), options)
     assert snapshot(tmp_path) == {existing: b"mine"}
     generate(str(small_run), dataclasses.replace(options, overwrite=True))
@@ -171,7 +171,7 @@ def test_other_features_are_told_before_memory(
         ),
         ({"memory_bytes": 0}, "memory_bytes=0 must be an integer from 1 to"),
         ({"output": Path("x.mp3")}, "must be the name of a .wav file"),
-        ({"prime": "1"}, "--prime and --data belong together"),
+        ({"prime": "1"}, "prime and data belong together"),
     ],
 )
 def test_impossible_requests_are_refused(values: dict[str, Any], message: str) -> None:

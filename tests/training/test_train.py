@@ -151,7 +151,7 @@ def test_a_full_disk_ends_in_one_line_and_the_run_goes_on(
         patch.setattr(os, "fsync", fsync)
         message = (
             rf"^{run_dir}/.*: cannot be written: no space left on device; make room, then run the "
-            "same command again with --resume$"
+            "same command again with resume=True$"
         )
         with pytest.raises(TrainingError, match=message):
             run(small_dataset, run_dir, 6)
@@ -210,7 +210,7 @@ def test_budget_too_small_for_both_splits(small_dataset: Path, tmp_path: Path) -
 
 def test_weights_that_run_away_are_an_error(small_dataset: Path, tmp_path: Path) -> None:
     wild = TrainingConfig(batch_size=4, learning_rate=1e38)
-    with pytest.raises(TrainingError, match="start another run with a smaller --learning-rate"):
+    with pytest.raises(TrainingError, match="start another run with a smaller learning_rate"):
         train(str(small_dataset), str(tmp_path), MODEL, wild, LoopConfig(steps=20))
 
 

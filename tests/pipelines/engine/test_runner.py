@@ -22,7 +22,7 @@ def test_what_an_engine_fails_at_is_told_by_its_last_line() -> None:
 
 
 def test_a_runner_that_beam_lacks_is_told() -> None:
-    with pytest.raises(PipelineError, match="--runner NoRunner: Unexpected pipeline runner"):
+    with pytest.raises(PipelineError, match="runner='NoRunner': Unexpected pipeline runner"):
         run_pipeline(lambda pipeline: None, runner="NoRunner", beam_arguments=())
 
 
