@@ -20,7 +20,7 @@ from pipelines.recordings.inspection import Inspected
 from pipelines.writing.shard_writer import Effort, WrittenShard
 from schemas.rejects import Reject
 
-_NAMESPACES = ("recordings", "rejects", "shards", "windows", "bytes", "milliseconds")
+_NAMESPACES = ("recordings", "rejects", "notices", "shards", "windows", "bytes", "milliseconds")
 """Engines have metrics of their own beside these."""
 
 _PARTS = (("count", sum), ("sum", sum), ("min", min), ("max", max))
@@ -35,8 +35,9 @@ def timed(stage: str) -> Iterator[None]:
 
 
 def count_rejects(rejects: Iterable[Reject]) -> None:
+    """Counts rejects by reason, and apart from them those that are notices."""
     for reject in rejects:
-        Metrics.counter("rejects", reject.reason).inc()
+        Metrics.counter("notices" if reject.reason.is_notice else "rejects", reject.reason).inc()
 
 
 def count_inspected(inspected_in: tuple[Inspected, float]) -> Inspected:

@@ -9,6 +9,7 @@ from pipelines.engine.runner import run_pipeline
 from pipelines.preprocessing import preprocess
 from pipelines.summary import effort_lines
 from tests.support.runs import options
+from tests.support.tiny_musicnet import Tiny, write_tiny_musicnet
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -31,6 +32,23 @@ def test_a_run_counts_what_it_does(tiny_root: Path, tmp_path: Path, workers: int
         assert 0 <= times["min"] <= times["max"] <= times["sum"]
     assert metrics["milliseconds_compute"]["sum"] < 1e3 * workers * 2 * result["wall_seconds"]
     assert metrics["milliseconds_inspect"]["count"] >= recordings
+
+
+def test_notices_are_counted_apart_from_rejects(tmp_path: Path) -> None:
+    root = write_tiny_musicnet(tmp_path / "in", [Tiny(name) for name in "123"])
+    (root / "musicnet_metadata.csv").unlink()
+    (root / "train_data/3.wav").write_bytes(b"")
+    found = preprocess(options(root, tmp_path / "out"))
+    counted = {
+        name: number
+        for name, number in found["metrics"].items()
+        if name.startswith(("rejects_", "notices_"))
+    }
+    assert counted == {
+        **{f"rejects_{code}": number for code, number in found["rejects"].items()},
+        **{f"notices_{code}": number for code, number in found["notices"].items()},
+    }
+    assert {"rejects_audio_empty", "notices_metadata_missing"} <= set(counted)
 
 
 def test_the_effort_of_a_run_is_told() -> None:
