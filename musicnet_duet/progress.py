@@ -31,16 +31,10 @@ class ProgressDisplay:
     def __init__(
         self, description: str, *, unit: str, total: float | None = None, done: float = 0
     ) -> None:
-        self.done = done
-        self._description, self._unit, self._total, self._first = description, unit, total, done
-        self._figures = ""
-        self._started = self._shown = time.monotonic()
+        self._unit, self._figures = unit, ""
         self._last_shown: float | None = None
         self._bar: tqdm | None = None
-        if sys.stderr.isatty():
-            self._bar = tqdm(
-                desc=description, total=total, initial=done, dynamic_ncols=True, **_style(unit)
-            )
+        self._start(description, total, done)
 
     def __enter__(self) -> Self:
         return self
@@ -58,12 +52,15 @@ class ProgressDisplay:
             self._bar.update(more)
         self._show_line_if_due()
 
-    def begin(self, description: str, total: float) -> None:
-        """Says what is being done from now on, and how much of it there is."""
-        self._description, self._total = description, total
+    def begin(self, description: str, total: float, *, done: float = 0) -> None:
+        """Says what is being done from now on, how much of it there is, and was done before.
+
+        Time and rate count from here.
+        """
         if self._bar is not None:
-            self._bar.total = total
-            self._bar.set_description(description)
+            self._bar.leave = False
+            self._bar.close()
+        self._start(description, total, done)
 
     def refresh(self) -> None:
         """Shows how much time has gone by, though nothing more is done."""
@@ -77,6 +74,19 @@ class ProgressDisplay:
             self._bar.close()
         elif self._total is not None and self._last_shown != self.done:
             self._show_line()
+
+    def _start(self, description: str, total: float | None, done: float) -> None:
+        self.done = self._first = done
+        self._description, self._total = description, total
+        self._started = self._shown = time.monotonic()
+        if sys.stderr.isatty():
+            self._bar = tqdm(
+                desc=description,
+                total=total,
+                initial=done,
+                dynamic_ncols=True,
+                **_style(self._unit),
+            )
 
     def _show_line_if_due(self) -> None:
         if self._bar is None and time.monotonic() - self._shown >= SECONDS_BETWEEN_LINES:

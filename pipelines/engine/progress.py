@@ -15,6 +15,9 @@ from schemas.shards import SPLITS, index_file, shard_bounds, shard_file
 _SECONDS_BETWEEN_LOOKS = 0.5
 _SECONDS_BETWEEN_REQUESTS = 5.0
 
+ShardFiles = tuple[str, ...]
+"""The names of a shard's files, one in each format."""
+
 
 @contextlib.contextmanager
 def shard_progress(build_root: str) -> Iterator[None]:
@@ -22,10 +25,11 @@ def shard_progress(build_root: str) -> Iterator[None]:
     storage = Storage(build_root)
     stop = threading.Event()
     pause = _SECONDS_BETWEEN_LOOKS if storage.is_local else _SECONDS_BETWEEN_REQUESTS
+    earlier = _finished_before(storage)
     progress = ProgressDisplay("listing recordings", unit="windows")
 
     def watch() -> None:
-        waiting: dict[str, int] | None = None
+        waiting: dict[ShardFiles, int] | None = None
         while True:
             ended = stop.wait(pause)
             # The run itself will say what is wrong.
@@ -33,9 +37,11 @@ def shard_progress(build_root: str) -> Iterator[None]:
                 if waiting is None:
                     waiting = expected_windows(storage)
                     if waiting is not None:
-                        progress.begin("writing shards", sum(waiting.values()))
-                for name in finished_shards(storage, waiting or ()):
-                    progress.update((waiting or {}).pop(name))
+                        total = sum(waiting.values())
+                        done = sum(waiting.pop(files, 0) for files in earlier)
+                        progress.begin("writing shards", total, done=done)
+                for files in finished_shards(storage, waiting or ()):
+                    progress.update((waiting or {}).pop(files))
             if ended:
                 return
             progress.refresh()
@@ -50,23 +56,30 @@ def shard_progress(build_root: str) -> Iterator[None]:
         progress.close()
 
 
-def finished_shards(storage: Storage, names: Collection[str]) -> list[str]:
-    """Those of some shards that are finished."""
-    splits = {name.partition("/")[0] for name in names}
+def finished_shards(storage: Storage, shards: Collection[ShardFiles]) -> list[ShardFiles]:
+    """Those of some shards that are finished in every format."""
+    splits = {name.partition("/")[0] for files in shards for name in files}
     there = {name for split in splits for name in storage.list_folder(split)[0]}
-    return [name for name in names if index_file(name) in there]
+    return [files for files in shards if there.issuperset(map(index_file, files))]
 
 
-def expected_windows(storage: Storage) -> dict[str, int] | None:
-    """The windows of each shard that the run will write, by name; None before there is a plan."""
+def expected_windows(storage: Storage) -> dict[ShardFiles, int] | None:
+    """The windows of each shard that the run will write; None before there is a plan."""
     claim = read_claim(storage)
     if claim is None:
         return None
-    file_format = claim["formats"][-1]
     expected = {}
     for split in SPLITS:
         shards, windows = claim["shards"][split], claim["windows"][split]
         for number in range(shards):
             first, stop = shard_bounds(number, shards, windows)
-            expected[shard_file(split, number, shards, file_format)] = stop - first
+            files = tuple(shard_file(split, number, shards, each) for each in claim["formats"])
+            expected[files] = stop - first
     return expected
+
+
+def _finished_before(storage: Storage) -> list[ShardFiles]:
+    """The shards that an earlier run finished."""
+    with contextlib.suppress(DatasetError, PipelineError, StoreError):
+        return finished_shards(storage, expected_windows(storage) or ())
+    return []
