@@ -7,6 +7,7 @@ import sys
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
+from musicnet_duet.process import run_process
 from pipelines.cli import main
 
 METADATA = Path(__file__).with_name("metadata.json")
@@ -32,5 +33,10 @@ def command_line(arguments: Sequence[str], parameters: Collection[str]) -> list[
     return ["preprocess", *own, "--", *beam]
 
 
+def launch() -> int:
+    """Writes the job file for the options of this process, and returns the exit status."""
+    return main(command_line(sys.argv[1:], parameter_names(METADATA.read_bytes())))
+
+
 if __name__ == "__main__":
-    sys.exit(main(command_line(sys.argv[1:], parameter_names(METADATA.read_bytes()))))
+    run_process(launch)

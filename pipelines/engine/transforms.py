@@ -229,8 +229,9 @@ class Spread(beam.DoFn):
 
 
 def noted(step: Callable[..., Any], run_name: str) -> Callable[..., Any]:
-    """A step whose failure is kept for its run."""
-    return functools.partial(_noting, step, run_name)
+    """A step whose failure is kept for its run. Beam shows it by its own name."""
+    noting = functools.partial(_noting, step, run_name)
+    return functools.update_wrapper(noting, step, assigned=("__name__",), updated=())
 
 
 def _noting(step: Callable[..., Any], run_name: str, *arguments: Any) -> Any:

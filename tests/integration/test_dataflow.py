@@ -131,7 +131,7 @@ def test_the_template_writes_the_job_file_of_preprocess(store: Store, job: dict[
     process = start(launch_command(*parameters_of(store), *beam))
     output, errors = process.communicate()
     assert process.returncode == 0, errors
-    assert output == f"the job file is written; it makes {store.url}/out\n"
+    assert output == f"the job file is written; its job will make {store.url}/out\n"
     launched = json.loads(Storage(store.url).read_bytes(name))
     assert wherever(launched, store) == wherever(job, store)
 
