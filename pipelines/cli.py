@@ -271,12 +271,12 @@ def _after_interrupt(options: argparse.Namespace) -> str:
 
 def _rejects(options: argparse.Namespace) -> Outcome:
     from pipelines.errors import PipelineError
-    from pipelines.writing.replay import read_refusals, refusals_text, replay, replay_text
+    from pipelines.writing.replay import read_rejects, rejects_text, replay, replay_text
 
-    found = read_refusals(options.output)
+    found = read_rejects(options.output)
     if options.replay is None:
-        rows = [row for refusals in found for row in refusals.rejects.to_pylist()]
-        text = "\n".join(refusals_text(refusals, options.output) for refusals in found)
+        rows = [row for each in found for row in each.rejects.to_pylist()]
+        text = "\n".join(rejects_text(each, options.output) for each in found)
         return Outcome(RejectList(rows), text)
     input_root = options.input or found[-1].input_root
     if input_root is None:

@@ -52,7 +52,7 @@ class Dataset:
         if not self.storage.exists(MANIFEST_FILE):
             raise DatasetError(
                 f"{where}: no such file, so there is no whole dataset here; "
-                "make one with: python -m pipelines preprocess"
+                "make one with: duet preprocess"
             )
         self.manifest = Manifest.from_bytes(self.storage.read_bytes(MANIFEST_FILE), where=where)
 

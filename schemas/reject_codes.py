@@ -8,8 +8,8 @@ _INTRODUCTION = """\
 # Reject codes
 
 A run that meets bad input goes on without it. Each row of a dataset's `rejects.parquet` says what
-was rejected or noticed, with one of these codes as its `reason`; `python -m pipelines rejects`
-lists them. This page is generated: `python -m schemas.reject_codes >docs/reject-codes.md`.
+was rejected or noticed, with one of these codes as its `reason`; `duet rejects` lists
+them. This page is generated: `python -m schemas.reject_codes >docs/reject-codes.md`.
 """
 
 _SECTIONS = {

@@ -204,7 +204,7 @@ def _train(options: argparse.Namespace) -> Outcome:
         return Outcome(result, "\n".join(lines))
     resume = ["--data", options.data, "--run", options.run_dir, "--steps", str(options.steps)]
     note = (
-        f"stopped at step {result.step}, all is saved; go on with: python -m training train "
+        f"stopped at step {result.step}, all is saved; go on with: duet train "
         f"{shlex.join(resume)} --resume"
     )
     return Outcome(result, "\n".join(lines), status=INTERRUPTED, note=note)

@@ -129,8 +129,7 @@ def read_run(folder: str | PathLike[str]) -> Run:
     path = Path(folder) / RUN_FILE
     if not is_run(folder):
         raise TrainingError(
-            f"{path}: no such file, so there is no run here; make one with: "
-            "python -m training train"
+            f"{path}: no such file, so there is no run here; make one with: duet train"
         )
     return Run.from_json(Storage(folder).read_bytes(RUN_FILE), where=str(path))
 

@@ -44,8 +44,7 @@ def load_trained(folder: str | PathLike[str]) -> Trained:
     name = checkpoints.best()
     if name is None:
         raise TrainingError(
-            f"{folder}: this run has no checkpoint yet; go on with: "
-            "python -m training train --resume"
+            f"{folder}: this run has no checkpoint yet; go on with: duet train --resume"
         )
     progress, weights, _ = checkpoints.load(name)
     model = new_model(run)

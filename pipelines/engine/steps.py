@@ -85,7 +85,7 @@ def plan_run(run: RunConfig, inspected: Iterable[Inspected], rejects: Iterable[R
         remember_run(storage, run.input_root, run.plan.features, found)
         raise _with_listing(error, run) from None
     claim_plan(storage, claim_of(plan, inspected, formats=run.formats, packages=run.packages))
-    # Not before: what another run remembers here stays, if this one is refused.
+    # Not before: what another run remembers here stays if this one may not begin.
     remember_run(storage, run.input_root, run.plan.features, found)
     return write_plan(storage, plan)
 
@@ -123,5 +123,5 @@ def publish_run(run: RunConfig, written: Iterable[WrittenShard], planned: PlanFi
 
 
 def _with_listing(error: TooManyRejectsError, run: RunConfig) -> PipelineError:
-    command = shlex.join(["python", "-m", "pipelines", "rejects", run.output])
-    return PipelineError(f"{error}\nwhat was refused: {command}")
+    command = shlex.join(["duet", "rejects", run.output])
+    return PipelineError(f"{error}\nwhat was rejected: {command}")

@@ -164,9 +164,9 @@ class Plan:
         return WavHeader(**{name: self.recordings[name][recording].as_py() for name in WAV_COLUMNS})
 
     def shard_windows(
-        self, split: str, number: int, *, refused: Collection[tuple[str, int | None]] = ()
+        self, split: str, number: int, *, rejected: Collection[tuple[str, int | None]] = ()
     ) -> list[PlannedWindow]:
-        """The windows of a shard, in file order, but for those of `refused`.
+        """The windows of a shard, in file order, but for those of `rejected`.
 
         These are named by recording_id and first frame.
         """
@@ -183,7 +183,7 @@ class Plan:
         return [
             PlannedWindow(int(recording), int(first_frame), int(valid_frames))
             for recording, first_frame, valid_frames in zip(recordings, first, valid, strict=True)
-            if not refused or (ids[recording].as_py(), first_frame) not in refused
+            if not rejected or (ids[recording].as_py(), first_frame) not in rejected
         ]
 
     @functools.cached_property

@@ -17,14 +17,14 @@ Row = Mapping[str, Any]
 class Account:
     """Samples at the feature rate, of one recording or of many; each is counted once.
 
-    Of `total`, `stored` are in windows, `refused` only in windows that were rejected, and
+    Of `total`, `stored` are in windows, `rejected` only in windows that were rejected, and
     `dropped` in none, since `tail="drop"` left them out; `lost` are in none of these, though they
     should be. `padding` is what windows hold beyond a recording's end, outside of `total`.
     """
 
     total: int = 0
     stored: int = 0
-    refused: int = 0
+    rejected: int = 0
     dropped: int = 0
     padding: int = 0
     lost: int = 0
@@ -32,11 +32,11 @@ class Account:
     @property
     def balances(self) -> bool:
         """Whether every sample is accounted for, and none twice."""
-        return not self.lost and self.total == self.stored + self.refused + self.dropped
+        return not self.lost and self.total == self.stored + self.rejected + self.dropped
 
     def __str__(self) -> str:
         return (
-            f"{self.total:,} samples: {self.stored:,} in windows, {self.refused:,} in refused "
+            f"{self.total:,} samples: {self.stored:,} in windows, {self.rejected:,} in rejected "
             f"windows, {self.dropped:,} dropped"
         )
 
@@ -45,24 +45,24 @@ def account(
     length: int,
     *,
     stored: Collection[int],
-    refused: Collection[int],
+    rejected: Collection[int],
     dropped: int,
     config: FeatureConfig,
 ) -> Account:
     """The account of a recording of `length` samples at the feature rate.
 
-    `stored` and `refused` are the first frames of its windows; frame i starts at sample
+    `stored` and `rejected` are the first frames of its windows; frame i starts at sample
     i * hop_length. `dropped` is said to be missing at its end.
     """
     hop, size = config.hop_length, config.window_frames * config.hop_length
     kept = [frame * hop for frame in stored]
-    every = [*kept, *(frame * hop for frame in refused)]
+    every = [*kept, *(frame * hop for frame in rejected)]
     in_windows = _covered(kept, size, length)
     kept_end = max(0, length - dropped)
     return Account(
         total=length,
         stored=in_windows,
-        refused=_covered(every, size, length) - in_windows,
+        rejected=_covered(every, size, length) - in_windows,
         dropped=dropped,
         padding=_covered(kept, size, max(kept, default=0) + size) - in_windows,
         lost=kept_end - _covered(every, size, kept_end),
@@ -78,19 +78,19 @@ def add_up(accounts: Iterable[Account]) -> Account:
 def accounts_of(
     recordings: Iterable[Row],
     stored: Iterable[tuple[str, int]],
-    refused: Iterable[tuple[str, int]],
+    rejected: Iterable[tuple[str, int]],
     config: FeatureConfig,
 ) -> dict[str, Account]:
     """The account of each recording that is in a split, by its id.
 
     `recordings` are rows of `tables.RECORDINGS`; windows are given by recording_id and first frame.
     """
-    stored_of, refused_of = _by_recording(stored), _by_recording(refused)
+    stored_of, rejected_of = _by_recording(stored), _by_recording(rejected)
     return {
         row["recording_id"]: account(
             config.resampled_length(row["samples"], row["sample_rate"]),
             stored=stored_of[row["recording_id"]],
-            refused=refused_of[row["recording_id"]],
+            rejected=rejected_of[row["recording_id"]],
             dropped=row["dropped_samples"],
             config=config,
         )
@@ -99,12 +99,12 @@ def accounts_of(
     }
 
 
-def refused_windows(rejects: Iterable[Row]) -> list[tuple[str, int]]:
+def rejected_windows(rejects: Iterable[Row]) -> list[tuple[str, int]]:
     """The windows among rows of `tables.REJECTS`, by recording_id and first frame."""
     return [(row["recording_id"], row["position"]) for row in rejects if row["stage"] == "window"]
 
 
-def refused_recordings(rejects: Iterable[Row]) -> set[str]:
+def rejected_recordings(rejects: Iterable[Row]) -> set[str]:
     """The recordings that rows of `tables.REJECTS` say were rejected as a whole."""
     return {
         row["recording_id"]

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from pipelines.planning.plan import Plan, plan_digest
-from pipelines.verification.accounting import refused_windows
+from pipelines.verification.accounting import rejected_windows
 from pipelines.verification.defects import Defect, Windows
 from pipelines.verification.scan import Scan, scan
 from schemas import Dataset, DatasetError
@@ -169,9 +169,9 @@ def _belonging(
     shards: Iterable[DatasetShard],
 ) -> dict[tuple[str, int], list[tuple[str, int, int]] | None]:
     """As in `Tables`: by the plan, without rejected windows, or else by the index of any format."""
-    refused: set[tuple[str, int | None]] = {*refused_windows(rejects or [])}
+    rejected: set[tuple[str, int | None]] = {*rejected_windows(rejects or [])}
     for index in indexes.values():
-        refused |= {(reject.recording_id, reject.position) for reject in index.report.rejects}
+        rejected |= {(reject.recording_id, reject.position) for reject in index.report.rejects}
     found: dict[tuple[str, int], list[tuple[str, int, int]] | None] = {}
     for shard in shards:
         place = (shard.split, shard.number)
@@ -180,7 +180,7 @@ def _belonging(
         if plan:
             found[place] = [
                 (plan.recording_ids[window.recording], window.first_frame, window.valid_frames)
-                for window in plan.shard_windows(*place, refused=refused)
+                for window in plan.shard_windows(*place, rejected=rejected)
             ]
         else:
             found[place] = listed_windows(indexes[shard.name]) if shard.name in indexes else None

@@ -19,8 +19,8 @@ from pipelines.verification.accounting import (
     Account,
     accounts_of,
     add_up,
-    refused_recordings,
-    refused_windows,
+    rejected_recordings,
+    rejected_windows,
 )
 from pipelines.verification.defects import Defect
 from pipelines.verification.shard_check import shard_defects
@@ -52,7 +52,7 @@ class Verification:
         nbytes: How many bytes were checked.
         samples: Where the samples of all recordings went, except those of rejected recordings;
             None if the tables that list them are missing or damaged.
-        refused_recordings: How many recordings were rejected; None as for `samples`.
+        rejected_recordings: How many recordings were rejected; None as for `samples`.
         defects: What is wrong, each with its file and the affected windows.
 
     Examples:
@@ -67,7 +67,7 @@ class Verification:
     windows: int
     nbytes: int
     samples: Account | None
-    refused_recordings: int | None
+    rejected_recordings: int | None
     defects: tuple[Defect, ...]
 
     def summary(self) -> str:
@@ -80,8 +80,8 @@ class Verification:
     def _samples_text(self) -> str:
         if self.samples is None:
             return "samples were not counted: tables that tell of them are missing or damaged"
-        refused = f"{self.refused_recordings:,} recording{'s' * (self.refused_recordings != 1)}"
-        return f"{self.samples}, {refused} refused; {self.samples.padding:,} of padding"
+        rejected = f"{self.rejected_recordings:,} recording{'s' * (self.rejected_recordings != 1)}"
+        return f"{self.samples}, {rejected} rejected; {self.samples.padding:,} of padding"
 
 
 def verify(root: str) -> Verification:
@@ -141,7 +141,7 @@ def verify(root: str) -> Verification:
         windows=sum(split.windows for split in dataset.manifest.splits.values()),
         nbytes=total,
         samples=None if accounts is None else add_up(accounts.values()),
-        refused_recordings=_refused_count(tables, accounts),
+        rejected_recordings=_rejected_count(tables, accounts),
         defects=tuple(defects),
     )
 
@@ -205,7 +205,7 @@ def _sum_defects(
     in_shards = [reject for report in reports.values() for reject in report.rejects]
     told = rejects_table(in_shards).to_pylist()
     if rejects is not None and any(row not in rejects for row in told):
-        yield Defect(REJECTS_FILE, "lacks windows that a shard refused", ())
+        yield Defect(REJECTS_FILE, "lacks windows that a shard rejected", ())
 
 
 def _format_defects(tables: Tables, shards: Sequence[DatasetShard]) -> Iterator[Defect]:
@@ -235,14 +235,14 @@ def _accounts(tables: Tables, manifest: Manifest) -> dict[str, Account] | None:
     stored = [
         (name, first) for index in indexes.values() for name, first, _ in listed_windows(index)
     ]
-    return accounts_of(rows, stored, refused_windows(tables.rejects), manifest.config)
+    return accounts_of(rows, stored, rejected_windows(tables.rejects), manifest.config)
 
 
-def _refused_count(tables: Tables, accounts: Mapping[str, Account] | None) -> int | None:
+def _rejected_count(tables: Tables, accounts: Mapping[str, Account] | None) -> int | None:
     """Recordings that were rejected as a whole; others may have lost their labels only."""
     if accounts is None or tables.rejects is None:
         return None
-    return len(refused_recordings(tables.rejects) - set(accounts))
+    return len(rejected_recordings(tables.rejects) - set(accounts))
 
 
 def _account_defects(tables: Tables, accounts: Mapping[str, Account] | None) -> Iterator[Defect]:
@@ -253,8 +253,8 @@ def _account_defects(tables: Tables, accounts: Mapping[str, Account] | None) -> 
         if not each.balances:
             text = f"recording {recording_id}: of {each}: {each.lost:,} are unaccounted for"
             yield Defect(RECORDINGS_FILE, text, tables.windows_of_recording(recording_id))
-    explained = refused_recordings(tables.rejects or [])
+    explained = rejected_recordings(tables.rejects or [])
     for recording_id in tables.plan.recording_ids:
         if recording_id not in accounts and recording_id not in explained:
-            text = f"does not say why recording {recording_id} was refused"
+            text = f"does not say why recording {recording_id} was rejected"
             yield Defect(REJECTS_FILE, text, ())

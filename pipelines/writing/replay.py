@@ -36,7 +36,7 @@ class RunRejects:
     input_root: str | None
 
 
-def read_refusals(output: str) -> list[RunRejects]:
+def read_rejects(output: str) -> list[RunRejects]:
     """Of the dataset in `output`, and of an unfinished run that was to make or replace it.
 
     Raises `PipelineError` where there is neither.
@@ -56,7 +56,7 @@ def read_refusals(output: str) -> list[RunRejects]:
     return found
 
 
-def refusals_text(run_rejects: RunRejects, output: str) -> str:
+def rejects_text(run_rejects: RunRejects, output: str) -> str:
     """A line per reject, and the command that tries one of the recordings again."""
     rows = run_rejects.rejects.to_pylist()
     run = "the dataset" if run_rejects.finished else "a run that did not finish"
@@ -71,7 +71,7 @@ def refusals_text(run_rejects: RunRejects, output: str) -> str:
         # One that a shell can be given on one line, where there is one.
         name = min(names, key=lambda name: name != printable(name))
         root = run_rejects.input_root or "ROOT"
-        command = ["python", "-m", "pipelines", "rejects", output, f"--replay={name}"]
+        command = ["duet", "rejects", output, f"--replay={name}"]
         lines.append("try one again, without touching anything:")
         lines.append(f"  {shlex.join([*command, '--input', root])}")
     return "\n".join(lines)

@@ -120,8 +120,8 @@ def _write_files(
     rejects: list[Reject],
     effort: Effort,
 ) -> list[WrittenShard]:
-    refused = {(reject.recording_id, reject.position) for reject in rejects}
-    windows = plan.shard_windows(split, number, refused=refused)
+    rejected = {(reject.recording_id, reject.position) for reject in rejects}
+    windows = plan.shard_windows(split, number, rejected=rejected)
     specs = plan.config.specs()
     ids = plan.recordings["recording_id"]
     recording_ids = [ids[window.recording].as_py() for window in windows]

@@ -88,7 +88,7 @@ def records(data: bytes) -> list[tuple[int, int]]:
 
 @pytest.fixture(scope="module")
 def sound(tmp_path_factory: pytest.TempPathFactory) -> Sound:
-    """A few shards a split in both formats; some windows and a recording were refused."""
+    """A few shards a split in both formats; some windows and a recording were rejected."""
     folder = tmp_path_factory.mktemp("damage")
     recordings = write_tiny_musicnet(folder / "in", RECORDINGS)
     audio = recordings / "train_data"
@@ -360,8 +360,8 @@ def test_all_damage_is_found_and_the_windows_it_concerns_are_named(sound: Sound)
     assert before.defects == ()
     assert before.samples is not None
     assert before.samples.balances
-    assert min(before.samples.stored, before.samples.refused, before.samples.dropped) > 0
-    assert before.refused_recordings == 1
+    assert min(before.samples.stored, before.samples.rejected, before.samples.dropped) > 0
+    assert before.rejected_recordings == 1
     counts: Counter[tuple[str, str]] = Counter()
     failures = []
     started = time.perf_counter()

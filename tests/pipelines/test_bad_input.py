@@ -132,7 +132,7 @@ BAD = {
 }
 KEPT = {"no-notes", "nan", "infinite", "enormous", "unknown-column", "note-128", "note-below-0",
         "late-note", "late-end", "endless-time", "no-metadata", "metadata-twice"}  # fmt: skip
-"""What is refused of these is a window, a note or a column."""
+"""What is rejected of these is a window, a note or a column."""
 
 
 @pytest.fixture(scope="module")
@@ -173,9 +173,9 @@ def test_bad_input_is_told_by_its_reason(name: str, dataset: Dataset) -> None:
     rows = {row["recording_id"]: row for row in dataset.recordings().to_pylist()}
     windows = sum(window.recording_id == name for window in windows_of(dataset, "tfrecord"))
     if name in KEPT:
-        refused = sum(each["stage"] == "window" for each in rejects)
-        assert 0 < windows == rows[name]["windows"] - refused
-        assert rows[name]["status"] == ("partial" if refused else "ok")
+        rejected = sum(each["stage"] == "window" for each in rejects)
+        assert 0 < windows == rows[name]["windows"] - rejected
+        assert rows[name]["status"] == ("partial" if rejected else "ok")
     else:
         assert windows == 0
         assert name not in rows or rows[name]["status"] == "rejected"
@@ -184,12 +184,12 @@ def test_bad_input_is_told_by_its_reason(name: str, dataset: Dataset) -> None:
 def test_the_rest_is_kept_whatever_its_name(dataset: Dataset) -> None:
     rows = {row["recording_id"]: row for row in dataset.recordings().to_pylist()}
     assert [rows[name]["status"] for name in SOUND] == ["ok"] * len(SOUND)
-    refused = {each["recording_id"] for each in dataset.rejects().to_pylist()}
-    assert not refused & set(SOUND)
+    rejected = {each["recording_id"] for each in dataset.rejects().to_pylist()}
+    assert not rejected & set(SOUND)
     assert verify(dataset.storage.root).defects == ()
 
 
-def test_only_the_windows_concerned_are_refused(dataset: Dataset) -> None:
+def test_only_the_windows_concerned_are_rejected(dataset: Dataset) -> None:
     """The sample in the middle of 1.3 s is resampled sample 14,332, in the third window."""
     config = dataset.config
     for name in ("nan", "infinite", "enormous"):
@@ -224,7 +224,7 @@ def test_a_run_without_metadata_says_so(
     assert dataset.recordings()["status"].to_pylist() == ["ok"] * 6
 
 
-def test_files_without_permission_are_refused(tiny_root: Path, tmp_path: Path) -> None:
+def test_files_without_permission_are_rejected(tiny_root: Path, tmp_path: Path) -> None:
     root = shutil.copytree(tiny_root, tmp_path / "in")
     (root / "train_data/101.wav").chmod(0)
     (root / "train_labels/103.csv").chmod(0)
@@ -308,13 +308,13 @@ def test_an_aborted_run_names_the_offenders_and_how_to_look_at_them(
         "  101: audio_not_wav: train_data/101.wav: is not a WAV file: it begins with b'not '; "
         "convert it"
     )
-    assert told[-1] == f"what was refused: python -m pipelines rejects {out}"
+    assert told[-1] == f"what was rejected: duet rejects {out}"
     assert not (out / "dataset.json").exists()
 
     assert main(["rejects", str(out)]) == 0
     listed = capsys.readouterr().out
     assert "rejected by a run that did not finish: 4; notices: 0\n" in listed
-    assert f"python -m pipelines rejects {out} --replay=101 --input {root}\n" in listed
+    assert f"duet rejects {out} --replay=101 --input {root}\n" in listed
     assert main(["rejects", str(out), "--replay", "101"]) == 1
     assert "101: windows: 0; rejected: 1" in capsys.readouterr().out
 
@@ -324,13 +324,13 @@ def test_an_aborted_run_names_the_offenders_and_how_to_look_at_them(
     assert main(preprocess_command(root, out)) == 0, "the same command goes on"
 
 
-def test_how_much_may_be_refused_is_the_users(tiny_root: Path, tmp_path: Path) -> None:
+def test_how_much_may_be_rejected_is_the_users(tiny_root: Path, tmp_path: Path) -> None:
     root = spoilt(tiny_root, tmp_path, 1)
     assert main(preprocess_command(root, tmp_path / "a", "--max-rejects", "0")) == 1
     assert main(preprocess_command(root, tmp_path / "b")) == 0
 
 
-def test_a_finished_run_lists_what_it_refused(
+def test_a_finished_run_lists_what_it_rejected(
     dataset: Dataset, root: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = dataset.storage.root
@@ -344,8 +344,8 @@ def test_a_finished_run_lists_what_it_refused(
     assert main(["rejects", out, "--replay", "nan"]) == 1
     assert "--replay needs --input ROOT" in capsys.readouterr().err
     assert main(["rejects", out, "--replay", "nan", "--input", str(root)]) == 1
-    refused = [row for row in rows if row["recording_id"] == "nan"]
-    assert f"rejected: {len(refused)}; notices: 0\n" in capsys.readouterr().out
+    rejected = [row for row in rows if row["recording_id"] == "nan"]
+    assert f"rejected: {len(rejected)}; notices: 0\n" in capsys.readouterr().out
     assert main(["rejects", out, "--replay", "absent", "--input", str(root)]) == 1
     assert "holds no recording 'absent'" in capsys.readouterr().err
 
@@ -380,9 +380,9 @@ def test_a_printed_command_can_be_given_to_a_shell(
         path.unlink()
         path.with_name(f"-{path.stem}'\"$HOME.wav").write_bytes(b"")
     assert main(preprocess_command(root, tmp_path / "the output")) == 1
-    listing = capsys.readouterr().err.rpartition("what was refused: ")[2]
+    listing = capsys.readouterr().err.rpartition("what was rejected: ")[2]
     for _ in range(2):
-        command = listing.strip().replace("python ", f"{sys.executable} ", 1)
+        command = listing.strip().replace("duet ", f"{sys.executable} -m duet ", 1)
         run = subprocess.run(["sh", "-c", command], capture_output=True, text=True)
         listing = run.stdout.splitlines()[-1]
     assert run.returncode == 1

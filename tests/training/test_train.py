@@ -85,7 +85,7 @@ def test_signals_save_what_was_done(small_dataset: Path, tmp_path: Path) -> None
     command += ["--run-dir", str(stopped), "--validation-interval", "4", "--steps", "100000"]
     settings = ["--units", "8", "--batch-size", "4", "--seed", "3"]
     said = stopped_by(signal.SIGINT, command + settings, stopped)
-    assert "go on with: python -m training train" in said
+    assert "go on with: duet train" in said
     assert "Traceback" not in said
     at_first = latest(stopped)[0]["step"]
     stopped_by(signal.SIGTERM, [*command, "--resume"], stopped)

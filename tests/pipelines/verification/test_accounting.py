@@ -23,12 +23,12 @@ def configs(draw: st.DrawFn) -> FeatureConfig:
 
 @dataclasses.dataclass(frozen=True)
 class Cut:
-    """A recording as the pipeline cuts it: some of its windows are refused."""
+    """A recording as the pipeline cuts it: some of its windows are rejected."""
 
     config: FeatureConfig
     length: int
     stored: list[int]
-    refused: list[int]
+    rejected: list[int]
 
     @property
     def span(self) -> int:
@@ -45,12 +45,12 @@ class Cut:
     @property
     def dropped(self) -> int:
         """Samples in no window, counted one by one."""
-        return int((~self.mask(self.stored + self.refused)[: self.length]).sum())
+        return int((~self.mask(self.stored + self.rejected)[: self.length]).sum())
 
     def account(self, **changed: object) -> Account:
         values: dict[str, Any] = {
             "stored": self.stored,
-            "refused": self.refused,
+            "rejected": self.rejected,
             "dropped": self.dropped,
         }
         return account(self.length, config=self.config, **{**values, **changed})
@@ -61,24 +61,24 @@ def cuts(draw: st.DrawFn) -> Cut:
     config = draw(configs())
     length = draw(st.integers(1, 300))
     count = config.window_count(config.frame_count(length))
-    refused = draw(st.sets(st.integers(0, count - 1))) if count else set()
+    rejected = draw(st.sets(st.integers(0, count - 1))) if count else set()
     frames = [number * config.stride_frames for number in range(count)]
     return Cut(
         config,
         length,
-        [frame for number, frame in enumerate(frames) if number not in refused],
-        [frame for number, frame in enumerate(frames) if number in refused],
+        [frame for number, frame in enumerate(frames) if number not in rejected],
+        [frame for number, frame in enumerate(frames) if number in rejected],
     )
 
 
 @given(cut=cuts())
 def test_every_sample_is_counted_once(cut: Cut) -> None:
-    stored, refused = cut.mask(cut.stored), cut.mask(cut.refused)
+    stored, rejected = cut.mask(cut.stored), cut.mask(cut.rejected)
     found = cut.account()
     assert found == Account(
         total=cut.length,
         stored=int(stored[: cut.length].sum()),
-        refused=int((refused & ~stored)[: cut.length].sum()),
+        rejected=int((rejected & ~stored)[: cut.length].sum()),
         dropped=cut.dropped,
         padding=int(stored[cut.length :].sum()),
         lost=0,
@@ -98,16 +98,16 @@ def test_padding_is_what_lies_beyond_the_valid_frames_or_the_last_of_them(cut: C
 
 
 @given(cut=cuts(), data=st.data())
-def test_a_window_that_is_neither_stored_nor_refused_is_missed(
+def test_a_window_that_is_neither_stored_nor_rejected_is_missed(
     cut: Cut, data: st.DataObject
 ) -> None:
-    every = cut.stored + cut.refused
+    every = cut.stored + cut.rejected
     if not every:
         return
     gone = data.draw(st.sampled_from(every))
     found = cut.account(
         stored=[frame for frame in cut.stored if frame != gone],
-        refused=[frame for frame in cut.refused if frame != gone],
+        rejected=[frame for frame in cut.rejected if frame != gone],
     )
     rest = cut.mask([frame for frame in every if frame != gone])
     lost = int((cut.mask([gone]) & ~rest)[: cut.length].sum())
@@ -122,8 +122,8 @@ def test_another_number_of_dropped_samples_is_no_balance(cut: Cut, more: int) ->
 
 def test_a_gap_is_not_made_good_by_what_is_counted_twice() -> None:
     config = FeatureConfig(hop_length=10, window_frames=2, stride_frames=2)
-    found = account(60, stored=[0, 4], refused=[], dropped=20, config=config)
-    assert found.total == found.stored + found.refused + found.dropped
+    found = account(60, stored=[0, 4], rejected=[], dropped=20, config=config)
+    assert found.total == found.stored + found.rejected + found.dropped
     assert not found.balances
     assert found.lost == 20
 
@@ -137,4 +137,4 @@ def test_accounts_add_up() -> None:
 @pytest.mark.parametrize("samples", [0, 999, 12_345_678])
 def test_an_account_is_a_readable_line(samples: int) -> None:
     text = str(Account(samples, samples, 0, 0, 9))
-    assert text == f"{samples:,} samples: {samples:,} in windows, 0 in refused windows, 0 dropped"
+    assert text == f"{samples:,} samples: {samples:,} in windows, 0 in rejected windows, 0 dropped"

@@ -73,8 +73,8 @@ def test_every_sample_of_a_sound_dataset_is_counted(tiny_dataset: Path) -> None:
     lengths = [config.resampled_length(row["samples"], row["sample_rate"]) for row in rows]
     held = found.windows * config.window_frames * config.hop_length
     assert found.samples == Account(sum(lengths), sum(lengths), padding=held - sum(lengths))
-    assert f"{sum(lengths):,} in windows, 0 in refused windows, 0 dropped" in found.summary()
-    assert found.refused_recordings == 0
+    assert f"{sum(lengths):,} in windows, 0 in rejected windows, 0 dropped" in found.summary()
+    assert found.rejected_recordings == 0
 
 
 def test_no_dataset_is_one_defect(tmp_path: Path) -> None:
@@ -434,7 +434,7 @@ def report_with(**changed: Any) -> Callable[[ShardIndex], ShardIndex]:
                     reject_of("101", RejectReason.NOT_FINITE, stage=RejectStage.WINDOW, position=0),
                 )
             },
-            "lacks windows that a shard refused",
+            "lacks windows that a shard rejected",
         ),
     ],
 )
@@ -500,9 +500,9 @@ def test_samples_that_are_not_accounted_for_are_found(copy: Path) -> None:
     assert not found.samples.balances
 
 
-def test_a_recording_that_is_refused_for_no_reason_is_found(copy: Path) -> None:
+def test_a_recording_that_is_rejected_for_no_reason_is_found(copy: Path) -> None:
     edit_recordings(copy, split=None, status="rejected")
-    text = "does not say why recording 101 was refused"
+    text = "does not say why recording 101 was rejected"
     assert Defect("rejects.parquet", text, ()) in verify(str(copy)).defects
 
 
