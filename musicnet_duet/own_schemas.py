@@ -32,7 +32,7 @@ def require_own_schemas() -> None:
         "Python's path, then install musicnet-duet again"
     )
     # Python documents "-m" as the name of a package that it is about to run.
-    if sys.argv and os.path.basename(sys.argv[0]) in ("-m", "musicnet_duet"):
+    if sys.argv and os.path.basename(sys.argv[0]) in ("duet", "-m"):
         sys.exit(f"error: {message}")
     raise ImportError(message)
 

@@ -71,7 +71,7 @@ def open_build_folder(output: str, *, overwrite: bool) -> Iterator[str]:
         return
     final = _final(storage)
     with writing(final):
-        usable = final.name and (final.is_dir() or not final.exists())
+        usable = final.name and (final.is_dir() or not os.path.exists(final))
     if not usable:
         raise PipelineError(f"{output}: cannot be a dataset's folder; choose another output")
     with contextlib.ExitStack() as stack:
@@ -122,7 +122,7 @@ def planned_action(output: str, *, overwrite: bool) -> Action:
 
 
 def _require_writable(final: Path, output: str) -> None:
-    existing = next(each for each in (final, *final.parents) if each.exists())
+    existing = next(each for each in (final, *final.parents) if os.path.exists(each))
     if not final.name or not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
         raise PipelineError(
             f"{output}: cannot be a dataset's folder, because {existing} is not a folder that you "
@@ -206,7 +206,7 @@ def _discard(folder: Path) -> None:
     """Removes a folder of ours, if it is there; no part of it passes for a dataset meanwhile."""
     _require_own_remains(folder)
     Storage(folder).remove(MANIFEST_FILE)
-    if folder.exists():
+    if os.path.exists(folder):
         with writing(folder):
             shutil.rmtree(folder)
 

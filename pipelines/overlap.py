@@ -46,4 +46,5 @@ def _same(first: PurePosixPath | Path, second: PurePosixPath | Path) -> bool:
         return True
     if not (isinstance(first, Path) and isinstance(second, Path)):
         return False
-    return first.exists() and second.exists() and first.samefile(second)
+    # Not `samefile` alone, nor `Path.exists`: both raise for a name that no disk can have.
+    return os.path.exists(first) and os.path.exists(second) and first.samefile(second)
