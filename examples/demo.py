@@ -111,7 +111,7 @@ def summary(output: Path, results: Mapping[str, Any]) -> str:
     """The result for people, as Markdown."""
     made, trained = results["preprocess"], results["train"]
     bits, compared = results["evaluate"]["bits"], results["compare"]
-    splits = made["splits"]
+    works, splits = results["evaluate"]["works"], made["splits"]
     lines = [
         "# From recordings to music",
         "",
@@ -123,8 +123,8 @@ def summary(output: Path, results: Mapping[str, Any]) -> str:
         f"at {trained['frames_per_second']:,.0f} frames/s",
         "- bits per dimension on the test recordings (lower is better): "
         + ", ".join(f"{name} {value:.3f}" for name, value in bits.items()),
-        f"- {results['evaluate']['sharing_a_work']} of {splits['test']['recordings']} test "
-        "recordings share a work with training recordings",
+        f"- {works['shared']} of {sum(works.values())} test recordings share a work with training "
+        "recordings",
         "- the generated music beside the training windows: "
         + ", ".join(
             f"{name} {value:.1f} ({low:.1f} to {high:.1f})"

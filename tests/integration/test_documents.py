@@ -51,7 +51,7 @@ def steps(document: str) -> list[tuple[int, list[str]]]:
 
 def _executable(words: list[str]) -> list[str]:
     if words[0] == "duet":
-        return [sys.executable, "-m", *words]
+        return [sys.executable, "-m", "musicnet_duet", *words[1:]]
     return [sys.executable, *words[1:]]
 
 
