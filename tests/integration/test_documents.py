@@ -58,5 +58,5 @@ def _executable(words: list[str]) -> list[str]:
 def test_what_matters_most_is_run() -> None:
     run = [" ".join(words[2:4]) for _, words in steps("README.md")]
     for command in ("preprocess", "verify", "inspect", "train", "evaluate", "generate", "rejects"):
-        assert f"duet {command}" in run
+        assert f"musicnet_duet {command}" in run
     assert sum("import " in words[-1] for _, words in steps("README.md")) >= 5
