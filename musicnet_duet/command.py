@@ -145,6 +145,8 @@ class Program:
         """The command and its options. Raises `UsageError`."""
         given, after_dashes = split_at_dashes(arguments)
         parser, parsers = self._parsers()
+        if not given:
+            raise UsageError(f"name a command before '--'; the commands are {', '.join(parsers)}")
         _check_spelling(given, parser, parsers)
         options = parser.parse_args(given)
         by_name = {command.name: command for command in self.commands}

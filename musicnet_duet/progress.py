@@ -31,6 +31,8 @@ class ProgressDisplay:
     def __init__(
         self, description: str, *, unit: str, total: float | None = None, done: float = 0
     ) -> None:
+        # A run may silence standard error meanwhile, for libraries that print to it.
+        self._stream = sys.stderr
         self._unit, self._figures = unit, ""
         self._last_shown: float | None = None
         self._bar: tqdm | None = None
@@ -79,12 +81,13 @@ class ProgressDisplay:
         self.done = self._first = done
         self._description, self._total = description, total
         self._started = self._shown = time.monotonic()
-        if sys.stderr.isatty():
+        if self._stream.isatty():
             self._bar = tqdm(
                 desc=description,
                 total=total,
                 initial=done,
                 dynamic_ncols=True,
+                file=self._stream,
                 **_style(self._unit),
             )
 
@@ -105,7 +108,7 @@ class ProgressDisplay:
             **_style(self._unit),
         )
         with contextlib.suppress(OSError):  # Nobody may be listening.
-            print(line, file=sys.stderr, flush=True)
+            print(line, file=self._stream, flush=True)
 
 
 def each(items: Iterable[Item], description: str, *, unit: str, total: int) -> Iterator[Item]:

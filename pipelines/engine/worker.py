@@ -42,10 +42,11 @@ def _keep_output_clean() -> BinaryIO:
 
 
 def _receive(pipe: BinaryIO, tasks: queue.SimpleQueue[tuple[bytes, Any]]) -> None:
+    """Ends the process where no further task will come, also where one breaks off."""
     try:
         while True:
             tasks.put(pickle.load(pipe))
-    except EOFError:
+    finally:
         os._exit(1)
 
 
@@ -53,11 +54,14 @@ def _answer(step: bytes, element: Any) -> bytes:
     try:
         return pickle.dumps((True, _loaded(step)(element)))
     except Exception as error:
-        error.add_note(traceback.format_exc())
+        text = traceback.format_exc()
+        error.add_note(text)
         try:
-            return pickle.dumps((False, error))
-        except Exception:  # Some errors of libraries cannot be sent.
-            return pickle.dumps((False, RuntimeError(traceback.format_exc())))
+            answer = pickle.dumps((False, error))
+            pickle.loads(answer)
+        except Exception:  # Some errors of libraries cannot be sent, and some not be received.
+            return pickle.dumps((False, RuntimeError(text)))
+        return answer
 
 
 @functools.lru_cache(maxsize=4)

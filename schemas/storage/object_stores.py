@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -180,9 +181,9 @@ def read_range(filesystem: Any, path: str, offset: int, length: int) -> bytes:
 
 
 def _broke_off(error: Exception) -> bool:
-    import aiohttp
-
-    return isinstance(error, aiohttp.ClientPayloadError)
+    """Whether an answer broke off, as aiohttp says it, which not every store needs."""
+    aiohttp = sys.modules.get("aiohttp")
+    return aiohttp is not None and isinstance(error, aiohttp.ClientPayloadError)
 
 
 def _is_beyond_the_end(error: Exception) -> bool:

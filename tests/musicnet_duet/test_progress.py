@@ -1,5 +1,7 @@
+import contextlib
 import io
 import itertools
+import os
 import re
 from collections.abc import Callable
 
@@ -80,3 +82,12 @@ def test_nobody_has_to_listen(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stderr", Broken())
     with ProgressDisplay("writing shards", unit="windows", total=2) as display:
         display.update(2)
+
+
+def test_lines_are_shown_while_standard_error_is_silenced(written: Written) -> None:
+    """As it is while Beam runs, which prints the traceback of every error."""
+    with ProgressDisplay("writing", unit="windows", total=100) as display:
+        with open(os.devnull, "w") as nothing, contextlib.redirect_stderr(nothing):
+            for _ in range(40):
+                display.refresh()
+        assert written().count("writing:   0% 0/100 [") >= 3

@@ -2,7 +2,10 @@
 
 import contextlib
 import os
+import pickle
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -17,6 +20,7 @@ from pipelines.engine.local import WorkerDiedError, WorkerPool, find_run, local_
 from pipelines.engine.runner import run_pipeline
 from pipelines.engine.transforms import Spread
 from pipelines.errors import PipelineError, RejectedInputError
+from tests.support.processes import ROOT
 
 
 def squared(number: int, *, plus: int = 0) -> int:
@@ -46,6 +50,17 @@ class StubbornError(Exception):
 
 def fail_stubbornly(_: object) -> None:
     raise StubbornError("in a worker")
+
+
+class DemandingError(Exception):
+    """It can be pickled, and not be made again from what it was pickled as."""
+
+    def __init__(self, first: str, second: str) -> None:
+        super().__init__(f"{first} {second}")
+
+
+def fail_demandingly(_: object) -> None:
+    raise DemandingError("in a", "worker")
 
 
 def chatter(number: int) -> int:
@@ -132,8 +147,9 @@ def test_an_error_in_a_worker_is_the_run_s_error() -> None:
 def test_errors_that_cannot_be_sent_are_told_as_text() -> None:
     with local_run(2) as run:
         assert run.pool
-        with pytest.raises(RuntimeError, match="StubbornError: in a worker"):
-            run.pool.submit(fail_stubbornly, 0).result(60)
+        for fail in (fail_stubbornly, fail_demandingly):
+            with pytest.raises(RuntimeError, match="Error: in a worker"):
+                run.pool.submit(fail, 0).result(60)
         assert run.pool.submit(squared, 3).result(60) == 9
 
 
@@ -186,3 +202,12 @@ def test_a_system_that_starts_no_process_is_told(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr("subprocess.Popen", refuse_to_start)
     with pytest.raises(PipelineError, match=r"cannot be started: .*temporarily unavailable"):
         WorkerPool(2)
+
+
+@pytest.mark.parametrize("task", [b"", pickle.dumps((b"", "half of this"))[:-4], b"no pickle"])
+def test_a_worker_ends_when_no_whole_task_comes(task: bytes) -> None:
+    """As when its parent is killed while it sends one."""
+    code = "from pipelines.engine.worker import serve; serve()"
+    command = [sys.executable, "-c", code]
+    ended = subprocess.run(command, cwd=ROOT, input=task, capture_output=True, timeout=60)
+    assert ended.returncode == 1
