@@ -16,13 +16,16 @@ if TYPE_CHECKING:
     from pipelines.errors import PipelineError
     from pipelines.planning.plan import PlanOptions
     from pipelines.preprocessing import PreprocessOptions, preprocess
+    from pipelines.results import JobFile, PreprocessResult
     from pipelines.verification.verify import Verification, verify
 
 _MODULES = {
+    "JobFile": "pipelines.results",
     "MakeWindows": "pipelines.engine.transforms",
     "PipelineError": "pipelines.errors",
     "PlanOptions": "pipelines.planning.plan",
     "PreprocessOptions": "pipelines.preprocessing",
+    "PreprocessResult": "pipelines.results",
     "ReadRecordings": "pipelines.engine.transforms",
     "RunConfig": "pipelines.engine.steps",
     "Verification": "pipelines.verification.verify",
@@ -32,10 +35,12 @@ _MODULES = {
 }
 
 __all__ = [
+    "JobFile",
     "MakeWindows",
     "PipelineError",
     "PlanOptions",
     "PreprocessOptions",
+    "PreprocessResult",
     "ReadRecordings",
     "RunConfig",
     "Verification",

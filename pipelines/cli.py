@@ -211,6 +211,7 @@ def _preprocess(options: argparse.Namespace) -> Outcome:
     from pipelines.planning.plan import PlanOptions
     from pipelines.planning.splits import read_splits
     from pipelines.preprocessing import PreprocessOptions, dry_run, preprocess
+    from pipelines.results import JobFile, PreprocessResult
     from pipelines.summary import effort_lines, outcome_lines, splits_table
 
     plan = PlanOptions(
@@ -232,19 +233,19 @@ def _preprocess(options: argparse.Namespace) -> Outcome:
         beam_arguments=options.after_dashes,
     )
     result = dry_run(asked) if options.dry_run else preprocess(asked)
-    if "splits" not in result:
-        return Outcome(result, f"the job file is written; its job will make {result['output']}")
-    lines = [splits_table(result["splits"])]
-    megabytes = result["bytes"] / 1e6
-    lines.append(f"{megabytes:,.1f} MB as {' and '.join(result['formats'])} in {result['output']}")
+    if isinstance(result, JobFile):
+        return Outcome(result, f"the job file is written; its job will make {result.output}")
+    lines = [splits_table(result.splits)]
+    formats = " and ".join(result.formats)
+    lines.append(f"{result.bytes / 1e6:,.1f} MB as {formats} in {result.output}")
     lines += outcome_lines(result)
-    if not options.dry_run:
-        rate = result["audio_seconds"] / result["wall_seconds"]
+    if isinstance(result, PreprocessResult):
+        rate = result.audio_seconds / result.wall_seconds
         lines.append(
-            f"{result['audio_seconds']:,.0f} s of audio in {result['wall_seconds']:.1f} s, "
-            f"{rate:,.0f} times real time; {result['shards_reused']} shards were ready"
+            f"{result.audio_seconds:,.0f} s of audio in {result.wall_seconds:.1f} s, "
+            f"{rate:,.0f} times real time; {result.shards_reused} shards were ready"
         )
-        lines += effort_lines(result["metrics"])
+        lines += effort_lines(result.metrics)
     return Outcome(result, "\n".join(lines))
 
 
@@ -285,7 +286,7 @@ def _rejects(options: argparse.Namespace) -> Outcome:
             "--replay needs --input ROOT"
         )
     result = replay(options.replay, input_root, found[-1].features)
-    return Outcome(result, replay_text(result), status=1 if result["rejects"] else 0)
+    return Outcome(result, replay_text(result), status=1 if result.rejects else 0)
 
 
 def _verify(options: argparse.Namespace) -> Outcome:
@@ -301,8 +302,9 @@ def _inspect(options: argparse.Namespace) -> Outcome:
     from schemas import Dataset
 
     dataset = Dataset(options.dataset)
-    result = summarize(dataset)
-    text = summary_text(result)
+    summary = summarize(dataset)
+    result = dataclasses.asdict(summary)
+    text = summary_text(summary)
     if options.plot:
         from pipelines.plots import draw_windows
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import os
 import time
-from typing import Any
 
 from musicnet_duet.progress import each
 from pipelines.build_folder import open_build_folder, planned_action
@@ -22,6 +21,7 @@ from pipelines.planning.plan import PlanOptions, make_plan, planned_splits
 from pipelines.recordings.inspection import inspect_recording
 from pipelines.recordings.musicnet import list_sources
 from pipelines.recordings.resampling import require_own_arithmetic
+from pipelines.results import DryRun, JobFile, PreprocessResult
 from pipelines.run_state import require_claimable
 from pipelines.summary import audio_seconds, reason_counts, unknown_works
 from schemas import Dataset, Storage
@@ -81,16 +81,15 @@ class PreprocessOptions:
         require_integer("workers", self.workers, least=1, most=_MOST_WORKERS)
 
 
-def preprocess(options: PreprocessOptions) -> dict[str, Any]:
+def preprocess(options: PreprocessOptions) -> PreprocessResult | JobFile:
     """Makes a dataset of a folder of recordings; a run that was stopped is resumed.
 
     Args:
         options: What to read, what to make, where, and on which engine.
 
     Returns:
-        What was made, as JSON values: the output, the fingerprint, the shards, windows and
-        recordings of each split, the bytes, the number of rejects by reason, and how long it took.
-        If Beam wrote a job file only (`--template_location`), it has only the output.
+        What was made, and how long it took. A `JobFile` if Beam was asked for a job file only
+        (`--template_location`).
 
     Raises:
         PipelineError: If the input is not in MusicNet's layout, too many recordings are rejected,
@@ -102,7 +101,7 @@ def preprocess(options: PreprocessOptions) -> dict[str, Any]:
         >>> from schemas import FeatureConfig
         >>> plan = PlanOptions(features=FeatureConfig(n_mels=80, features=("log_mel",)))
         >>> result = preprocess(PreprocessOptions(input_root="musicnet", output="new", plan=plan))
-        >>> {name: split["windows"] for name, split in result["splits"].items()}
+        >>> {name: split.windows for name, split in result.splits.items()}
         {'train': 4, 'validation': 1, 'test': 2}
     """
     started = time.monotonic()
@@ -135,24 +134,25 @@ def preprocess(options: PreprocessOptions) -> dict[str, Any]:
                 local=local,
             )
     if metrics is None:
-        return {"output": options.output}
+        return JobFile(options.output)
     dataset = Dataset(options.output)
     rows = dataset.recordings().to_pylist()
-    splits = {name: dataclasses.asdict(split) for name, split in dataset.manifest.splits.items()}
-    return {
-        "output": options.output,
-        "fingerprint": dataset.manifest.fingerprint,
-        "splits": splits,
-        "formats": list(dataset.manifest.formats),
-        "bytes": sum(entry.nbytes for entry in dataset.manifest.files.values()),
-        **reason_counts(dataset.rejects()["reason"].to_pylist()),
-        "recordings_of_unknown_works": unknown_works(rows),
-        "shards_written": metrics.get("shards_written", 0),
-        "shards_reused": metrics.get("shards_reused", 0),
-        "audio_seconds": audio_seconds(rows),
-        "wall_seconds": round(time.monotonic() - started, 2),
-        "metrics": metrics,
-    }
+    rejects, notices = reason_counts(dataset.rejects()["reason"].to_pylist())
+    return PreprocessResult(
+        output=options.output,
+        fingerprint=dataset.manifest.fingerprint,
+        splits=dataset.manifest.splits,
+        formats=dataset.manifest.formats,
+        bytes=sum(entry.nbytes for entry in dataset.manifest.files.values()),
+        rejects=rejects,
+        notices=notices,
+        recordings_of_unknown_works=unknown_works(rows),
+        shards_written=metrics.get("shards_written", 0),
+        shards_reused=metrics.get("shards_reused", 0),
+        audio_seconds=audio_seconds(rows),
+        wall_seconds=round(time.monotonic() - started, 2),
+        metrics=metrics,
+    )
 
 
 def _with_checked_folders(options: PreprocessOptions) -> PreprocessOptions:
@@ -180,10 +180,10 @@ def _absolute(path: str) -> str:
     return path if "://" in path else os.path.abspath(path)
 
 
-def dry_run(options: PreprocessOptions) -> dict[str, Any]:
-    """What `preprocess` would make, JSON-ready; reads headers and labels, writes nothing.
+def dry_run(options: PreprocessOptions) -> DryRun:
+    """What `preprocess` would make; reads headers and labels, writes nothing.
 
-    `action` is a `build_folder.Action`. Raises `PipelineError` where `preprocess` would, as far as
+    Raises `PipelineError` where `preprocess` would, as far as
     that is known beforehand.
     """
     require_own_arithmetic()
@@ -199,13 +199,16 @@ def dry_run(options: PreprocessOptions) -> dict[str, Any]:
         claim = claim_of(plan, inspected, formats=options.formats, packages=numeric_versions())
         require_claimable(Storage(options.output), claim)
     window_bytes = options.plan.features.window_bytes
-    return {
-        "output": options.output,
-        "action": action,
-        "splits": planned_splits(plan),
-        "formats": list(options.formats),
-        "bytes": sum(plan.windows.values()) * window_bytes * len(options.formats),
-        **reason_counts(reject.reason for reject in plan.rejects),
-        "recordings_of_unknown_works": unknown_works(plan.recordings.to_pylist()),
-        "audio_seconds": audio_seconds(plan.recordings.to_pylist()),
-    }
+    rows = plan.recordings.to_pylist()
+    found, notices = reason_counts(reject.reason for reject in plan.rejects)
+    return DryRun(
+        output=options.output,
+        action=action,
+        splits=planned_splits(plan),
+        formats=options.formats,
+        bytes=sum(plan.windows.values()) * window_bytes * len(options.formats),
+        rejects=found,
+        notices=notices,
+        recordings_of_unknown_works=unknown_works(rows),
+        audio_seconds=audio_seconds(rows),
+    )

@@ -9,8 +9,10 @@ from typing import Any
 
 from pipelines.build_folder import Action
 from pipelines.planning.splits import works_in_several_splits
+from pipelines.results import DryRun, PreprocessResult
 from pipelines.text import aligned
 from schemas import Dataset
+from schemas.manifest import SplitSummary
 from schemas.rejects import reason_of
 from schemas.shards import SPLITS
 from schemas.works import has_work, work_of
@@ -23,80 +25,124 @@ _ACTIONS: Mapping[Action, str] = {
 }
 
 
-def summarize(dataset: Dataset) -> dict[str, Any]:
-    """What a dataset holds, JSON-ready."""
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SplitFigures(SplitSummary):
+    """The size of one split, and what its recordings hold.
+
+    `works` does not count recordings whose work is unknown.
+    """
+
+    minutes: float
+    works: int
+    notes: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Leakage:
+    """What a model may know from training of what it is tested on.
+
+    `works_in_several_splits` is that of `planning.splits`.
+    """
+
+    works_in_several_splits: list[dict[str, Any]]
+    recordings_of_unknown_works: int
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DatasetSummary:
+    """What a dataset holds.
+
+    `dataset` is its folder or URL. A megabyte is 1,000,000 bytes. `config` is that of
+    `FeatureConfig.to_dict`; `features` says the dtype, shape and unit of each feature. `rejects`
+    and `notices` count by reason.
+    """
+
+    dataset: str
+    fingerprint: str
+    formats: tuple[str, ...]
+    megabytes: float
+    config: Mapping[str, Any]
+    window_seconds: float
+    features: Mapping[str, str]
+    splits: Mapping[str, SplitFigures]
+    leakage: Leakage
+    rejects: Mapping[str, int]
+    notices: Mapping[str, int]
+
+
+def summarize(dataset: Dataset) -> DatasetSummary:
+    """What a dataset holds. Raises `DatasetError` where its tables are missing or damaged."""
     manifest = dataset.manifest
     config = manifest.config
     rows = dataset.recordings().to_pylist()
     splits = {}
     for split in SPLITS:
         own = [row for row in rows if row["split"] == split]
-        splits[split] = {
+        splits[split] = SplitFigures(
             **dataclasses.asdict(manifest.splits[split]),
-            "minutes": round(sum(row["samples"] / row["sample_rate"] for row in own) / 60, 2),
-            "works": len({work_of(row) for row in own if has_work(row)}),
-            "notes": sum(row["notes"] or 0 for row in own),
-        }
-    return {
-        "dataset": dataset.storage.root,
-        "fingerprint": manifest.fingerprint,
-        "formats": list(manifest.formats),
-        "megabytes": round(sum(entry.nbytes for entry in manifest.files.values()) / 1e6, 1),
-        "config": config.to_dict(),
-        "window_seconds": round(config.window_frames / config.frames_per_second, 3),
-        "features": {
+            minutes=round(sum(row["samples"] / row["sample_rate"] for row in own) / 60, 2),
+            works=len({work_of(row) for row in own if has_work(row)}),
+            notes=sum(row["notes"] or 0 for row in own),
+        )
+    rejects, notices = reason_counts(dataset.rejects()["reason"].to_pylist())
+    return DatasetSummary(
+        dataset=dataset.storage.root,
+        fingerprint=manifest.fingerprint,
+        formats=manifest.formats,
+        megabytes=round(sum(entry.nbytes for entry in manifest.files.values()) / 1e6, 1),
+        config=config.to_dict(),
+        window_seconds=round(config.window_frames / config.frames_per_second, 3),
+        features={
             spec.name: f"{spec.dtype} {list(spec.shape)} {spec.unit}"
             for spec in config.specs().values()
         },
-        "splits": splits,
-        "leakage": {
-            "works_in_several_splits": works_in_several_splits(rows),
-            "recordings_of_unknown_works": unknown_works(rows),
-        },
-        **reason_counts(dataset.rejects()["reason"].to_pylist()),
-    }
+        splits=splits,
+        leakage=Leakage(works_in_several_splits(rows), unknown_works(rows)),
+        rejects=rejects,
+        notices=notices,
+    )
 
 
-def summary_text(summary: Mapping[str, Any]) -> str:
+def summary_text(summary: DatasetSummary) -> str:
     """The same for people."""
-    config = summary["config"]
+    config = summary.config
     lines = [
-        f"{summary['dataset']}: {summary['megabytes']:,} MB as {' and '.join(summary['formats'])}",
-        f"fingerprint {summary['fingerprint'][:16]}",
+        f"{summary.dataset}: {summary.megabytes:,} MB as {' and '.join(summary.formats)}",
+        f"fingerprint {summary.fingerprint[:16]}",
         f"{config['sample_rate']:,} Hz, n_fft {config['n_fft']}, hop {config['hop_length']}, "
         f"{config['n_mels']} mels; windows of {config['window_frames']} frames "
-        f"({summary['window_seconds']} s), a new one every {config['stride_frames']}",
-        *(f"  {name:<9} {text}" for name, text in summary["features"].items()),
-        splits_table(summary["splits"]),
-        *_leakage_lines(summary["leakage"]),
+        f"({summary.window_seconds} s), a new one every {config['stride_frames']}",
+        *(f"  {name:<9} {text}" for name, text in summary.features.items()),
+        splits_table(summary.splits),
+        *_leakage_lines(summary.leakage),
     ]
     return "\n".join([*lines, *reason_lines(summary)])
 
 
-def reason_counts(codes: Iterable[str]) -> dict[str, dict[str, int]]:
-    """How often something was rejected for each reason, `rejects`, or only noticed, `notices`."""
+def reason_counts(codes: Iterable[str]) -> tuple[dict[str, int], dict[str, int]]:
+    """How often something was rejected, and how often only noticed, for each reason."""
     counts = sorted(Counter(codes).items())
     noticed = {code for code, _ in counts if reason_of(code).is_notice}
-    return {
-        "rejects": {code: count for code, count in counts if code not in noticed},
-        "notices": {code: count for code, count in counts if code in noticed},
-    }
+    return (
+        {code: count for code, count in counts if code not in noticed},
+        {code: count for code, count in counts if code in noticed},
+    )
 
 
-def reason_lines(result: Mapping[str, Any]) -> list[str]:
-    """The same for people, of what has the parts of `reason_counts`."""
+def reason_lines(result: PreprocessResult | DryRun | DatasetSummary) -> list[str]:
+    """The same for people."""
     return [
         f"{word}: {count} x {code}"
-        for word, counts in (("rejected", result["rejects"]), ("noticed", result["notices"]))
+        for word, counts in (("rejected", result.rejects), ("noticed", result.notices))
         for code, count in counts.items()
     ]
 
 
-def outcome_lines(result: Mapping[str, Any]) -> list[str]:
+def outcome_lines(result: PreprocessResult | DryRun) -> list[str]:
     """What became of the input of a run, and what a dry run says of its output."""
-    lines = [*reason_lines(result), *unknown_work_lines(result["recordings_of_unknown_works"])]
-    if "action" in result:
-        lines.append(f"{result['output']}: {_ACTIONS[result['action']]}")
+    lines = [*reason_lines(result), *unknown_work_lines(result.recordings_of_unknown_works)]
+    if isinstance(result, DryRun):
+        lines.append(f"{result.output}: {_ACTIONS[result.action]}")
     return lines
 
 
@@ -123,23 +169,21 @@ def effort_lines(metrics: Mapping[str, Any]) -> list[str]:
     return [f"all threads of all workers together: {parts}"]
 
 
-def _leakage_lines(leakage: Mapping[str, Any]) -> Iterator[str]:
+def _leakage_lines(leakage: Leakage) -> Iterator[str]:
     """Says which works are in several splits, and where this is unknown."""
-    works = leakage["works_in_several_splits"]
+    works = leakage.works_in_several_splits
     yield f"works in more than one split: {len(works)}"
     for work in works:
         placed = "; ".join(f"{split} {' '.join(work[split])}" for split in SPLITS if split in work)
         yield f"  {work['work']}: {placed}"
-    yield from unknown_work_lines(leakage["recordings_of_unknown_works"])
+    yield from unknown_work_lines(leakage.recordings_of_unknown_works)
 
 
-def splits_table(splits: Mapping[str, Mapping[str, Any]]) -> str:
+def splits_table(splits: Mapping[str, SplitSummary]) -> str:
     """A row per split, a column per figure."""
-    columns = list(next(iter(splits.values())))
-    rows = [["split", *columns]]
-    rows += [
-        [name, *(f"{split[column]:,}" for column in columns)] for name, split in splits.items()
-    ]
+    figures = {name: dataclasses.asdict(split) for name, split in splits.items()}
+    rows = [["split", *next(iter(figures.values()))]]
+    rows += [[name, *(f"{each:,}" for each in own.values())] for name, own in figures.items()]
     return aligned(rows)
 
 

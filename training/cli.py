@@ -225,9 +225,9 @@ def _generate(options: argparse.Namespace) -> Outcome:
     )
     provenance = generate(options.run_dir, request)
     text = (
-        f"{options.output}: {request.seconds:g} s from step {provenance['step']}, "
-        f"{provenance['rms_db']:.1f} dB RMS, spectral centroid "
-        f"{provenance['centroid_hz']:.0f} Hz; a plot and the provenance are beside it"
+        f"{options.output}: {request.seconds:g} s from step {provenance.step}, "
+        f"{provenance.rms_db:.1f} dB RMS, spectral centroid "
+        f"{provenance.centroid_hz:.0f} Hz; a plot and the provenance are beside it"
     )
     return Outcome(provenance, text)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from musicnet_duet.outputs import require_free, write_together
 from musicnet_duet.plots import Sound, draw
 from schemas import Dataset
 from schemas.shards import SPLITS
-from training.config import DEFAULT_MEMORY_BYTES
+from training.config import DEFAULT_MEMORY_BYTES, ModelConfig, TrainingConfig
 from training.errors import TrainingError
 from training.grid import dequantize, quantize
 from training.inversion import audio_to_log_mel, mel_to_audio, wav_bytes
@@ -69,7 +70,37 @@ class GenerationOptions:
             raise TrainingError("prime and data belong together: give both or neither")
 
 
-def generate(run_dir: str, options: GenerationOptions) -> dict[str, Any]:
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Provenance:
+    """What made a sound, and what it is like.
+
+    `audio` is the name of its file, `primed_by` the recording of `GenerationOptions.prime`, and
+    `checkpoint` and `step` those of the model. `features` is that of `FeatureConfig.to_dict`, and
+    `packages` are versions. `gain` is what the samples were multiplied by, `rms_db` their level in
+    dB of full scale; `level_db`, `centroid_hz` and `spread_hz` are those of
+    `novelty.SpectralSummary`.
+    """
+
+    audio: str
+    centroid_hz: float
+    checkpoint: str
+    dataset_fingerprint: str
+    features: Mapping[str, Any]
+    gain: float
+    level_db: float
+    model: ModelConfig
+    packages: Mapping[str, str]
+    primed_by: str | None
+    rms_db: float
+    seconds: float
+    seed: int
+    spread_hz: float
+    step: int
+    temperature: float
+    training: TrainingConfig
+
+
+def generate(run_dir: str, options: GenerationOptions) -> Provenance:
     """Writes OUTPUT.wav, OUTPUT.png and OUTPUT.json, and returns what the last one says.
 
     All three appear or none. The same run, options and machine make the same bytes (on a GPU, after
@@ -98,38 +129,30 @@ def generate(run_dir: str, options: GenerationOptions) -> dict[str, Any]:
     wav, gain = wav_bytes(samples, config.sample_rate)
     samples = samples * np.float32(gain)
     log_mel = audio_to_log_mel(samples, config)
-    provenance = {
-        **_provenance(trained, options),
-        "rms_db": float(20 * np.log10(max(1e-9, np.sqrt(np.mean(samples.astype(float) ** 2))))),
-        "gain": gain,
+    run = trained.run
+    provenance = Provenance(
+        audio=options.output.name,
+        checkpoint=trained.checkpoint,
+        dataset_fingerprint=run.fingerprint,
+        features=config.to_dict(),
+        gain=gain,
+        model=run.model,
+        packages={name: importlib.import_module(name).__version__ for name in PACKAGES},
+        primed_by=options.prime,
+        rms_db=float(20 * np.log10(max(1e-9, np.sqrt(np.mean(samples.astype(float) ** 2))))),
+        seconds=float(options.seconds),
+        seed=int(options.seed),
+        step=trained.step,
+        temperature=float(options.temperature),
+        training=run.training,
         **dataclasses.asdict(spectral_summary(log_mel, config)),
-    }
-    text = json.dumps(provenance, indent=1, sort_keys=True)
+    )
+    text = json.dumps(dataclasses.asdict(provenance), indent=1, sort_keys=True)
     title = f"{trained.run.model.kind}, step {trained.step}, seed {options.seed}"
     picture = draw([Sound(title=title, log_mel=log_mel, samples=samples)], config)
     require_free(paths, overwrite=options.overwrite)
     write_together({wav_path: wav, png_path: picture, json_path: f"{text}\n".encode()})
-    found: dict[str, Any] = json.loads(text)
-    return found
-
-
-def _provenance(trained: Trained, options: GenerationOptions) -> dict[str, Any]:
-    """What made the sound, ready for JSON."""
-    run = trained.run
-    return {
-        "audio": options.output.name,
-        "seconds": float(options.seconds),
-        "seed": int(options.seed),
-        "temperature": float(options.temperature),
-        "primed_by": options.prime,
-        "model": dataclasses.asdict(run.model),
-        "training": dataclasses.asdict(run.training),
-        "checkpoint": trained.checkpoint,
-        "step": trained.step,
-        "dataset_fingerprint": run.fingerprint,
-        "features": run.features.to_dict(),
-        "packages": {name: importlib.import_module(name).__version__ for name in PACKAGES},
-    }
+    return provenance
 
 
 def _prime(options: GenerationOptions, trained: Trained) -> NDArray[np.int32] | None:

@@ -25,6 +25,7 @@ from pipelines.recordings.inspection import Inspected
 from pipelines.recordings.wav import WavHeader
 from schemas import FeatureConfig, permutation_key, permute
 from schemas.checksums import canonical_json, sha256
+from schemas.manifest import SplitSummary
 from schemas.rejects import Reject, RejectStage, printable
 from schemas.shards import SPLITS, shard_bounds
 from schemas.tables import RECORDINGS
@@ -334,13 +335,10 @@ def _dropped_samples(row: Mapping[str, Any], config: FeatureConfig) -> int:
     return max(0, length - end_frame * config.hop_length)
 
 
-def planned_splits(plan: Plan) -> dict[str, dict[str, int]]:
+def planned_splits(plan: Plan) -> dict[str, SplitSummary]:
+    """The size of each split, before any of its windows is rejected."""
     splits = plan.recordings["split"].to_pylist()
     return {
-        split: {
-            "shards": plan.shards[split],
-            "windows": plan.windows[split],
-            "recordings": splits.count(split),
-        }
+        split: SplitSummary(plan.shards[split], plan.windows[split], splits.count(split))
         for split in SPLITS
     }

@@ -6,7 +6,6 @@ import dataclasses
 import shlex
 import tempfile
 from collections.abc import Sequence
-from typing import Any
 
 import pyarrow as pa
 
@@ -77,10 +76,18 @@ def rejects_text(run_rejects: RunRejects, output: str) -> str:
     return "\n".join(lines)
 
 
-def replay(recording_id: str, input_root: str, features: FeatureConfig) -> dict[str, Any]:
-    """Inspects one recording and cuts all its windows, as a run would; JSON-ready.
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Replay:
+    """What became of one recording. `windows` counts its windows, rejected ones included."""
 
-    `rejects` and `notices` are lists of what was found.
+    recording_id: str
+    windows: int
+    rejects: tuple[Reject, ...]
+    notices: tuple[Reject, ...]
+
+
+def replay(recording_id: str, input_root: str, features: FeatureConfig) -> Replay:
+    """Inspects one recording and cuts all its windows, as a run would.
 
     Raises `PipelineError` where there is no such recording.
     """
@@ -100,12 +107,12 @@ def replay(recording_id: str, input_root: str, features: FeatureConfig) -> dict[
                 options = PlanOptions(features=features, shard_megabytes=1e6)
                 plan = make_plan([inspected], [], options)
                 rejects += _rejected_windows(plan, input_root, scratch)
-    return {
-        "recording_id": recording_id,
-        "windows": windows,
-        "rejects": [dataclasses.asdict(each) for each in rejects if not each.reason.is_notice],
-        "notices": [dataclasses.asdict(each) for each in rejects if each.reason.is_notice],
-    }
+    return Replay(
+        recording_id=recording_id,
+        windows=windows,
+        rejects=tuple(each for each in rejects if not each.reason.is_notice),
+        notices=tuple(each for each in rejects if each.reason.is_notice),
+    )
 
 
 def _rejected_windows(plan: Plan, input_root: str, build_root: str) -> Sequence[Reject]:
@@ -119,9 +126,11 @@ def _rejected_windows(plan: Plan, input_root: str, build_root: str) -> Sequence[
     return sorted(rejects, key=lambda reject: reject.position or 0)
 
 
-def replay_text(result: dict[str, Any]) -> str:
+def replay_text(result: Replay) -> str:
     """The same for people."""
-    name, rejects, notices = (result[key] for key in ("recording_id", "rejects", "notices"))
-    lines = [f"{each['reason']}: {each['message']}" for each in (*rejects, *notices)]
-    counts = f"windows: {result['windows']}; rejected: {len(rejects)}; notices: {len(notices)}"
-    return "\n".join([*lines, f"{printable(name)}: {counts}"])
+    lines = [f"{each.reason}: {each.message}" for each in (*result.rejects, *result.notices)]
+    counts = (
+        f"windows: {result.windows}; rejected: {len(result.rejects)}; "
+        f"notices: {len(result.notices)}"
+    )
+    return "\n".join([*lines, f"{printable(result.recording_id)}: {counts}"])

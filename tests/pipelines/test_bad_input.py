@@ -368,8 +368,8 @@ def test_an_aborted_replacement_is_listed_beside_the_dataset(
 def test_a_recording_is_tried_again_by_any_spelling_of_its_id(tmp_path: Path) -> None:
     root = write_tiny_musicnet(tmp_path / "in", [Tiny("Dvo\u0159\u00e1k", work="A")])
     result = replay("DVOR\u030cA\u0301K", str(root), CONFIG)
-    assert result["windows"] > 0
-    assert result["rejects"] == result["notices"] == []
+    assert result.windows > 0
+    assert result.rejects == result.notices == ()
 
 
 def test_a_printed_command_can_be_given_to_a_shell(

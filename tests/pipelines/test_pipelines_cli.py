@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -231,3 +232,39 @@ def test_errors_of_commands_name_flags(
         command = ["preprocess", "--input", root, "--output", out, "--workers", "1"]
         assert main(command) == 1
         assert capsys.readouterr().err.endswith(message)
+
+
+MADE = ["output", "splits", "formats", "bytes", "rejects", "notices",
+        "recordings_of_unknown_works", "audio_seconds"]  # fmt: skip
+
+
+def test_json_has_the_keys_that_scripts_read(
+    tiny_root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "features.json").write_text(json.dumps(CONFIG.to_dict()))
+    out, split = f"{tmp_path}/out", {"shards", "windows", "recordings"}
+
+    def result_of(*arguments: str) -> dict[str, Any]:
+        assert main([*arguments, "--json"]) == 0
+        return json.loads(capsys.readouterr().out)
+
+    making = ["preprocess", "--input", str(tiny_root), "--output", out, "--workers", "1"]
+    making += ["--config", f"{tmp_path}/features.json"]
+    tried = result_of(*making, "--dry-run")
+    assert set(tried) == {*MADE, "action"}
+    made = result_of(*making)
+    more = ["fingerprint", "shards_written", "shards_reused", "wall_seconds", "metrics"]
+    assert set(made) == {*MADE, *more}
+    assert made["formats"] == tried["formats"] == ["tfrecord"]
+    assert set(made["splits"]["train"]) == set(tried["splits"]["train"]) == split
+    summary = result_of("inspect", out)
+    assert set(summary) == {
+        *("dataset", "fingerprint", "formats", "megabytes", "config", "window_seconds"),
+        *("features", "splits", "leakage", "rejects", "notices"),
+    }
+    assert set(summary["splits"]["test"]) == {*split, "minutes", "works", "notes"}
+    assert set(summary["leakage"]) == {"works_in_several_splits", "recordings_of_unknown_works"}
+    plot = ("--plot", f"{tmp_path}/x.png")
+    assert result_of("inspect", out, *plot) == {**summary, "plot": plot[1]}
+    tried_again = result_of("rejects", out, "--replay", "101", "--input", str(tiny_root))
+    assert set(tried_again) == {"recording_id", "windows", "rejects", "notices"}

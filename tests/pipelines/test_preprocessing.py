@@ -20,7 +20,7 @@ from schemas import Dataset
 from schemas.errors import UnreadableFileError
 from schemas.shards import SPLITS
 from tests.support.reference import check_windows, digests, windows_of
-from tests.support.runs import PLAN, options
+from tests.support.runs import PLAN, made, options
 from tests.support.tiny_musicnet import Tiny, write_tiny_musicnet
 
 OTHER_ORDER = dataclasses.replace(PLAN, seed=1)
@@ -84,8 +84,8 @@ def test_each_format_alone_has_the_bytes_it_has_beside_the_other(
     together = digests(tiny_dataset)
     for file_format, ending in (("tfrecord", ".tfrecord"), ("hdf5", ".h5")):
         out = tmp_path / file_format
-        result = preprocess(options(tiny_root, out, formats=(file_format,)))
-        assert result["fingerprint"] == Dataset(tiny_dataset).manifest.fingerprint
+        result = made(options(tiny_root, out, formats=(file_format,)))
+        assert result.fingerprint == Dataset(tiny_dataset).manifest.fingerprint
         alone = digests(out)
         shards = [name for name in together if f"{ending}" in name]
         assert shards
@@ -112,10 +112,10 @@ def test_windows_with_nan_are_rejected_and_the_rest_is_kept(
     samples, rate = soundfile.read(path, dtype="float32")
     samples[30_000] = np.nan
     soundfile.write(path, samples, rate, subtype="FLOAT")
-    result = preprocess(options(root, tmp_path / "out"))
+    result = made(options(root, tmp_path / "out"))
     dataset = Dataset(tmp_path / "out")
     rejects = dataset.rejects().to_pylist()
-    assert result["rejects"] == {"not_finite": len(rejects)}
+    assert result.rejects == {"not_finite": len(rejects)}
     assert {(each["recording_id"], each["reason"]) for each in rejects} == {("103", "not_finite")}
     refused = {each["position"] for each in rejects}
     config = dataset.config
@@ -223,13 +223,13 @@ def test_an_interrupted_run_goes_on_where_it_stopped(
     damaged, unindexed = shards[0], shards[-1]
     (tmp_path / "out" / damaged).write_bytes(b"damaged")
     (tmp_path / "out" / f"{unindexed}.index.parquet").unlink()
-    result = preprocess(options(tiny_root, tmp_path / "out"))
-    assert result["shards_written"] == 2
-    assert result["shards_reused"] == len(shards) - 2
-    metrics = result["metrics"]
+    result = made(options(tiny_root, tmp_path / "out"))
+    assert result.shards_written == 2
+    assert result.shards_reused == len(shards) - 2
+    metrics = result.metrics
     nbytes = sum((tmp_path / "out" / name).stat().st_size for name in shards)
     assert metrics["bytes_written"] + metrics["bytes_reused"] == nbytes
-    windows = sum(split["windows"] for split in result["splits"].values())
+    windows = sum(split.windows for split in result.splits.values())
     assert metrics["windows_written"] + metrics["windows_reused"] == windows
     assert metrics["milliseconds_write"]["count"] == 2
     assert digests(tmp_path / "out") == digests(tiny_dataset)
@@ -274,9 +274,10 @@ def test_a_dry_run_says_what_would_be_made(
     tiny_root: Path, tiny_dataset: Path, tmp_path: Path
 ) -> None:
     result = dry_run(options(tiny_root, tmp_path / "out"))
-    made = json.loads((tiny_dataset / "dataset.json").read_text())
-    assert result["splits"] == made["splits"]
-    assert result["action"] == "make"
+    manifest = json.loads((tiny_dataset / "dataset.json").read_text())
+    splits = {name: dataclasses.asdict(split) for name, split in result.splits.items()}
+    assert splits == manifest["splits"]
+    assert result.action == "make"
     assert not (tmp_path / "out").exists()
 
 
@@ -306,8 +307,8 @@ def test_a_dry_run_says_what_becomes_of_the_output(
         with pytest.raises(ZeroDivisionError):
             preprocess(options(tiny_root, out))
     before = digests(out)
-    assert dry_run(options(tiny_root, out))["action"] == "continue"
-    assert dry_run(options(tiny_root, out, overwrite=True))["action"] == "restart"
+    assert dry_run(options(tiny_root, out)).action == "continue"
+    assert dry_run(options(tiny_root, out, overwrite=True)).action == "restart"
     for changed in ({"plan": OTHER_ORDER}, {"formats": ("hdf5",)}):
         with pytest.raises(PipelineError, match="unfinished work of another run"):
             dry_run(options(tiny_root, out, **changed))
@@ -316,7 +317,7 @@ def test_a_dry_run_says_what_becomes_of_the_output(
     before = digests(out)
     with pytest.raises(PipelineError, match="holds a dataset already"):
         dry_run(options(tiny_root, out))
-    assert dry_run(options(tiny_root, out, overwrite=True))["action"] == "replace"
+    assert dry_run(options(tiny_root, out, overwrite=True)).action == "replace"
     assert digests(out) == before
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
@@ -333,10 +334,10 @@ def test_a_promise_that_needs_works_is_not_made_without(
         with pytest.raises(PipelineError, match=rf"is unknown of {unknown} of 3, the first"):
             run(options(root, tmp_path / "out", plan=disjoint))
     own = dataclasses.replace(PLAN, splits={"1": "train", "2": "validation", "3": "test"})
-    result = preprocess(options(root, tmp_path / "out", plan=own))
-    assert result["recordings_of_unknown_works"] == unknown
-    assert result["notices"] == {"metadata_incomplete": unknown}
-    assert result["rejects"] == {}
+    result = made(options(root, tmp_path / "out", plan=own))
+    assert result.recordings_of_unknown_works == unknown
+    assert result.notices == {"metadata_incomplete": unknown}
+    assert result.rejects == {}
     assert f"recordings whose work is unknown: {unknown}; " in "\n".join(outcome_lines(result))
 
 

@@ -15,6 +15,7 @@ import pytest
 import soundfile
 import tensorflow as tf
 
+from musicnet_duet.command import as_json
 from musicnet_duet.outputs import OutputError
 from schemas import Dataset, DatasetError
 from training import TrainingError
@@ -41,11 +42,11 @@ def test_provenance_says_what_made_it(small_run: Path, small_dataset: Path, tmp_
         seconds=1.5, output=output, seed=7, temperature=0.5, data=str(small_dataset), prime="test-1"
     )
     said = generate(str(small_run), request)
-    assert json.loads(output.with_suffix(".json").read_text()) == said
-    assert (said["seed"], said["temperature"], said["primed_by"]) == (7, 0.5, "test-1")
-    assert said["dataset_fingerprint"] == Dataset(small_dataset).manifest.fingerprint
-    assert said["checkpoint"] == f"step-{said['step']:08d}"
-    assert soundfile.info(output).frames == 1.5 * said["features"]["sample_rate"]
+    assert json.loads(output.with_suffix(".json").read_text()) == json.loads(as_json(said))
+    assert (said.seed, said.temperature, said.primed_by) == (7, 0.5, "test-1")
+    assert said.dataset_fingerprint == Dataset(small_dataset).manifest.fingerprint
+    assert said.checkpoint == f"step-{said.step:08d}"
+    assert soundfile.info(output).frames == 1.5 * said.features["sample_rate"]
 
 
 def test_provenance_names_tensorflow_whichever_distribution_brings_it(
@@ -61,7 +62,7 @@ def test_provenance_names_tensorflow_whichever_distribution_brings_it(
 
     monkeypatch.setattr(importlib.metadata, "version", version)
     said = generate(str(small_run), GenerationOptions(seconds=0.5, output=tmp_path / "x.wav"))
-    assert said["packages"]["tensorflow"] == tf.__version__
+    assert said.packages["tensorflow"] == tf.__version__
 
 
 def test_priming_changes_the_sample(small_run: Path, small_dataset: Path, tmp_path: Path) -> None:
@@ -141,7 +142,7 @@ def test_a_full_disk_leaves_none_of_the_three_files(
 
 def test_the_shortest_sound_can_be_made(small_run: Path, tmp_path: Path) -> None:
     options = GenerationOptions(seconds=MIN_SECONDS, output=tmp_path / "x.wav")
-    assert generate(str(small_run), options)["seconds"] == MIN_SECONDS
+    assert generate(str(small_run), options).seconds == MIN_SECONDS
 
 
 def test_other_features_are_told_before_memory(

@@ -65,17 +65,17 @@ def test_inspect_and_evaluate_agree(
 ) -> None:
     rows = [*KNOWN, ("8", "train", None, None)] if unknown else KNOWN
     dataset = dataset_of(rows, small_dataset, monkeypatch)
-    leakage = summarize(dataset)["leakage"]
+    leakage = summarize(dataset).leakage
     leaked = {
         name
-        for work in leakage["works_in_several_splits"]
+        for work in leakage.works_in_several_splits
         if "train" in work
         for name in work.get("test", ())
     }
     found = works_shared_with_training(dataset, TESTED)
     assert found.shared == len(leaked) == 1
     without_work = [row for row in dataset.recordings().to_pylist() if not has_work(row)]
-    assert leakage["recordings_of_unknown_works"] == len(without_work)
+    assert leakage.recordings_of_unknown_works == len(without_work)
     assert found.unknown >= sum(row["split"] == "test" for row in without_work)
 
 

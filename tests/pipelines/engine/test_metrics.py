@@ -6,22 +6,21 @@ from apache_beam.metrics import Metrics
 
 from pipelines.engine import LOCAL_RUNNER
 from pipelines.engine.runner import run_pipeline
-from pipelines.preprocessing import preprocess
 from pipelines.summary import effort_lines
-from tests.support.runs import options
+from tests.support.runs import made, options
 from tests.support.tiny_musicnet import Tiny, write_tiny_musicnet
 
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_run_counts_what_it_does(tiny_root: Path, tmp_path: Path, workers: int) -> None:
     out = tmp_path / "out"
-    result = preprocess(options(tiny_root, out, workers=workers))
-    metrics = result["metrics"]
-    windows = sum(split["windows"] for split in result["splits"].values())
-    shards = sum(split["shards"] for split in result["splits"].values())
-    recordings = sum(split["recordings"] for split in result["splits"].values())
+    result = made(options(tiny_root, out, workers=workers))
+    metrics = result.metrics
+    windows = sum(split.windows for split in result.splits.values())
+    shards = sum(split.shards for split in result.splits.values())
+    recordings = sum(split.recordings for split in result.splits.values())
     assert metrics["windows_written"] == windows
-    assert metrics["shards_written"] == result["shards_written"] == 2 * shards
+    assert metrics["shards_written"] == result.shards_written == 2 * shards
     assert metrics["recordings_accepted"] == recordings
     files = [path for ending in ("*/*.tfrecord", "*/*.h5") for path in out.glob(ending)]
     assert metrics["bytes_written"] == sum(path.stat().st_size for path in files)
@@ -30,7 +29,7 @@ def test_a_run_counts_what_it_does(tiny_root: Path, tmp_path: Path, workers: int
         times = metrics[f"milliseconds_{stage}"]
         assert times["count"] == shards
         assert 0 <= times["min"] <= times["max"] <= times["sum"]
-    assert metrics["milliseconds_compute"]["sum"] < 1e3 * workers * 2 * result["wall_seconds"]
+    assert metrics["milliseconds_compute"]["sum"] < 1e3 * workers * 2 * result.wall_seconds
     assert metrics["milliseconds_inspect"]["count"] >= recordings
 
 
@@ -38,15 +37,15 @@ def test_notices_are_counted_apart_from_rejects(tmp_path: Path) -> None:
     root = write_tiny_musicnet(tmp_path / "in", [Tiny(name) for name in "123"])
     (root / "musicnet_metadata.csv").unlink()
     (root / "train_data/3.wav").write_bytes(b"")
-    found = preprocess(options(root, tmp_path / "out"))
+    found = made(options(root, tmp_path / "out"))
     counted = {
         name: number
-        for name, number in found["metrics"].items()
+        for name, number in found.metrics.items()
         if name.startswith(("rejects_", "notices_"))
     }
     assert counted == {
-        **{f"rejects_{code}": number for code, number in found["rejects"].items()},
-        **{f"notices_{code}": number for code, number in found["notices"].items()},
+        **{f"rejects_{code}": number for code, number in found.rejects.items()},
+        **{f"notices_{code}": number for code, number in found.notices.items()},
     }
     assert {"rejects_audio_empty", "notices_metadata_missing"} <= set(counted)
 

@@ -1,0 +1,89 @@
+"""What a run made, or would make."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from pipelines.build_folder import Action
+from schemas.manifest import SplitSummary
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PreprocessResult:
+    """What `preprocess` made, and how long it took.
+
+    Attributes:
+        output: The folder or URL of the dataset.
+        fingerprint: The digest of its data.
+        splits: The number of shards, windows and recordings of each split.
+        formats: The file formats of the shards.
+        bytes: The size of all files but `dataset.json`.
+        rejects: How often something was rejected, by the code of its reason.
+        notices: How often something was only noticed, by the code of its reason.
+        recordings_of_unknown_works: How many recordings in a split play a work that the metadata
+            do not name.
+        shards_written: How many shard files this run wrote.
+        shards_reused: How many shard files an earlier run had finished.
+        audio_seconds: The duration of all recordings that were not rejected.
+        wall_seconds: How long the run took.
+        metrics: What the engine counted and timed, by `NAMESPACE_NAME`: an integer, or the count,
+            sum, min and max of milliseconds. Empty if the engine does not say.
+
+    Examples:
+        >>> from pipelines import PlanOptions, PreprocessOptions, PreprocessResult, preprocess
+        >>> from schemas import PRESETS
+        >>> plan = PlanOptions(features=PRESETS["librosa"])
+        >>> result = preprocess(PreprocessOptions(input_root="musicnet", output="new", plan=plan))
+        >>> isinstance(result, PreprocessResult), result.formats, result.shards_reused
+        (True, ('tfrecord',), 0)
+    """
+
+    output: str
+    fingerprint: str
+    splits: Mapping[str, SplitSummary]
+    formats: tuple[str, ...]
+    bytes: int
+    rejects: Mapping[str, int]
+    notices: Mapping[str, int]
+    recordings_of_unknown_works: int
+    shards_written: int
+    shards_reused: int
+    audio_seconds: float
+    wall_seconds: float
+    metrics: Mapping[str, Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class JobFile:
+    """Beam wrote a job file only, as `--template_location` asks for; nothing was made yet.
+
+    Attributes:
+        output: The folder or URL of the dataset that the job will make.
+
+    Examples:
+        >>> from pipelines import JobFile
+        >>> JobFile("gs://bucket/out").output
+        'gs://bucket/out'
+    """
+
+    output: str
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DryRun:
+    """What `preprocess` would make; the fields are those of `PreprocessResult`.
+
+    `action` says what a run would do with what is in the output. `bytes` is an estimate.
+    """
+
+    output: str
+    action: Action
+    splits: Mapping[str, SplitSummary]
+    formats: tuple[str, ...]
+    bytes: int
+    rejects: Mapping[str, int]
+    notices: Mapping[str, int]
+    recordings_of_unknown_works: int
+    audio_seconds: float
