@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any
 
 from musicnet_duet.progress import ProgressDisplay
 from pipelines.errors import PipelineError
@@ -66,8 +67,13 @@ def finished_shards(storage: Storage, shards: Collection[ShardFiles]) -> list[Sh
 def expected_windows(storage: Storage) -> dict[ShardFiles, int] | None:
     """The windows of each shard that the run will write; None before there is a plan."""
     claim = read_claim(storage)
-    if claim is None:
+    try:
+        return None if claim is None else _windows_by_shard(claim)
+    except (KeyError, TypeError):  # It was edited, or is another version's.
         return None
+
+
+def _windows_by_shard(claim: Mapping[str, Any]) -> dict[ShardFiles, int]:
     expected = {}
     for split in SPLITS:
         shards, windows = claim["shards"][split], claim["windows"][split]

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from pipelines.build_folder import CLAIM_FILE
 from pipelines.engine.progress import expected_windows, finished_shards, shard_progress
 from pipelines.run_state import claim_plan
 from schemas import Storage
@@ -64,3 +65,19 @@ def test_shards_of_this_run_are_counted(
     line = last_line(capsys)
     assert line.startswith("writing shards: 100% 8/8 [")
     assert re.search(r"[\d.]+ windows/s\]", line)
+
+
+@pytest.mark.parametrize(
+    "claim",
+    [
+        b"[]",
+        b"{}",
+        b'{"shards": 1, "windows": 2, "formats": []}',
+        b'{"formats": ["zarr"], "shards": {"train": 1}, "windows": {"train": 1}}',
+    ],
+)
+def test_a_plan_that_was_edited_is_left_for_the_run_to_reject(claim: bytes, tmp_path: Path) -> None:
+    storage = Storage(tmp_path)
+    storage.write_bytes(CLAIM_FILE, claim)
+    with shard_progress(storage.root):
+        assert expected_windows(storage) is None
