@@ -74,6 +74,18 @@ def test_a_terminal_gets_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
     assert terminal.getvalue().endswith("\n")
 
 
+def test_a_bar_gives_way_to_the_next_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr("sys.stderr", terminal)
+    with ProgressDisplay("listing", unit="windows") as display:
+        display.begin("writing shards", 8, done=5)
+        display.update(3)
+    assert terminal.getvalue().count("\n") == 1, "the first bar is wiped out"
+    shown = [each for each in terminal.getvalue().split("\r") if "writing" in each]
+    assert " 5/8 [00:00<?, ? windows/s]" in shown[0]
+    assert shown[-1].startswith("writing shards: 100%|")
+
+
 def test_nobody_has_to_listen(monkeypatch: pytest.MonkeyPatch) -> None:
     class Broken(io.StringIO):
         def write(self, text: str) -> int:
