@@ -25,6 +25,12 @@ MESSAGES = {
     "4 of 6 recordings cannot be used, 3 may be rejected (max_rejects):\n  1": (
         "4 of 6 recordings cannot be used, 3 may be rejected (--max-rejects):\n  1"
     ),
+    "r: holds a run already; go on with it (resume=True) or choose another run_dir": (
+        "r: holds a run already; go on with it (--resume) or choose another --run"
+    ),
+    "the weights diverged; start another run with a smaller learning_rate": (
+        "the weights diverged; start another run with a smaller --learning-rate"
+    ),
     "splits: recording '1' is in two splits": "--splits: recording '1' is in two splits",
 }
 
