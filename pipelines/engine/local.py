@@ -72,7 +72,7 @@ def noting_failure(name: str) -> Iterator[None]:
     """Keeps an error of the block for the run that has a name, if it is this process's."""
     try:
         yield
-    except BaseException as error:
+    except (Exception, KeyboardInterrupt) as error:
         if (run := find_run(name)) and run.failure is None:
             run.failure = error
         raise

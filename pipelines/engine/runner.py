@@ -26,10 +26,10 @@ def run_pipeline(
     beam_arguments: Sequence[str],
     local: LocalRun | None = None,
 ) -> dict[str, Any] | None:
-    """Builds a pipeline, runs it, waits for its end and returns its `metrics_of`,
-    or none where the engine does not tell them.
+    """Builds a pipeline, runs it, waits for its end and returns its `metrics_of`.
 
-    None where Beam was asked for a job file alone (`--template_location`), and nothing has run.
+    The mapping is empty where the engine does not tell metrics. None says that Beam was asked for a
+    job file alone (`--template_location`), and nothing has run.
     Raises the first error of a step of the `local` run, and `PipelineError` for all others.
     """
     options = checked_options([f"--runner={BEAM_RUNNERS.get(runner, runner)}", *beam_arguments])

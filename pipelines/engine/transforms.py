@@ -210,7 +210,7 @@ class Spread(beam.DoFn):
         self._step, self._run_name = step, run_name
         self._pending: list[Future[Any]] = []
 
-    # Beam would take those of the settings for one setting's.
+    # Beam would hold one setting against the type of the mapping of all of them.
     @no_annotations  # type: ignore[untyped-decorator]
     def process(self, element: Any, **settings: Any) -> list[Any]:
         step = functools.partial(self._step, **settings)
