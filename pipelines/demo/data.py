@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from scipy.io import wavfile
 
 from musicnet_duet.progress import each
-from pipelines.demo.scores import CATALOGUE, Excerpt, Reading, ScoreNote, read_score
+from pipelines.demo.scores import CATALOG, Excerpt, Reading, ScoreNote, read_score
 from pipelines.demo.synthesis import SAMPLE_RATE, Note, render
 from pipelines.errors import PipelineError
 from pipelines.recordings.musicnet import METADATA_FILE
@@ -65,7 +65,7 @@ def write_demo_data(out: str | os.PathLike[str]) -> DemoSummary:
     or music21 is not installed.
     """
     storage = Storage(out)
-    own = {_file(excerpt, *each) for excerpt in CATALOGUE for each in _KINDS}
+    own = {_file(excerpt, *each) for excerpt in CATALOG for each in _KINDS}
     foreign = set(storage.list_files()) - own
     if any(not name.rpartition("/")[2].startswith(TEMPORARY_PREFIX) for name in foreign):
         raise PipelineError(
@@ -73,7 +73,7 @@ def write_demo_data(out: str | os.PathLike[str]) -> DemoSummary:
             "name a new folder, or remove this one first"
         )
     samples = {}
-    for excerpt in each(CATALOGUE, "rendering", unit="recordings", total=len(CATALOGUE)):
+    for excerpt in each(CATALOG, "rendering", unit="recordings", total=len(CATALOG)):
         reading = read_score(excerpt)
         notes = perform(excerpt, reading)
         length = max(note.end_sample for note in notes) + round(_TAIL_SECONDS * SAMPLE_RATE)
@@ -82,9 +82,9 @@ def write_demo_data(out: str | os.PathLike[str]) -> DemoSummary:
         storage.write_bytes(_file(excerpt, *_LABELS), _label_bytes(reading, notes))
         samples[excerpt.recording_id] = length
     storage.write_bytes(METADATA_FILE, _metadata_bytes(samples))
-    train = sum(excerpt.split == "train" for excerpt in CATALOGUE)
+    train = sum(excerpt.split == "train" for excerpt in CATALOG)
     seconds = sum(samples.values()) / SAMPLE_RATE
-    return DemoSummary(storage.root, len(CATALOGUE), train, len(CATALOGUE) - train, seconds)
+    return DemoSummary(storage.root, len(CATALOG), train, len(CATALOG) - train, seconds)
 
 
 def _file(excerpt: Excerpt, kind: str, ending: str) -> str:
@@ -177,7 +177,7 @@ def _metadata_bytes(samples: Mapping[int, int]) -> bytes:
             excerpt.catalog_name,
             round(samples[excerpt.recording_id] / SAMPLE_RATE),
         )
-        for excerpt in CATALOGUE
+        for excerpt in CATALOG
     ]
     return _csv_bytes(_METADATA_HEADER, rows, csv.QUOTE_NONNUMERIC)
 

@@ -41,7 +41,7 @@ class Excerpt:
 
 
 # fmt: off
-CATALOGUE: tuple[Excerpt, ...] = (
+CATALOG: tuple[Excerpt, ...] = (
     Excerpt(9001, "train", "haydn/opus1no1/movement1.mxl", "Haydn", "Quartet No 1 in B-flat major",
             "1. Presto", "String Quartet", "OP1NO1", QUARTET, 162, 114.5),
     Excerpt(9002, "train", "haydn/opus74no1/movement1.mxl", "Haydn", "Quartet No 57 in C major",

@@ -16,16 +16,16 @@ import soundfile
 from numpy.typing import NDArray
 
 from pipelines.demo.data import note_value, perform, write_demo_data
-from pipelines.demo.scores import CATALOGUE, Excerpt, read_score
+from pipelines.demo.scores import CATALOG, Excerpt, read_score
 from pipelines.demo.synthesis import SAMPLE_RATE
 from pipelines.errors import PipelineError
 from pipelines.recordings.labels import degenerate_count, parse_labels
 from pipelines.recordings.musicnet import list_sources
 
 EVERY_EXCERPT = pytest.mark.parametrize(
-    "excerpt", CATALOGUE, ids=lambda excerpt: str(excerpt.recording_id)
+    "excerpt", CATALOG, ids=lambda excerpt: str(excerpt.recording_id)
 )
-PRELUDE = next(excerpt for excerpt in CATALOGUE if excerpt.catalog_name == "BWV846")
+PRELUDE = next(excerpt for excerpt in CATALOG if excerpt.catalog_name == "BWV846")
 
 
 def wav_path(root: Path, excerpt: Excerpt) -> Path:
@@ -47,7 +47,7 @@ def digests(root: Path) -> dict[str, str]:
 
 def test_the_layout_is_that_of_musicnet(demo_root: Path) -> None:
     expected = {"musicnet_metadata.csv"}
-    for excerpt in CATALOGUE:
+    for excerpt in CATALOG:
         expected.add(f"{excerpt.split}_data/{excerpt.recording_id}.wav")
         expected.add(f"{excerpt.split}_labels/{excerpt.recording_id}.csv")
     assert set(digests(demo_root)) == expected
@@ -57,13 +57,13 @@ def test_the_layout_is_that_of_musicnet(demo_root: Path) -> None:
 
 
 def test_the_catalog_has_quartets_keyboards_and_disjoint_splits() -> None:
-    ids = [excerpt.recording_id for excerpt in CATALOGUE]
+    ids = [excerpt.recording_id for excerpt in CATALOG]
     assert len(set(ids)) == len(ids) >= 10
-    assert sum(excerpt.split == "test" for excerpt in CATALOGUE) == 3
-    assert {excerpt.split for excerpt in CATALOGUE} == {"train", "test"}
-    assert {"String Quartet", "Solo Piano"} <= {excerpt.ensemble for excerpt in CATALOGUE}
-    training = {(e.composer, e.composition) for e in CATALOGUE if e.split == "train"}
-    assert 4 < len(training) < sum(excerpt.split == "train" for excerpt in CATALOGUE)
+    assert sum(excerpt.split == "test" for excerpt in CATALOG) == 3
+    assert {excerpt.split for excerpt in CATALOG} == {"train", "test"}
+    assert {"String Quartet", "Solo Piano"} <= {excerpt.ensemble for excerpt in CATALOG}
+    training = {(e.composer, e.composition) for e in CATALOG if e.split == "train"}
+    assert 4 < len(training) < sum(excerpt.split == "train" for excerpt in CATALOG)
 
 
 @EVERY_EXCERPT
@@ -108,8 +108,8 @@ def test_metadata_rows_match_the_recordings(demo_root: Path) -> None:
     path = demo_root / "musicnet_metadata.csv"
     with path.open(newline="") as file:
         rows = list(csv.DictReader(file))
-    assert [int(row["id"]) for row in rows] == [excerpt.recording_id for excerpt in CATALOGUE]
-    for row, excerpt in zip(rows, CATALOGUE, strict=True):
+    assert [int(row["id"]) for row in rows] == [excerpt.recording_id for excerpt in CATALOG]
+    for row, excerpt in zip(rows, CATALOG, strict=True):
         seconds = soundfile.info(wav_path(demo_root, excerpt)).duration
         assert abs(int(row["seconds"]) - seconds) <= 0.5
         assert (row["composer"], row["movement"]) == (excerpt.composer, excerpt.movement)
@@ -239,8 +239,8 @@ def test_without_music21_the_way_out_is_named(
 
 
 def test_an_interrupted_run_can_be_repeated(demo_root: Path, tmp_path: Path) -> None:
-    left = wav_path(tmp_path, CATALOGUE[0])
+    left = wav_path(tmp_path, CATALOG[0])
     left.parent.mkdir()
     left.write_bytes(b"of an older version")
     write_demo_data(tmp_path)
-    assert left.read_bytes() == wav_path(demo_root, CATALOGUE[0]).read_bytes()
+    assert left.read_bytes() == wav_path(demo_root, CATALOG[0]).read_bytes()
