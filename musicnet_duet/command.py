@@ -125,7 +125,7 @@ class Program:
         """Runs one command and returns the exit status.
 
         0: it did what was asked. 1: it did not. 2: the command line is wrong. 70: this is a bug.
-        130: Ctrl-C. 141: nobody reads its output any more. Raises the exception itself with
+        130: Ctrl-C. 141: nothing reads its output. Raises the exception itself with
         `--debug`, and `SystemExit` where only help was asked for.
         """
         prepare_streams()
@@ -224,13 +224,19 @@ def explain(error: Exception, command: Command) -> tuple[int, str]:
         module = (error.name or "").partition(".")[0]
         if module not in _OWN_PACKAGES:
             missing = isinstance(error, ModuleNotFoundError) and module
-            problem = f"{module}, which is not installed" if missing else f"what fails: {text}"
+            problem = (
+                f"needs {module}, which is not installed"
+                if missing
+                else f"cannot import {module or 'a module'}: {text}"
+            )
             return FAILED, (
-                f"{command.name} needs {problem}; in the project's folder, run: "
+                f"{command.name} {problem}; in the project's folder, run: "
                 f"pip install '.[{command.extra}]'"
             )
     if isinstance(error, MemoryError):
-        return FAILED, "the machine has not enough memory for this" + (f": {text}" if text else "")
+        return FAILED, "the machine does not have enough memory for this" + (
+            f": {text}" if text else ""
+        )
     return BUG, (
         f"this is a bug in musicnet-duet: {type(error).__name__}: {text}; run again with --debug "
         "for the traceback, and please report it"
@@ -261,7 +267,7 @@ def _check_spelling(
     first = given[0]
     if first.startswith("-"):
         if first not in parser.flags and any(first in each.flags for each in parsers.values()):
-            raise UsageError(f"{first} belongs behind the command: {parser.prog} COMMAND {first}")
+            raise UsageError(f"{first} goes after the command: {parser.prog} COMMAND {first}")
         _check_flags(given[:1], parser)
     elif first not in parsers:
         known = did_you_mean(first, parsers) or f"; the commands are {', '.join(parsers)}"

@@ -1,4 +1,7 @@
-"""Files that a user asks for: nothing is replaced by accident, and all appear or none."""
+"""Files that a user asks for: nothing is replaced by accident, or appears before all are written.
+
+They are renamed one by one: a kill between two renames can leave some of them.
+"""
 
 from __future__ import annotations
 

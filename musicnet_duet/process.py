@@ -13,7 +13,7 @@ from typing import NoReturn
 from schemas.errors import DuetError
 
 BROKEN_PIPE = 141
-"""The exit status of a process that wrote to a pipe nobody reads any more, as shells have it."""
+"""The exit status of a process that wrote to a pipe without a reader, as shells have it."""
 
 
 class _Ending:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import shlex
 from collections.abc import Iterable
 
 import pyarrow as pa
@@ -52,7 +53,8 @@ class Dataset:
         if not self.storage.exists(MANIFEST_FILE):
             raise DatasetError(
                 f"{where}: no such file, so there is no whole dataset here; "
-                "make one with: duet preprocess"
+                "make one with: duet preprocess --input MUSICNET --output "
+                f"{shlex.quote(self.storage.root)}"
             )
         self.manifest = Manifest.from_bytes(self.storage.read_bytes(MANIFEST_FILE), where=where)
 

@@ -13,6 +13,7 @@ import dataclasses
 import json
 import math
 import os
+import shlex
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -129,7 +130,8 @@ def read_run(folder: str | PathLike[str]) -> Run:
     path = Path(folder) / RUN_FILE
     if not is_run(folder):
         raise TrainingError(
-            f"{path}: no such file, so there is no run here; make one with: duet train"
+            f"{path}: no such file, so there is no run here; make one with: "
+            f"duet train --data DATASET --run {shlex.quote(str(folder))}"
         )
     return Run.from_json(Storage(folder).read_bytes(RUN_FILE), where=str(path))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shlex
 from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
@@ -44,7 +45,8 @@ def load_trained(folder: str | PathLike[str]) -> Trained:
     name = checkpoints.best()
     if name is None:
         raise TrainingError(
-            f"{folder}: this run has no checkpoint yet; go on with: duet train --resume"
+            f"{folder}: this run has no checkpoint yet; resume it with: "
+            f"duet train --data DATASET --run {shlex.quote(str(folder))} --resume"
         )
     progress, weights, _ = checkpoints.load(name)
     model = new_model(run)

@@ -19,16 +19,20 @@ from schemas.storage.ranges import RangeReader, joined
 TEMPORARY_PREFIX = ".tmp-"
 """Names of files that a killed process may leave behind; they are never part of a dataset."""
 
-_RUN_AGAIN = "see to it, then run the same command again"
+_CHECK_DISK = "check the disk, then run the same command again"
 _MAKE_ROOM = "make room, then run the same command again"
+_OPEN_MORE = "raise the limit of open files (ulimit -n), then run the same command again"
 _REMEDIES = {
     errno.ENOSPC: _MAKE_ROOM,
     errno.EDQUOT: _MAKE_ROOM,
     errno.EFBIG: "raise the limit of file sizes (ulimit -f), then run the same command again",
     errno.EACCES: "choose a folder that you may write to",
     errno.EROFS: "choose a folder that you may write to",
+    errno.EMFILE: _OPEN_MORE,
+    errno.ENFILE: _OPEN_MORE,
+    errno.ENOMEM: "free some memory, then run the same command again",
 }
-"""What to do about an error of the system that made writing fail."""
+"""What to do about an error of the system; about any other, `_CHECK_DISK`."""
 
 _PASSING_ERRORS = (errno.ESTALE, errno.ETIMEDOUT, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 """Errors of a system or of a shared disk, which say nothing about the file that was to be read."""
@@ -217,7 +221,7 @@ def _reading(where: str) -> Iterator[None]:
     except OSError as error:
         cause = error.strerror or str(error)
         if error.errno in _PASSING_ERRORS:
-            raise StoreError(f"{where}: {cause}; {_RUN_AGAIN}") from None
+            raise StoreError(f"{where}: {cause}; {_remedy(error)}") from None
         raise UnreadableFileError.of(where, "unreadable", cause) from None
 
 
@@ -228,10 +232,12 @@ def writing(where: str | os.PathLike[str]) -> Iterator[None]:
         yield
     except OSError as error:
         cause = error.strerror or str(error) or type(error).__name__
-        remedy = _REMEDIES.get(error.errno or 0, _RUN_AGAIN)
-        raise DatasetError(
-            f"{os.fspath(where)}: cannot be written: {cause[0].lower()}{cause[1:]}; {remedy}"
-        ) from error
+        problem = f"cannot be written: {cause[0].lower()}{cause[1:]}"
+        raise DatasetError(f"{os.fspath(where)}: {problem}; {_remedy(error)}") from error
+
+
+def _remedy(error: OSError) -> str:
+    return _REMEDIES.get(error.errno or 0, _CHECK_DISK)
 
 
 def sync_folder(folder: str | os.PathLike[str]) -> None:

@@ -123,7 +123,7 @@ def asking(filesystem: Any, path: str, where: str) -> Iterator[None]:
             cause = "no permission: the store does not let these credentials do it"
             raise UnreadableFileError.of(where, "no_permission", cause) from None
         raise StoreError(
-            f"{where}: the store did not answer as it should ({_summary(error)}); see to the "
+            f"{where}: the store did not answer as it should ({_summary(error)}); check the "
             "connection and the credentials, then run the same command again"
         ) from error
 

@@ -95,7 +95,7 @@ def test_options_after_two_dashes_are_for_one_command(capsys: pytest.CaptureFixt
         (["count", "--num", "3"], "unknown option --num; did you mean --number?"),
         (["count", "--zzz"], "unknown option --zzz; see prog count --help"),
         (["--vresion"], "unknown option --vresion; did you mean --version?"),
-        (["--debug", "count"], "--debug belongs behind the command: prog COMMAND --debug"),
+        (["--debug", "count"], "--debug goes after the command: prog COMMAND --debug"),
         (["count", "--number", "x"], "--number: invalid int value: 'x'"),
         (["count", "--left", "--right"], "--right: not allowed with argument --left"),
     ],
@@ -140,10 +140,16 @@ def test_without_a_command_help_is_shown(capsys: pytest.CaptureFixture[str]) -> 
         (
             ImportError("libcuda.so.1: cannot open\n\nshared object", name="tensorflow"),
             1,
-            "count needs what fails: libcuda.so.1: cannot open shared object; in the project's "
-            "folder, run: pip install '.[counting]'",
+            "count cannot import tensorflow: libcuda.so.1: cannot open shared object; in the "
+            "project's folder, run: pip install '.[counting]'",
         ),
-        (MemoryError(), 1, "the machine has not enough memory for this"),
+        (
+            ImportError("libcuda.so.1: cannot open shared object"),
+            1,
+            "count cannot import a module: libcuda.so.1: cannot open shared object; in the "
+            "project's folder, run: pip install '.[counting]'",
+        ),
+        (MemoryError(), 1, "the machine does not have enough memory for this"),
         (
             ModuleNotFoundError("No module named 'pipelines.x'", name="pipelines.x"),
             70,

@@ -115,7 +115,11 @@ def test_ctrl_c_stops_a_run_and_the_same_command_goes_on(tmp_path: Path) -> None
             ["preprocess", "--input", "IN", "--output", "OUT", "--features", ""],
             "--features: '' is not one of",
         ),
-        (["inspect", "/missing"], "no whole dataset here"),
+        (
+            ["inspect", "/missing"],
+            "no whole dataset here; make one with: "
+            "duet preprocess --input MUSICNET --output /missing",
+        ),
         (["verify", "/missing", "--", "--x"], "takes no options after '--'; only preprocess does"),
     ],
 )

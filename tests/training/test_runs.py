@@ -12,6 +12,7 @@ from schemas import Dataset
 from training import TrainingError
 from training.config import ModelConfig, TrainingConfig
 from training.runs import Run, is_run, read_run, write_run
+from training.trained_model import load_trained
 
 
 @pytest.fixture(scope="module")
@@ -57,3 +58,19 @@ def test_differences_are_named(run: Run) -> None:
     run.require_same(run, where="here")
     with pytest.raises(TrainingError, match="model is gru there and rnn here"):
         run.require_same(other, where="here")
+
+
+def test_a_folder_without_a_run_is_an_error_with_the_whole_command(tmp_path: Path) -> None:
+    folder = tmp_path / "my run"
+    with pytest.raises(TrainingError) as caught:
+        read_run(folder)
+    assert str(caught.value).endswith(f"duet train --data DATASET --run '{folder}'")
+
+
+def test_a_run_without_a_checkpoint_is_an_error_with_the_whole_command(
+    run: Run, tmp_path: Path
+) -> None:
+    write_run(tmp_path, run)
+    with pytest.raises(TrainingError) as caught:
+        load_trained(tmp_path)
+    assert str(caught.value).endswith(f"duet train --data DATASET --run {tmp_path} --resume")

@@ -187,9 +187,16 @@ def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
             read("pipe")
 
 
-@pytest.mark.parametrize("code", [errno.ESTALE, errno.EMFILE])
+@pytest.mark.parametrize(
+    ("code", "remedy"),
+    [
+        (errno.ESTALE, "check the disk"),
+        (errno.EMFILE, r"raise the limit of open files \(ulimit -n\)"),
+        (errno.ENOMEM, "free some memory"),
+    ],
+)
 def test_what_a_system_fails_at_for_a_moment_is_not_the_files_fault(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int, remedy: str
 ) -> None:
     def fail(*_: object, **options: object) -> None:
         raise OSError(code, os.strerror(code))
@@ -199,7 +206,7 @@ def test_what_a_system_fails_at_for_a_moment_is_not_the_files_fault(
     ranges = storage.open_ranges("x")
     with monkeypatch.context() as patch:
         patch.setattr(os, "pread", fail)
-        with pytest.raises(StoreError, match=r"/x: .*; see to it, then run the same command again"):
+        with pytest.raises(StoreError, match=f"/x: .*; {remedy}, then run the same command again"):
             ranges.read(0, 3)
         patch.setattr(os, "open", fail)
         with pytest.raises(StoreError, match="/x: "):
