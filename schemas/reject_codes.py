@@ -8,17 +8,18 @@ _INTRODUCTION = """\
 # Reject codes
 
 A run that meets bad input goes on without it. Each row of a dataset's `rejects.parquet` says what
-was rejected or noticed, with one of these codes as its `reason`; `duet rejects` lists
-them. This page is generated: `python -m schemas.reject_codes >docs/reject-codes.md`.
+was rejected or noticed, with one of these codes as its `reason`; `duet rejects` lists them.
+This page is generated: `python -m schemas.reject_codes >docs/reject-codes.md`.
 """
 
 _SECTIONS = {
     Loss.RECORDING: """\
 ## Recordings
 
-The recording is left out, and counts toward `--max-rejects`. The reasons of label files cost a
-recording only where the features chosen need its notes; those of audio that can no longer be read
-when its windows are cut cost these windows.
+The recording is left out, and counts toward `--max-rejects`, with two exceptions. If the label file
+cannot be read or parsed, and the features include neither notes nor onsets, the recording stays in
+the dataset without labels. If the audio file can no longer be read when its windows are cut, only
+these windows are left out.
 """,
     Loss.WINDOW: "## Windows\n\nThe window is left out, and the rest of the recording is kept.\n",
     Loss.NOTE: "## Notes\n\nThe note is left out, and everything else is kept.\n",

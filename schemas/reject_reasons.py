@@ -74,7 +74,7 @@ class RejectReason(StrEnum):
     IS_FOLDER = (
         "is_folder",
         Loss.RECORDING,
-        "A folder has the name of a recording.",
+        "Listing the input found a folder with the name of a recording.",
         "Move the folder elsewhere.",
     )
     AUDIO_EMPTY = (
@@ -128,14 +128,14 @@ class RejectReason(StrEnum):
     AUDIO_IS_FOLDER = (
         "audio_is_folder",
         Loss.RECORDING,
-        "The audio file is a folder.",
+        "A folder had replaced the audio file, listed before, when it was read.",
         "Move the folder elsewhere.",
     )
     AUDIO_NOT_A_FILE = (
         "audio_not_a_file",
         Loss.RECORDING,
         "The audio file is a pipe or a device.",
-        "Replace it by a regular file.",
+        "Replace it with a regular file.",
     )
     AUDIO_UNREADABLE = (
         "audio_unreadable",
@@ -164,14 +164,14 @@ class RejectReason(StrEnum):
     LABELS_IS_FOLDER = (
         "labels_is_folder",
         Loss.RECORDING,
-        "The label file is a folder.",
+        "A folder had replaced the label file, listed before, when it was read.",
         "Move the folder elsewhere.",
     )
     LABELS_NOT_A_FILE = (
         "labels_not_a_file",
         Loss.RECORDING,
         "The label file is a pipe or a device.",
-        "Replace it by a regular file.",
+        "Replace it with a regular file.",
     )
     LABELS_UNREADABLE = (
         "labels_unreadable",
@@ -255,7 +255,7 @@ class RejectReason(StrEnum):
         "metadata_not_a_file",
         Loss.NOTHING,
         "The metadata file is a pipe or a device.",
-        "Replace it by a regular file.",
+        "Replace it with a regular file.",
     )
     METADATA_UNREADABLE = (
         "metadata_unreadable",

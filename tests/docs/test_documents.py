@@ -33,6 +33,18 @@ COMMANDS = [
     if block.language == "sh" and not block.is_shown
     for command in commands(block)
 ]
+PAGES = (*DOCUMENTS, "CHANGELOG.md", "docs/api.md")
+MADE = {"dataset.json", "demo/", "music.json", "summary.json"}
+"""What commands of ours make, and the repository does not hold."""
+
+
+def _named_files(document: str) -> set[str]:
+    """Names in backticks that are those of folders, or of files of a kind that we write."""
+    text = (ROOT / document).read_text(encoding="utf-8")
+    return set(re.findall(r"`([\w./-]+(?:/|\.(?:json|md|py|sh|svg|toml|txt|xml|yaml|yml)))`", text))
+
+
+FILES = [(page, name) for page in PAGES for name in sorted(_named_files(page) - MADE)]
 PROGRAMS = {
     "duet": musicnet_duet.cli.PROGRAM,
     "python -m pipelines": pipelines.cli.PROGRAM,
@@ -68,7 +80,7 @@ def test_a_command_of_ours_has_options_that_exist(command: Command) -> None:
     found.check(options)
 
 
-@pytest.mark.parametrize("document", [*DOCUMENTS, "CHANGELOG.md", "docs/api.md"])
+@pytest.mark.parametrize("document", PAGES)
 def test_every_link_within_the_project_leads_somewhere(document: str) -> None:
     page = ROOT / document
     for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8")):
@@ -79,6 +91,18 @@ def test_every_link_within_the_project_leads_somewhere(document: str) -> None:
         assert linked.exists(), target
         if anchor:
             assert anchor in _anchors(linked.read_text(encoding="utf-8")), target
+
+
+@pytest.mark.parametrize(("document", "name"), FILES)
+def test_every_file_and_folder_that_a_page_names_exists(document: str, name: str) -> None:
+    path = ROOT / name
+    assert path.is_dir() if name.endswith("/") else path.is_file()
+
+
+def test_names_of_files_are_looked_for_in_every_page_that_has_some() -> None:
+    assert ("deploy/README.md", "pipelines/engine/transforms.py") in FILES
+    assert {"README.md", "CONTRIBUTING.md", "docs/architecture.md"} <= {page for page, _ in FILES}
+    assert {name for page in PAGES for name in _named_files(page)} >= MADE
 
 
 def _anchors(text: str) -> set[str]:

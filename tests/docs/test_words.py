@@ -58,7 +58,18 @@ IDIOMS = (
 )
 """What sounds foreign, each with a plain word for it in the rest of the project."""
 
-PATTERN = re.compile(rf"\b(?:{'|'.join(BRITISH + IDIOMS)})\b", re.IGNORECASE)
+MESSAGE_IDIOMS = (
+    r"see to (?:it|the)",
+    r"any more",
+    r"has not enough",
+    r"needs what",
+    r"belongs behind",
+    r"replace \w+ by",
+)
+"""The same, looked for in every text of the code, since messages use them too."""
+
+PATTERN = re.compile(rf"\b(?:{'|'.join(BRITISH + IDIOMS + MESSAGE_IDIOMS)})\b", re.IGNORECASE)
+MESSAGE_PATTERN = re.compile(rf"\b(?:{'|'.join(MESSAGE_IDIOMS)})\b", re.IGNORECASE)
 
 
 def pages() -> Iterator[Path]:
@@ -91,6 +102,19 @@ def test_docstrings_are_plain_american_english(folder: str) -> None:
     assert list(_findings(paths)) == []
 
 
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_messages_are_plain_american_english(folder: str) -> None:
+    found = [
+        f"{path.relative_to(ROOT)}:{node.lineno}: {node.value!r}"
+        for path in sorted((ROOT / folder).rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant)
+        and isinstance(node.value, str)
+        and MESSAGE_PATTERN.search(node.value)
+    ]
+    assert found == []
+
+
 def test_pages_are_plain_american_english() -> None:
     assert list(_findings(sorted(pages()))) == []
 
@@ -112,6 +136,8 @@ def _findings(paths: list[Path]) -> Iterator[str]:
         ("a recording that is refused", "refused"),
         ("The file stands in the folder.", "stands"),
         ("as such", "such"),
+        ("replace REGISTRY by your registry", "replace REGISTRY by"),
+        ("the disk is full; see to it", "see to it"),
     ],
 )
 def test_the_pattern_finds_what_it_looks_for(line: str, word: str) -> None:

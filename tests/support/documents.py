@@ -28,6 +28,7 @@ START = {"README.md": ("musicnet",), "docs/models.md": ("musicnet", "dataset")}
 
 SUBSTITUTIONS = {
     "--steps 20000": "--steps 2",
+    "--steps 40000": "--steps 4",
     "--units 512 512": "--units 8",
     "MUSICNET": "musicnet",
     "OUT": "out",
