@@ -128,7 +128,7 @@ class RejectReason(StrEnum):
     AUDIO_IS_FOLDER = (
         "audio_is_folder",
         Loss.RECORDING,
-        "A folder had replaced the audio file, listed before, when it was read.",
+        "A folder replaced the audio file after the input was listed.",
         "Move the folder elsewhere.",
     )
     AUDIO_NOT_A_FILE = (
@@ -164,7 +164,7 @@ class RejectReason(StrEnum):
     LABELS_IS_FOLDER = (
         "labels_is_folder",
         Loss.RECORDING,
-        "A folder had replaced the label file, listed before, when it was read.",
+        "A folder replaced the label file after the input was listed.",
         "Move the folder elsewhere.",
     )
     LABELS_NOT_A_FILE = (
