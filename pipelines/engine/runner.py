@@ -81,7 +81,7 @@ def checked_options(arguments: Sequence[str]) -> PipelineOptions:
     if unknown:
         raise PipelineError(
             f"unknown option {unknown[0]!r} after '--': Beam has none of that name; "
-            "options of the pipeline itself stand before '--'"
+            "options of the pipeline itself go before '--'"
         )
     return options
 

@@ -382,7 +382,7 @@ def test_a_printed_command_can_be_given_to_a_shell(
     assert main(preprocess_command(root, tmp_path / "the output")) == 1
     listing = capsys.readouterr().err.rpartition("what was rejected: ")[2]
     for _ in range(2):
-        command = listing.strip().replace("duet ", f"{sys.executable} -m duet ", 1)
+        command = listing.strip().replace("duet ", f"{sys.executable} -m musicnet_duet ", 1)
         run = subprocess.run(["sh", "-c", command], capture_output=True, text=True)
         listing = run.stdout.splitlines()[-1]
     assert run.returncode == 1
