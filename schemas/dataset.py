@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import shlex
 from collections.abc import Iterable
 
 import pyarrow as pa
@@ -53,8 +52,7 @@ class Dataset:
         if not self.storage.exists(MANIFEST_FILE):
             raise DatasetError(
                 f"{where}: no such file, so there is no whole dataset here; "
-                "make one with: duet preprocess --input MUSICNET --output "
-                f"{shlex.quote(self.storage.root)}"
+                "make one with: duet preprocess --input MUSICNET --output DATASET"
             )
         self.manifest = Manifest.from_bytes(self.storage.read_bytes(MANIFEST_FILE), where=where)
 
