@@ -3,10 +3,7 @@
 Names are imported when they are used: the transforms need Beam, and `import pipelines` does not.
 """
 
-from __future__ import annotations
-
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import musicnet_duet.own_schemas  # noqa: F401 - before anything imports schemas
 
@@ -18,21 +15,26 @@ if TYPE_CHECKING:
     from pipelines.preprocessing import PreprocessOptions, preprocess
     from pipelines.results import JobFile, PreprocessResult
     from pipelines.verification.verify import Verification, verify
+else:
+    from schemas.lazy import lazy_attributes
 
-_MODULES = {
-    "JobFile": "pipelines.results",
-    "MakeWindows": "pipelines.engine.transforms",
-    "PipelineError": "pipelines.errors",
-    "PlanOptions": "pipelines.planning.plan",
-    "PreprocessOptions": "pipelines.preprocessing",
-    "PreprocessResult": "pipelines.results",
-    "ReadRecordings": "pipelines.engine.transforms",
-    "RunConfig": "pipelines.engine.steps",
-    "Verification": "pipelines.verification.verify",
-    "WriteShards": "pipelines.engine.transforms",
-    "preprocess": "pipelines.preprocessing",
-    "verify": "pipelines.verification.verify",
-}
+    __getattr__ = lazy_attributes(
+        __name__,
+        {
+            "JobFile": "pipelines.results",
+            "MakeWindows": "pipelines.engine.transforms",
+            "PipelineError": "pipelines.errors",
+            "PlanOptions": "pipelines.planning.plan",
+            "PreprocessOptions": "pipelines.preprocessing",
+            "PreprocessResult": "pipelines.results",
+            "ReadRecordings": "pipelines.engine.transforms",
+            "RunConfig": "pipelines.engine.steps",
+            "Verification": "pipelines.verification.verify",
+            "WriteShards": "pipelines.engine.transforms",
+            "preprocess": "pipelines.preprocessing",
+            "verify": "pipelines.verification.verify",
+        },
+    )
 
 __all__ = [
     "JobFile",
@@ -48,13 +50,3 @@ __all__ = [
     "preprocess",
     "verify",
 ]
-
-
-def __getattr__(name: str) -> Any:
-    if name in _MODULES:
-        return getattr(importlib.import_module(_MODULES[name]), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
