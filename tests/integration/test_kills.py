@@ -41,7 +41,7 @@ from tests.support.tiny_musicnet import CONFIG, Tiny, write_tiny_musicnet
 KILLS = 10
 OVERWRITE_KILLS = 5
 
-LONG = tuple(Tiny(str(number), seconds=25, work=str(number)) for number in range(100, 110))
+LONG = tuple(Tiny(str(number), seconds=25, work=str(number)) for number in range(100, 120))
 SHORT = tuple(Tiny(str(number), seconds=5, work=str(number)) for number in range(100, 106))
 
 
