@@ -4,22 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import shlex
-import tempfile
-from collections.abc import Sequence
 
 import pyarrow as pa
 
 from pipelines.build_folder import is_published, replacement_folder
 from pipelines.errors import PipelineError
-from pipelines.planning.plan import Plan, PlanOptions, make_plan
 from pipelines.recordings.ids import id_key
 from pipelines.recordings.musicnet import list_sources
 from pipelines.run_state import unfinished_rejects
-from pipelines.writing.label_writer import inspect_and_keep
-from pipelines.writing.window_cutter import WindowCutter
-from schemas import Dataset, FeatureConfig, Storage
-from schemas.mel import MelTransform
-from schemas.rejects import Reject, printable, reason_of
+from pipelines.writing.recording_windows import recording_windows
+from schemas import Dataset, FeatureConfig, Storage, Window
+from schemas.rejects import Reject, RejectStage, printable, reason_of
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -99,31 +94,17 @@ def replay(recording_id: str, input_root: str, features: FeatureConfig) -> Repla
         raise PipelineError(f"{input_root}: holds no recording {recording_id!r}")
     windows = 0
     for source in chosen:
-        with tempfile.TemporaryDirectory() as scratch:
-            inspected = inspect_and_keep(source, input_root, scratch, features)
-            rejects += inspected.rejects
-            if inspected.accepted and inspected.row["windows"]:
-                windows = inspected.row["windows"]
-                options = PlanOptions(features=features, shard_megabytes=1e6)
-                plan = make_plan([inspected], [], options)
-                rejects += _rejected_windows(plan, input_root, scratch)
+        for each in recording_windows(source, input_root=input_root, features=features):
+            if isinstance(each, Reject):
+                rejects.append(each)
+            # Rejected ones count as well: they are what the recording was cut into.
+            windows += isinstance(each, Window) or each.stage == RejectStage.WINDOW
     return Replay(
         recording_id=recording_id,
         windows=windows,
         rejects=tuple(each for each in rejects if not each.reason.is_notice),
         notices=tuple(each for each in rejects if each.reason.is_notice),
     )
-
-
-def _rejected_windows(plan: Plan, input_root: str, build_root: str) -> Sequence[Reject]:
-    transform = MelTransform.from_config(plan.config)
-    cutter = WindowCutter(transform, input_root=input_root, build_root=build_root)
-    rejects = []
-    for split, shards in plan.shards.items():
-        for number in range(shards):
-            cut = cutter.cut(plan, plan.shard_windows(split, number))
-            rejects += [each for each in cut if isinstance(each, Reject)]
-    return sorted(rejects, key=lambda reject: reject.position or 0)
 
 
 def replay_text(result: Replay) -> str:
