@@ -33,7 +33,9 @@ esac
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS"):  # a `make test` hands its own to its tests
+        monkeypatch.delenv(name, raising=False)
     for name in ("Makefile", "setup.py", "constraints.txt"):
         shutil.copy(ROOT / name, tmp_path)
         os.utime(tmp_path / name, (0, 0))
