@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from pipelines.errors import RejectedInputError
 from pipelines.recordings.riff import BIG_ENDIAN_START, WAV_STARTS, DataChunk, data_chunk
 from pipelines.text import short_detail
-from schemas.storage.ranges import RangeReader
+from schemas.storage.ranges import RangeSource
 
 CONTAINERS = ("WAV", "WAVEX", "RF64")
 SAMPLE_BYTES = {"PCM_U8": 1, "PCM_16": 2, "PCM_24": 3, "PCM_32": 4, "FLOAT": 4, "DOUBLE": 8,
@@ -189,7 +189,7 @@ def _descriptor(file: BinaryIO) -> int | None:
 class WavReader:
     """Random access to the samples of a file whose header is known."""
 
-    def __init__(self, file: RangeReader, wav: WavHeader, *, where: str) -> None:
+    def __init__(self, file: RangeSource, wav: WavHeader, *, where: str) -> None:
         self.wav = wav
         self._file = file
         self._where = where

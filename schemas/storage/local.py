@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, NoReturn
 
 from schemas.errors import DatasetError, StoreError, UnreadableFileError
-from schemas.storage.ranges import RangeReader, joined
+from schemas.storage.ranges import RangeReader, joined, unfilled
 
 TEMPORARY_PREFIX = ".tmp-"
 """Names of files that a killed process may leave behind; they are never part of a dataset."""
@@ -36,6 +36,9 @@ _REMEDIES = {
 
 _PASSING_ERRORS = (errno.ESTALE, errno.ETIMEDOUT, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 """Errors of a system or of a shared disk, which say nothing about the file that was to be read."""
+
+_MOST_BUFFERS = os.sysconf("SC_IOV_MAX")
+"""How many buffers the system fills at a time."""
 
 
 class LocalFolder:
@@ -146,8 +149,21 @@ class LocalRanges:
         self._descriptor = os.open(path, os.O_RDONLY)
 
     def read(self, offset: int, length: int) -> bytes:
+        parts = []
         with _reading(self._where):
-            return os.pread(self._descriptor, length, offset)
+            while length > 0 and (part := os.pread(self._descriptor, length, offset)):
+                parts.append(part)
+                offset += len(part)
+                length -= len(part)
+        return b"".join(parts)
+
+    def read_into(self, offset: int, buffers: Sequence[memoryview]) -> int:
+        start, rest = offset, unfilled(buffers, 0)
+        with _reading(self._where):
+            while rest and (count := os.preadv(self._descriptor, rest[:_MOST_BUFFERS], offset)):
+                offset += count
+                rest = unfilled(rest, count)
+        return offset - start
 
     def close(self) -> None:
         os.close(self._descriptor)

@@ -4,14 +4,25 @@ from __future__ import annotations
 
 import io
 import os
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 
-class RangeReader(Protocol):
-    """Random access to one file."""
+class RangeSource(Protocol):
+    """Something that returns any bytes of one file."""
 
     def read(self, offset: int, length: int) -> bytes:
         """`length` bytes from `offset`; fewer only at the end of the file."""
+
+
+class RangeReader(RangeSource, Protocol):
+    """Random access to one file."""
+
+    def read_into(self, offset: int, buffers: Sequence[memoryview]) -> int:
+        """Fills `buffers`, writable and flat views of bytes, in order with the bytes from `offset`.
+
+        Returns the number of bytes read: fewer than the buffers hold only at the end of the file.
+        """
 
     def close(self) -> None: ...
 
@@ -19,7 +30,7 @@ class RangeReader(Protocol):
 class RangeFile(io.RawIOBase):
     """A file of `size` bytes; a read is a request unless the last one fetched some of its bytes."""
 
-    def __init__(self, ranges: RangeReader, size: int) -> None:
+    def __init__(self, ranges: RangeSource, size: int) -> None:
         self._ranges, self._size, self._position = ranges, size, 0
         self._start, self._held = 0, b""
 
@@ -45,6 +56,15 @@ class RangeFile(io.RawIOBase):
         buffer[: len(data)] = data
         self._position += len(data)
         return len(data)
+
+
+def unfilled(buffers: Sequence[memoryview], count: int) -> list[memoryview]:
+    """What is left of `buffers` once `count` bytes filled them in order; the first is not empty."""
+    for index, buffer in enumerate(buffers):
+        if count < len(buffer):
+            return [buffer[count:], *buffers[index + 1 :]]
+        count -= len(buffer)
+    return []
 
 
 def joined(folder: str, name: str) -> str:

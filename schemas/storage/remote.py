@@ -139,6 +139,15 @@ class RemoteRanges:
         with asking(self._filesystem, self._path, self._where):
             return read_range(self._filesystem, self._path, offset, length)
 
+    def read_into(self, offset: int, buffers: Sequence[memoryview]) -> int:
+        data = memoryview(self.read(offset, sum(map(len, buffers))))
+        start = 0
+        for buffer in buffers:
+            part = data[start : start + len(buffer)]
+            buffer[: len(part)] = part
+            start += len(part)
+        return start
+
     def close(self) -> None:
         pass
 
