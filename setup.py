@@ -4,8 +4,8 @@ from pathlib import Path
 from setuptools import find_packages, setup
 
 CONTRACT = [
+    "crc32c>=2.7",
     "fsspec>=2024.6",
-    "google-crc32c>=1.5",
     "h5py>=3.11,<4",
     "numpy>=2.0,<3",
     "pyarrow>=16",

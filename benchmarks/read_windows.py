@@ -8,10 +8,10 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-import google_crc32c
 import numpy as np
 
 from schemas import Dataset
+from schemas.checksums import crc32c
 from training import open_dataset
 
 EPOCHS = 3
@@ -75,7 +75,7 @@ def bare(root: str, features: list[str]) -> Iterator[int]:
             file = dataset.storage.open_ranges(shard)
             for row in range(table.num_rows):
                 for offsets, lengths in columns:
-                    google_crc32c.value(file.read(offsets[row], lengths[row]))
+                    crc32c(file.read(offsets[row], lengths[row]))
                 yield 1
             file.close()
 
