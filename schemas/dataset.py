@@ -10,7 +10,7 @@ from collections.abc import Iterable
 import pyarrow as pa
 
 from schemas.checksums import canonical_json
-from schemas.errors import DatasetError
+from schemas.errors import DatasetError, UnreadableFileError
 from schemas.features import FeatureConfig
 from schemas.manifest import MANIFEST_FILE, Manifest
 from schemas.shards import FORMATS, ShardIndex, index_file, shard_file
@@ -48,13 +48,7 @@ class Dataset:
     def __init__(self, root: str | os.PathLike[str]) -> None:
         self.storage = Storage(root)
         where = self.storage.path(MANIFEST_FILE)
-        self.storage.require_store()
-        if not self.storage.exists(MANIFEST_FILE):
-            raise DatasetError(
-                f"{where}: no such file, so there is no whole dataset here; "
-                "make one with: duet preprocess --input MUSICNET --output DATASET"
-            )
-        self.manifest = Manifest.from_bytes(self.storage.read_bytes(MANIFEST_FILE), where=where)
+        self.manifest = Manifest.from_bytes(_manifest_bytes(self.storage), where=where)
 
     @property
     def config(self) -> FeatureConfig:
@@ -116,6 +110,20 @@ class Dataset:
         """A row per reject, of `tables.REJECTS`; raises as `recordings` does."""
         where = self.storage.path(REJECTS_FILE)
         return table_from_bytes(self.storage.read_bytes(REJECTS_FILE), REJECTS, where=where)
+
+
+def _manifest_bytes(storage: Storage) -> bytes:
+    """A store gets one request where all is well; why reading fails takes others to find out."""
+    try:
+        return storage.read_bytes(MANIFEST_FILE)
+    except UnreadableFileError:
+        storage.require_store()
+        if storage.exists(MANIFEST_FILE):
+            raise
+    raise DatasetError(
+        f"{storage.path(MANIFEST_FILE)}: no such file, so there is no whole dataset here; "
+        "make one with: duet preprocess --input MUSICNET --output DATASET"
+    )
 
 
 def fingerprint(config: FeatureConfig, plan_digest: str, indexes: Iterable[pa.Table]) -> str:

@@ -164,14 +164,16 @@ def exists(filesystem: Any, path: str) -> bool:
     return bool(filesystem.exists(path))
 
 
-def read_range(filesystem: Any, path: str, offset: int, length: int) -> bytes:
-    """`length` bytes from `offset`; fewer only at the end of the file.
+def read_range(filesystem: Any, path: str, offset: int, length: int | None) -> bytes:
+    """`length` bytes from `offset`, or all; fewer only at the end of the file.
 
-    An answer that breaks off is requested again: botocore leaves that to its caller.
+    It is one request: for a file without a range, s3fs first asks for the size. An answer that
+    breaks off is requested again, which botocore leaves to its caller.
     """
+    end = None if length is None else offset + length
     for attempt in range(_MOST_ATTEMPTS):
         try:
-            return filesystem.cat_file(path, start=offset, end=offset + length)
+            return filesystem.cat_file(path, start=offset, end=end)
         except Exception as error:
             if _is_beyond_the_end(error):
                 return b""

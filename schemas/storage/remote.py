@@ -77,8 +77,7 @@ class RemoteFolder:
 
     def read_bytes(self, name: str) -> bytes:
         with self._asking(name):
-            data: bytes = self._filesystem.cat_file(self._full(name))
-            return data
+            return read_range(self._filesystem, self._full(name), 0, None)
 
     def open_ranges(self, name: str) -> RangeReader:
         return RemoteRanges(self._filesystem, self._full(name), joined(self._root, name))

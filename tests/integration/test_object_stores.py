@@ -8,15 +8,17 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+import urllib.parse
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from pipelines.verification.verify import verify
-from schemas import Dataset, Storage, StoreError
+from schemas import Dataset, DatasetError, Storage, StoreError
 from schemas.errors import UnreadableFileError
 from schemas.storage import object_stores as stores
+from schemas.storage.ranges import RangeReader
 from tests.support.object_stores import (
     BREAK_OFF,
     HANG_UP,
@@ -137,6 +139,11 @@ def every(number: int, *faults: int) -> Fault:
     return fault
 
 
+def until_none_is_left(faults: list[int]) -> Fault:
+    """The first requests fail, each in one of these ways, which are taken off the list."""
+    return lambda number, method, path: faults.pop() if faults else None
+
+
 def test_what_fails_for_a_moment_is_tried_again(
     store: Store, dataset: str, options: list[object], expected: dict[str, str]
 ) -> None:
@@ -157,20 +164,69 @@ def test_an_answer_that_does_not_come_is_asked_for_again(
     storage = Storage(dataset)
     data = storage.read_bytes("dataset.json")
     faults = [SILENCE, SILENCE]
-    store.proxy.fault = lambda number, method, path: faults.pop() if faults else None
+    store.proxy.fault = until_none_is_left(faults)
     assert storage.open_ranges("dataset.json").read(0, len(data)) == data
     assert faults == []
     forget_stores()
 
 
 def test_an_answer_that_breaks_off_is_asked_for_again(store: Store, dataset: str) -> None:
+    storage = Storage(dataset)
     shard = Dataset(dataset).shards("train", "tfrecord")[0]
-    ranges = Storage(dataset).open_ranges(shard)
-    expected = ranges.read(0, 10_000)
-    faults = [BREAK_OFF, BREAK_OFF]
-    store.proxy.fault = lambda number, method, path: faults.pop() if faults else None
-    assert ranges.read(0, 10_000) == expected
-    assert faults == []
+    ranges = storage.open_ranges(shard)
+    reads: list[Callable[[], bytes]] = [
+        lambda: ranges.read(0, 10_000),
+        lambda: filled(ranges, 10_000),
+        lambda: storage.read_bytes(shard),
+    ]
+    for read in reads:
+        expected = read()
+        faults = [BREAK_OFF, BREAK_OFF]
+        store.proxy.fault = until_none_is_left(faults)
+        assert read() == expected
+        assert faults == []
+
+
+def filled(ranges: RangeReader, nbytes: int) -> bytes:
+    """The first bytes of a file, read into two buffers."""
+    buffer = bytearray(nbytes)
+    halves = memoryview(buffer)[: nbytes // 2], memoryview(buffer)[nbytes // 2 :]
+    assert ranges.read_into(0, halves) == nbytes
+    return bytes(buffer)
+
+
+def test_reading_takes_one_request(store: Store, dataset: str) -> None:
+    opened = Dataset(dataset)
+    shard = opened.shards("train", "tfrecord")[0]
+    ranges = opened.storage.open_ranges(shard)
+    opened.storage.write_bytes("empty", b"")
+    reads: dict[str, Callable[[], object]] = {
+        "dataset.json": lambda: Dataset(dataset),
+        f"{shard}.index.parquet": lambda: opened.index(shard),
+        "recordings.parquet": opened.recordings,
+        "rejects.parquet": opened.rejects,
+        shard: lambda: filled(ranges, 10_000),
+        "empty": lambda: opened.storage.read_bytes("empty"),
+    }
+    for name, read in reads.items():
+        before = len(store.proxy.requests)
+        read()
+        (request,) = store.proxy.requests[before:]
+        path = urllib.parse.unquote(request.path).partition("?")[0]
+        assert (request.method, path.endswith(f"out/{name}")) == ("GET", True)
+    assert opened.storage.read_bytes("empty") == b""
+    opened.storage.remove("empty")
+
+
+def test_a_dataset_that_cannot_be_opened_says_why(store: Store, dataset: str) -> None:
+    with pytest.raises(DatasetError, match=rf"^{dataset}/x/dataset\.json: no such file, so there"):
+        Dataset(f"{dataset}/x")
+    missing = store.url.replace("music", "silence")
+    with pytest.raises(DatasetError, match=f"^{missing}/out: no bucket 'silence'$"):
+        Dataset(f"{missing}/out")
+    store.proxy.fault = lambda number, method, path: 403
+    with pytest.raises(DatasetError, match=f"^{dataset}: no permission: the store does not let"):
+        Dataset(dataset)
 
 
 def test_a_bucket_that_cannot_be_asked_is_not_called_missing(store: Store) -> None:
