@@ -17,6 +17,9 @@ import fsspec
 
 from schemas.errors import DatasetError, StoreError, UnreadableFileError
 
+MOST_REQUESTS = 32
+"""How many requests a store handles at a time; more wait for their turn."""
+
 _SECONDS_TO_CONNECT = 15
 _SECONDS_TO_ANSWER = 60
 _MOST_ATTEMPTS = 7
@@ -71,6 +74,7 @@ def _amazon_store() -> Any:
     config = {
         "connect_timeout": _SECONDS_TO_CONNECT,
         "read_timeout": _SECONDS_TO_ANSWER,
+        "max_pool_connections": MOST_REQUESTS,
         "retries": {"mode": "legacy", "total_max_attempts": _MOST_ATTEMPTS},
     }
     # An instance of our own: fsspec would share one that other code may use as well.

@@ -8,8 +8,10 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import urllib.parse
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -18,6 +20,7 @@ from pipelines.verification.verify import verify
 from schemas import Dataset, DatasetError, Storage, StoreError
 from schemas.errors import UnreadableFileError
 from schemas.storage import object_stores as stores
+from schemas.storage.object_stores import MOST_REQUESTS
 from schemas.storage.ranges import RangeReader
 from tests.support.object_stores import (
     BREAK_OFF,
@@ -216,6 +219,23 @@ def test_reading_takes_one_request(store: Store, dataset: str) -> None:
         assert (request.method, path.endswith(f"out/{name}")) == ("GET", True)
     assert opened.storage.read_bytes("empty") == b""
     opened.storage.remove("empty")
+
+
+def test_many_requests_are_sent_at_once(store: Store, dataset: str) -> None:
+    """None is answered before as many are there as a store is to handle at a time."""
+    opened = Dataset(dataset)
+    ranges = opened.storage.open_ranges(opened.shards("train", "tfrecord")[0])
+    together = threading.Barrier(MOST_REQUESTS)
+    data = ranges.read(0, 1000)
+
+    def wait_for_the_others(number: int, method: str, path: str) -> None:
+        together.wait(timeout=30)
+
+    store.proxy.fault = wait_for_the_others
+    with ThreadPoolExecutor(2 * MOST_REQUESTS) as threads:
+        parts = list(threads.map(lambda start: ranges.read(start, 9), range(2 * MOST_REQUESTS)))
+    assert parts == [data[start : start + 9] for start in range(2 * MOST_REQUESTS)]
+    assert not together.broken
 
 
 def test_a_dataset_that_cannot_be_opened_says_why(store: Store, dataset: str) -> None:

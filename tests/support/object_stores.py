@@ -89,6 +89,7 @@ class StoreProxy:
 
 class _Server(http.server.ThreadingHTTPServer):
     daemon_threads = True
+    request_queue_size = 128
 
     def handle_error(self, *_: object) -> None:
         """A client that was killed does not wait for its answer."""
