@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 
 from pipelines.errors import PipelineError
 from schemas import Storage
+from schemas.storage.object_stores import usual_protocol
 
 
 def require_apart(input_root: str, output: str) -> None:
@@ -35,8 +36,8 @@ def _ancestors(storage: Storage) -> list[PurePosixPath | Path]:
     if storage.is_local:
         path = Path(os.path.realpath(storage.local_path()))
         return [path, *path.parents]
-    scheme, _, rest = storage.root.partition("://")
-    url = PurePosixPath(f"{scheme}:", posixpath.normpath(rest))
+    rest = storage.root.partition("://")[2]
+    url = PurePosixPath(f"{usual_protocol(storage.root)}:", posixpath.normpath(rest))
     return [url, *url.parents[:-2]]
 
 

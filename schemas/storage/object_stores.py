@@ -23,6 +23,7 @@ MOST_REQUESTS = 32
 _SECONDS_TO_CONNECT = 15
 _SECONDS_TO_ANSWER = 60
 _MOST_ATTEMPTS = 7
+_OTHER_NAMES = {"gcs": "gs", "s3a": "s3"}
 _FORBIDDEN, _NOT_SATISFIABLE = 403, 416
 _DENIED_CODES = ("AccessDenied", "403", "Forbidden")
 
@@ -32,11 +33,10 @@ def open_store(url: str) -> tuple[Any, str]:
 
     Raises `DatasetError` where the library for it is not installed.
     """
-    protocol = url.partition("://")[0]
+    protocol = usual_protocol(url)
     try:
         if protocol not in _STORES:
-            filesystem, path = fsspec.url_to_fs(url)
-            return filesystem, path
+            return _any_store(url)
         return _store(protocol, os.getpid()), url.partition("://")[2]
     except ImportError as error:
         extra = {"gs": "gcp", "s3": "s3"}.get(protocol)
@@ -46,6 +46,12 @@ def open_store(url: str) -> tuple[Any, str]:
         raise DatasetError(f"{url}: {error}") from None
 
 
+def usual_protocol(url: str) -> str:
+    """The protocol of a URL: of those that go by several names, always the same one."""
+    protocol = url.partition("://")[0]
+    return _OTHER_NAMES.get(protocol, protocol)
+
+
 def protocols_of(filesystem: Any) -> tuple[str, ...]:
     """The names of an fsspec file system in URLs, such as `file` and `local`."""
     protocol = filesystem.protocol
@@ -53,6 +59,15 @@ def protocols_of(filesystem: Any) -> tuple[str, ...]:
 
 
 # Other processes write to the same folders: listings must not be remembered.
+
+
+def _any_store(url: str) -> tuple[Any, str]:
+    try:
+        filesystem, path = fsspec.url_to_fs(url, use_listings_cache=False)
+    except TypeError:
+        # Some, sftp for one, remember none and take only what is for their servers.
+        filesystem, path = fsspec.url_to_fs(url)
+    return filesystem, path
 
 
 def _google_store() -> Any:
@@ -187,9 +202,11 @@ def read_range(filesystem: Any, path: str, offset: int, length: int | None) -> b
 
 
 def _broke_off(error: Exception) -> bool:
-    """Whether an answer broke off, as aiohttp says it, which not every store needs."""
-    aiohttp = sys.modules.get("aiohttp")
-    return aiohttp is not None and isinstance(error, aiohttp.ClientPayloadError)
+    """Whether an answer broke off, as aiohttp or requests say it; not every store needs them."""
+    aiohttp, requests = sys.modules.get("aiohttp"), sys.modules.get("requests")
+    return (aiohttp is not None and isinstance(error, aiohttp.ClientPayloadError)) or (
+        requests is not None and isinstance(error, requests.exceptions.ChunkedEncodingError)
+    )
 
 
 def _is_beyond_the_end(error: Exception) -> bool:
@@ -205,10 +222,11 @@ def _code(error: BaseException) -> str:
 
 
 def _status(error: Exception) -> int | None:
-    """The HTTP status that botocore or gcsfs attached, None without one."""
+    """The HTTP status that botocore, gcsfs or aiohttp attached, None without one."""
     response = getattr(error, "response", None)
     metadata = response.get("ResponseMetadata", {}) if isinstance(response, dict) else {}
-    status = metadata.get("HTTPStatusCode", getattr(error, "code", None))
+    status = metadata.get("HTTPStatusCode") or getattr(error, "status", None)
+    status = status or getattr(error, "code", None)
     return int(str(status)) if str(status).isdigit() else None
 
 

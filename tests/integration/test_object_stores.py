@@ -238,6 +238,25 @@ def test_many_requests_are_sent_at_once(store: Store, dataset: str) -> None:
     assert not together.broken
 
 
+def test_a_store_has_the_same_safeguards_by_another_name(
+    store: Store, dataset: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    protocol = store.url.partition("://")[0]
+    name = {"gs": "gcs", "s3": "s3a"}[protocol]
+    monkeypatch.setattr(stores, "_SECONDS_TO_ANSWER", 1)
+    forget_stores()
+    other = Dataset(dataset.replace(protocol, name, 1))
+    shard = other.shards("train", "tfrecord")[0]
+    expected = Storage(dataset).read_bytes(shard)
+    faults = [BREAK_OFF, SILENCE, HANG_UP, 503]
+    store.proxy.fault = until_none_is_left(faults)
+    assert other.storage.read_bytes(shard) == expected
+    assert faults == []
+    with pytest.raises(UnreadableFileError, match=rf"^{name}://music/out/none: no such file$"):
+        other.storage.read_bytes("none")
+    forget_stores()
+
+
 def test_a_dataset_that_cannot_be_opened_says_why(store: Store, dataset: str) -> None:
     with pytest.raises(DatasetError, match=rf"^{dataset}/x/dataset\.json: no such file, so there"):
         Dataset(f"{dataset}/x")

@@ -26,6 +26,8 @@ from pipelines.overlap import require_apart
         ("memory://x/in", "memory://x/in/", "it is the input folder"),
         ("memory://x/in", "memory://x/in/out", "it lies within the input folder"),
         ("memory://x/in/a", "memory://x//in", "lies within it"),
+        ("gs://x/in", "gcs://x/in", "it is the input folder"),
+        ("s3a://x/in", "s3://x/in/out", "it lies within the input folder"),
     ],
 )
 def test_folders_that_overlap_are_rejected(
