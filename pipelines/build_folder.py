@@ -249,9 +249,14 @@ def _remove_temporaries(storage: Storage) -> None:
 def require_unpublished(storage: Storage) -> None:
     if is_published(storage):
         raise PipelineError(
-            f"{storage.root}: holds a dataset already; use overwrite=True to replace it, or choose "
-            "another output"
+            f"{storage.root}: holds a dataset already; {starting_over(storage)} to replace it, or "
+            "choose another output"
         )
+
+
+def starting_over(storage: Storage) -> str:
+    """What a message advises to someone who wants to begin anew: a store takes no `overwrite`."""
+    return "use overwrite=True" if storage.is_local else "remove the folder"
 
 
 def _require_no_foreign_files(storage: Storage) -> None:

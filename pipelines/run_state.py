@@ -8,7 +8,13 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipelines.build_folder import CLAIM_FILE, REJECTS_SO_FAR, RUN_FILE, require_unpublished
+from pipelines.build_folder import (
+    CLAIM_FILE,
+    REJECTS_SO_FAR,
+    RUN_FILE,
+    require_unpublished,
+    starting_over,
+)
 from pipelines.errors import PipelineError
 from schemas import FeatureConfig, Storage
 from schemas.checksums import canonical_json
@@ -59,7 +65,7 @@ def require_claimable(storage: Storage, plan: Mapping[str, Any]) -> None:
     if read_claim(storage) not in (None, plan):
         raise PipelineError(
             f"{storage.root}: holds the unfinished work of another run, with another "
-            "configuration or other inputs; finish that one, use overwrite=True, or choose "
+            f"configuration or other inputs; finish that one, {starting_over(storage)}, or choose "
             "another output"
         )
 
@@ -75,5 +81,9 @@ def _read_json(storage: Storage, name: str) -> dict[str, Any]:
     try:
         return json.loads(storage.read_bytes(name))
     except (ValueError, RecursionError):
-        message = f"{storage.path(name)}: was damaged; use overwrite=True to begin anew"
-        raise PipelineError(message) from None
+        again = (
+            "make the dataset again with overwrite=True"
+            if storage.is_local
+            else "remove the folder, then make the dataset again"
+        )
+        raise PipelineError(f"{storage.path(name)}: was damaged; {again}") from None

@@ -107,7 +107,7 @@ def write_planned_shard(
 def publish_run(run: RunConfig, written: Iterable[WrittenShard], planned: PlanFile) -> str:
     """Publishes the dataset of a run whose shards are all written; its fingerprint."""
     plan = read_plan(Storage(run.build_root), planned)
-    require_unchanged(plan, run.input_root)
+    require_unchanged(plan, run.input_root, run.build_root)
     try:
         manifest = publish(
             list(written),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pipelines.build_folder import starting_over
 from pipelines.errors import PipelineError
 from pipelines.recordings.inspection import Inspected, inspect_recording
 from pipelines.recordings.musicnet import Source
@@ -28,7 +29,7 @@ def inspect_and_keep(
         if read_claim(output) is not None:
             raise PipelineError(
                 f"{output.path(name)}: was written from other labels than those of this run; "
-                "use overwrite=True, or another output"
+                f"{starting_over(output)}, or choose another output"
             )
     output.write_bytes(name, labels)
     return inspected

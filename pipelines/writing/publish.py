@@ -88,19 +88,23 @@ def publish(
     return manifest
 
 
-def require_unchanged(plan: Plan, input_root: str) -> None:
+def require_unchanged(plan: Plan, input_root: str, build_root: str) -> None:
     """Raises `PipelineError` where an audio file is no longer the one that the plan was made of.
 
     Where it is gone: `UnreadableFileError`.
     """
     storage = Storage(input_root)
+    again = (
+        "run it again, with overwrite=True"
+        if Storage(build_root).is_local
+        else f"remove {build_root}, then run it again"
+    )
     used = plan.recordings.filter(pc.equal(plan.recordings["status"], "ok"))
     paths, planned = used["path"].to_pylist(), used["version"].to_pylist()
     for path, version, now in zip(paths, planned, storage.versions(paths), strict=True):
         if now != version:
             raise PipelineError(
-                f"{storage.path(path)}: was changed while it was being read; run it again, with "
-                "overwrite=True"
+                f"{storage.path(path)}: was changed while it was being read; {again}"
             )
 
 

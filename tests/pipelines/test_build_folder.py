@@ -1,16 +1,28 @@
 import contextlib
+import re
 import subprocess
 import sys
+import uuid
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
+import pyarrow as pa
 import pytest
 
-from pipelines.build_folder import open_build_folder, planned_action
+from pipelines.build_folder import CLAIM_FILE, open_build_folder, planned_action
 from pipelines.errors import PipelineError
+from pipelines.planning.plan import Plan
+from pipelines.recordings.musicnet import list_sources
 from pipelines.run_state import claim_plan, read_claim
+from pipelines.writing.label_writer import inspect_and_keep
+from pipelines.writing.publish import require_unchanged
 from schemas import DatasetError, DuetError, FeatureConfig, Manifest, Storage
 from schemas.manifest import MANIFEST_FILE, SplitSummary
 from schemas.shards import FORMATS, SPLITS
+from schemas.tables import labels_file
+from tests.support.tiny_musicnet import CONFIG
 
 
 def publish(folder: str | Path, text: str = "{}") -> None:
@@ -269,7 +281,7 @@ def test_a_file_that_is_no_lock_of_ours_is_kept(tmp_path: Path) -> None:
 
 def test_a_damaged_plan_is_named(tmp_path: Path) -> None:
     Storage(tmp_path).write_bytes("_work/plan.json", b"{")
-    with pytest.raises(PipelineError, match=r"plan\.json: was damaged; use overwrite=True"):
+    with pytest.raises(PipelineError, match=r"plan\.json: was damaged; .* with overwrite=True"):
         read_claim(Storage(tmp_path))
 
 
@@ -278,3 +290,46 @@ def test_what_another_host_published_meanwhile_is_not_claimed(tmp_path: Path) ->
     with pytest.raises(PipelineError, match="holds a dataset already"):
         claim_plan(Storage(tmp_path), {})
     assert read_claim(Storage(tmp_path)) is None
+
+
+def other_labels(root: Path, output: str) -> None:
+    """Inspects a recording whose labels lie there already, from other contents."""
+    source = list_sources(str(root))[0][0]
+    Storage(output).write_bytes(labels_file(source.recording_id), b"other labels")
+    claim_plan(Storage(output), {})
+    inspect_and_keep(source, str(root), output, CONFIG)
+
+
+def changed_audio(root: Path, output: str) -> None:
+    path = list_sources(str(root))[0][0].audio_path
+    recordings = pa.table({"status": ["ok"], "path": [path], "version": ["old"]})
+    require_unchanged(cast(Plan, SimpleNamespace(recordings=recordings)), str(root), output)
+
+
+def other_plan(root: Path, output: str) -> None:
+    claim_plan(Storage(output), {"seed": 1})
+    claim_plan(Storage(output), {"seed": 2})
+
+
+def damaged_plan(root: Path, output: str) -> None:
+    Storage(output).write_bytes(CLAIM_FILE, b"{")
+    read_claim(Storage(output))
+
+
+def published(root: Path, output: str) -> None:
+    publish(output)
+    planned_action(output, overwrite=False)
+
+
+@pytest.mark.parametrize(
+    "state", [other_labels, changed_audio, other_plan, damaged_plan, published]
+)
+def test_only_on_a_disk_is_the_advice_to_overwrite(
+    state: Callable[[Path, str], None], tiny_root: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(PipelineError, match="overwrite=True"):
+        state(tiny_root, str(tmp_path / "out"))
+    with pytest.raises(PipelineError) as error:
+        state(tiny_root, f"memory://{uuid.uuid4().hex}/out")
+    assert "overwrite" not in str(error.value)
+    assert re.search(r"; (.*, )?remove (the folder|memory://\w+/out)\b", str(error.value))
