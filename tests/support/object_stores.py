@@ -25,6 +25,7 @@ from schemas import Storage
 from schemas.checksums import sha256
 from schemas.storage import object_stores as stores
 from schemas.storage.object_stores import open_store
+from tests.support.link import Link
 from tests.support.tools import go_tool
 
 FAKE_GCS = "github.com/fsouza/fake-gcs-server@v1.56.1"
@@ -49,13 +50,15 @@ class StoreProxy:
     """Hands requests on to the server at `port`, and keeps a list of them.
 
     `fault`, given a request's number, method and path, may say what to do instead: answer with a
-    status of HTTP, `HANG_UP` or `SILENCE`.
+    status of HTTP, `HANG_UP` or `SILENCE`. `link` is the line to the clients; another may be set
+    at any time, and applies to the answers that start after that.
     """
 
     def __init__(self, port: int) -> None:
         self.requests: list[Request] = []
         self.faults = 0
         self.fault: Fault = lambda number, method, path: None
+        self.link = Link()
         self._numbers = itertools.count()
         self._target = port
         handler = type("Handler", (_Handler,), {"proxy": self})
@@ -113,6 +116,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             if name.lower() not in ("transfer-encoding", "connection", "content-length")
         }
         status, headers, data = self.proxy.answer(self.command, self.path, passed, self._body())
+        link = self.proxy.link
+        link.delay(self.command)
         if status in (HANG_UP, SILENCE):
             if status == SILENCE:
                 time.sleep(30)
@@ -131,7 +136,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             data = data[: len(data) // 2]
             self.close_connection = True
         if self.command != "HEAD":
-            self.wfile.write(data)
+            link.send(data, self.wfile.write)
 
     def _body(self) -> bytes:
         if "chunked" not in self.headers.get("Transfer-Encoding", ""):
