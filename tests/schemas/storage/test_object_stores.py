@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import http.server
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, ClassVar
 
 import fsspec
 import pytest
+import requests
 
 from schemas import Storage
 from schemas.errors import UnreadableFileError
@@ -66,6 +67,32 @@ def test_no_store_remembers_listings(
     assert storage.versions(["x"]) == ["1"]
     kind.files["a/x"] = 2
     assert storage.versions(["x"]) == ["2"]
+
+
+class BreakingStore(fsspec.AbstractFileSystem):
+    """A store whose library is requests, and whose first two answers break off."""
+
+    protocol = "breaking"
+    answers: ClassVar[list[bytes]] = []
+
+    def cat_file(self, path: str, start: int = 0, end: int | None = None, **_: Any) -> bytes:
+        self.answers.append(DATA[start:end])
+        if len(self.answers) < 3:
+            raise requests.exceptions.ChunkedEncodingError("Connection broken: IncompleteRead")
+        return self.answers[-1]
+
+
+def test_an_answer_that_requests_gets_by_half_is_requested_again() -> None:
+    fsspec.register_implementation("breaking", BreakingStore, clobber=True)
+    storage = Storage("breaking://a")
+    reads: list[Callable[[], bytes]] = [
+        lambda: storage.read_bytes("x"),
+        lambda: storage.open_ranges("x").read(0, len(DATA)),
+    ]
+    for read in reads:
+        BreakingStore.answers.clear()
+        assert read() == DATA
+        assert len(BreakingStore.answers) == 3
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
