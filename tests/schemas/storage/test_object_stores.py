@@ -38,7 +38,6 @@ class ListingStore(fsspec.AbstractFileSystem):
     files: ClassVar[dict[str, int]] = {}
 
     def ls(self, path: str, detail: bool = True, **_: Any) -> Any:
-        path = self._strip_protocol(path)
         if path in self.dircache:
             return self.dircache[path]
         listed = [{"name": name, "size": n, "type": "file"} for name, n in self.files.items()]
