@@ -45,7 +45,7 @@ class Dataset:
         {'recording_id': '1727', 'split': 'train'}
     """
 
-    def __init__(self, root: str | os.PathLike[str]) -> None:
+    def __init__(self, root: str | bytes | os.PathLike[str]) -> None:
         self.storage = Storage(root)
         where = self.storage.path(MANIFEST_FILE)
         self.manifest = Manifest.from_bytes(_manifest_bytes(self.storage), where=where)
@@ -65,7 +65,7 @@ class Dataset:
                 f"{self.storage.root}: holds {' and '.join(self.manifest.formats)}, "
                 f"not {file_format!r}; choose from {', '.join(FORMATS)}"
             )
-        if split not in self.manifest.splits:
+        if split not in list(self.manifest.splits):
             raise DatasetError(
                 f"{self.storage.root}: has no split {split!r}, only "
                 f"{', '.join(self.manifest.splits)}"

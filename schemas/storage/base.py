@@ -58,7 +58,7 @@ class Storage:
         root: The folder, as a text.
 
     Raises:
-        DatasetError: If fsspec cannot open a store for the URL.
+        DatasetError: If `root` is not a path, or fsspec cannot open a store for the URL.
 
     Examples:
         >>> from schemas import Storage
@@ -69,8 +69,13 @@ class Storage:
         >>> storage.remove("plots")
     """
 
-    def __init__(self, root: str | os.PathLike[str]) -> None:
-        self.root = os.fspath(root)
+    def __init__(self, root: str | bytes | os.PathLike[str]) -> None:
+        try:
+            self.root = os.fsdecode(root)
+        except TypeError:
+            raise DatasetError(
+                f"{root!r} is not a path: give a text, bytes or a path object"
+            ) from None
         self._local: LocalFolder | None = None
         self._folder: Folder
         if "://" in self.root:

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, NoReturn
 
-from schemas.errors import DatasetError, StoreError, UnreadableFileError
+from schemas.errors import DatasetError, DuetError, StoreError, UnreadableFileError
 from schemas.storage.ranges import RangeReader, joined, unfilled
 
 TEMPORARY_PREFIX = ".tmp-"
@@ -158,11 +158,17 @@ class LocalRanges:
         return b"".join(parts)
 
     def read_into(self, offset: int, buffers: Sequence[memoryview]) -> int:
-        start, rest = offset, unfilled(buffers, 0)
-        with _reading(self._where):
-            while rest and (count := os.preadv(self._descriptor, rest[:_MOST_BUFFERS], offset)):
+        rest, start = unfilled(buffers, 0), offset
+        end = offset + sum(map(len, rest))
+        try:
+            while offset < end:
+                count = os.preadv(self._descriptor, rest[:_MOST_BUFFERS], offset)
                 offset += count
+                if offset == end or not count:
+                    break
                 rest = unfilled(rest, count)
+        except OSError as error:
+            raise _reading_error(error, self._where) from None
         return offset - start
 
     def close(self) -> None:
@@ -222,23 +228,26 @@ def _raise(error: OSError) -> NoReturn:
 
 @contextlib.contextmanager
 def _reading(where: str) -> Iterator[None]:
-    """Turns an error of the system into an `UnreadableFileError`, or a passing one into a
-    `StoreError`, that names `where`."""
+    """Turns an error of the system into one that names `where`."""
     try:
         yield
-    except FileNotFoundError:
-        raise UnreadableFileError.of(where, "missing", "no such file") from None
-    except PermissionError as error:
-        path = os.fspath(error.filename or where)
-        cause = "no permission to read it"
-        raise UnreadableFileError.of(path, "no_permission", cause) from None
-    except IsADirectoryError:
-        raise UnreadableFileError.of(where, "is_folder", "is a folder, not a file") from None
     except OSError as error:
-        cause = error.strerror or str(error)
-        if error.errno in _PASSING_ERRORS:
-            raise StoreError(f"{where}: {cause}; {_remedy(error)}") from None
-        raise UnreadableFileError.of(where, "unreadable", cause) from None
+        raise _reading_error(error, where) from None
+
+
+def _reading_error(error: OSError, where: str) -> DuetError:
+    """An `UnreadableFileError`, or a `StoreError` for an error that passes."""
+    if isinstance(error, FileNotFoundError):
+        return UnreadableFileError.of(where, "missing", "no such file")
+    if isinstance(error, PermissionError):
+        path = os.fspath(error.filename or where)
+        return UnreadableFileError.of(path, "no_permission", "no permission to read it")
+    if isinstance(error, IsADirectoryError):
+        return UnreadableFileError.of(where, "is_folder", "is a folder, not a file")
+    cause = error.strerror or str(error)
+    if error.errno in _PASSING_ERRORS:
+        return StoreError(f"{where}: {cause}; {_remedy(error)}")
+    return UnreadableFileError.of(where, "unreadable", cause)
 
 
 @contextlib.contextmanager

@@ -213,3 +213,12 @@ def test_what_a_system_fails_at_for_a_moment_is_not_the_files_fault(
             storage.open_ranges("x")
     assert ranges.read(0, 3) == b"123"
     ranges.close()
+
+
+def test_a_path_may_be_bytes_and_anything_else_is_rejected(tmp_path: Path) -> None:
+    Storage(tmp_path).write_bytes("a", b"b")
+    for path in (tmp_path, str(tmp_path), bytes(tmp_path)):
+        assert Storage(path).read_bytes("a") == b"b"
+    for wrong in (None, 3, ["a"], tmp_path.stat):
+        with pytest.raises(DatasetError, match="is not a path"):
+            Storage(wrong)  # type: ignore[arg-type]
