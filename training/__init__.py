@@ -9,16 +9,16 @@ import musicnet_duet.own_schemas  # noqa: F401 - before anything imports schemas
 
 if TYPE_CHECKING:
     from training.errors import TrainingError
-    from training.reader import Reader, open_dataset
+    from training.reading.reader import Reader, open_dataset
 else:
     from schemas.lazy import lazy_attributes
 
     __getattr__ = lazy_attributes(
         __name__,
         {
-            "Reader": "training.reader",
+            "Reader": "training.reading.reader",
             "TrainingError": "training.errors",
-            "open_dataset": "training.reader",
+            "open_dataset": "training.reading.reader",
         },
     )
 

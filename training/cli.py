@@ -199,7 +199,7 @@ def _train(options: argparse.Namespace) -> Outcome:
             f"best on validation: {result.best_validation_bits:.3f} bits/dim "
             f"at step {result.best_step}"
         )
-    lines += _damage_lines(result.damaged_windows)
+    lines += _damage_lines(result.damaged_count, result.damaged_windows)
     if not result.interrupted:
         return Outcome(result, "\n".join(lines))
     resume = ["--data", options.data, "--run", options.run_dir, "--steps", str(options.steps)]
@@ -254,7 +254,9 @@ def _evaluate(options: argparse.Namespace) -> Outcome:
         margin = "" if error is None else f" +- {error:.3f}"
         lines.append(f"{name} - model, mean over recordings: {mean:.3f}{margin}")
     lines.append(result.works.sentence())
-    return Outcome(result, "\n".join([*lines, *_damage_lines(result.damaged_windows)]))
+    return Outcome(
+        result, "\n".join([*lines, *_damage_lines(result.damaged_count, result.damaged_windows)])
+    )
 
 
 def _compare(options: argparse.Namespace) -> Outcome:
@@ -277,6 +279,7 @@ def _compare(options: argparse.Namespace) -> Outcome:
         f"  {result.audio}: {result.nearest[0]:.3f}, {result.nearest[1]:.3f}",
         f"  test split: {result.test_nearest[0]:.3f}, {result.test_nearest[1]:.3f}",
         f"copy: {'yes' if result.copy else 'no'}",
+        *_damage_lines(result.damaged_count, result.damaged_windows),
     ]
     return Outcome(result, "\n".join(lines))
 
@@ -306,10 +309,10 @@ def _changed(config: Any, options: argparse.Namespace) -> Any:
     )
 
 
-def _damage_lines(damaged: Sequence[str]) -> list[str]:
-    if not damaged:
+def _damage_lines(count: int, damaged: Sequence[str]) -> list[str]:
+    if not count:
         return []
-    return [f"{len(damaged)} damaged windows were left out, the first: {damaged[0]}"]
+    return [f"{count:,} damaged windows were left out, the first: {damaged[0]}"]
 
 
 def _command(

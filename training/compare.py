@@ -16,7 +16,7 @@ from training.config import DEFAULT_MEMORY_BYTES
 from training.errors import TrainingError
 from training.inversion import audio_to_log_mel, read_audio
 from training.novelty import excerpts_of, nearest_distances, spectral_summary
-from training.reader import Reader, open_splits
+from training.reading.reader import Reader, open_splits
 from training.runs import read_run
 
 EXCERPT_SECONDS = 1.0
@@ -40,7 +40,8 @@ class Comparison:
     of the training windows. Distances (see `novelty.nearest_distances`) are of the one-second
     excerpts to the nearest position in any training window, as (least, median): those of the
     recording, and of the test split. The recording counts as a copy when an excerpt of it comes
-    nearer than every excerpt of the test split, or than `COPY_DISTANCE`.
+    nearer than every excerpt of the test split, or than `COPY_DISTANCE`. `damaged_windows`
+    describes some of the `damaged_count` damaged windows that were met.
     """
 
     audio: str
@@ -49,6 +50,8 @@ class Comparison:
     nearest: tuple[float, float]
     test_nearest: tuple[float, float]
     copy: bool
+    damaged_windows: tuple[str, ...]
+    damaged_count: int
 
 
 def compare(
@@ -86,6 +89,8 @@ def compare(
         nearest=(float(mine.min()), float(np.median(mine))),
         test_nearest=(float(others.min()), float(np.median(others))),
         copy=bool(mine.min() < max(others.min(), COPY_DISTANCE)),
+        damaged_windows=tuple(train.damaged + test.damaged),
+        damaged_count=train.damaged_count + test.damaged_count,
     )
 
 

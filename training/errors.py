@@ -11,8 +11,8 @@ class TrainingError(DuetError):
     Examples:
         >>> from training import TrainingError, open_dataset
         >>> try:
-        ...     open_dataset("dataset", features=("chords",))
+        ...     open_dataset("dataset", batch_size=0)
         ... except TrainingError as error:
         ...     print(error)
-        features=('chords',): dataset holds log_mel, waveform, notes, onsets; name some of these
+        batch_size=0 must be an integer from 1 to 2147483648
     """

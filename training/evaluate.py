@@ -17,7 +17,7 @@ from training.errors import TrainingError
 from training.grid import quantize
 from training.likelihood import bits
 from training.model import negative_log_likelihood
-from training.reader import Reader, open_splits
+from training.reading.reader import Reader, open_splits
 from training.trained_model import load_trained
 from training.works import SharedWorks, works_shared_with_training
 
@@ -40,6 +40,7 @@ class Evaluation:
     `paired` holds, for each baseline, the mean over recordings of (baseline - model) and its
     standard error, None for a single recording: recordings differ from one another more than
     scorers do. `works` counts the recordings that play a work that training recordings play too.
+    `damaged_windows` describes some of the `damaged_count` damaged windows that were met.
     """
 
     run: str
@@ -51,6 +52,7 @@ class Evaluation:
     recordings: tuple[RecordingScore, ...]
     works: SharedWorks
     damaged_windows: tuple[str, ...]
+    damaged_count: int
 
 
 def evaluate(
@@ -113,6 +115,7 @@ def evaluate(
         ),
         works=works_shared_with_training(dataset, set(totals)),
         damaged_windows=tuple(reader.damaged + train_reader.damaged),
+        damaged_count=reader.damaged_count + train_reader.damaged_count,
     )
 
 

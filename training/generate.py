@@ -21,7 +21,7 @@ from training.errors import TrainingError
 from training.grid import dequantize, quantize
 from training.inversion import audio_to_log_mel, mel_to_audio, wav_bytes
 from training.novelty import spectral_summary
-from training.reader import open_dataset
+from training.reading.reader import open_dataset
 from training.sampling import sample_levels
 from training.trained_model import Trained, load_trained
 from training.validation import MAX_BYTES, MAX_SEED, real_number, whole_number
@@ -169,7 +169,7 @@ def _prime(options: GenerationOptions, trained: Trained) -> NDArray[np.int32] | 
         position = reader.find(options.prime)
         if position is not None:
             window = reader[position]
-            return quantize(window.features["log_mel"][: window.valid_frames])
+            return quantize(window["log_mel"][: window["valid_frames"]])
         ids.update(reader.recording_ids)
     raise TrainingError(
         f"{options.data}: holds no recording {options.prime!r}; some of those it holds: "

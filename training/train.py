@@ -30,7 +30,9 @@ from training.grid import dequantize, quantize
 from training.input_noise import draw_input_noise
 from training.likelihood import bits, mean_db
 from training.model import denoising_negative_log_likelihood, negative_log_likelihood
-from training.reader import Batch, BatchIterator, Reader, open_splits
+from training.reading.iterator import BatchIterator
+from training.reading.loader import Batch
+from training.reading.reader import Reader, open_splits
 from training.runs import CHECKPOINTS, TENSORBOARD, Run, is_run, read_run, write_run
 from training.sampling import sample_levels
 from training.trained_model import new_model, set_arrays
@@ -43,7 +45,8 @@ MAX_VALIDATION_WINDOWS = 256
 class TrainingResult:
     """How a call of `train` ended. Bits are per dimension: per bin of a valid frame.
 
-    The run has `step` steps; this call did `new_steps` of them.
+    The run has `step` steps; this call did `new_steps` of them. It met `damaged_count` damaged
+    windows, and `damaged_windows` describes some of them.
     """
 
     run_dir: str
@@ -57,6 +60,7 @@ class TrainingResult:
     seconds: float
     memory_plan: dict[str, int]
     damaged_windows: list[str]
+    damaged_count: int
 
 
 def train(
@@ -126,6 +130,7 @@ def train(
             train_reader.memory_plan() + validation_reader.memory_plan()
         ),
         damaged_windows=train_reader.damaged + validation_reader.damaged,
+        damaged_count=train_reader.damaged_count + validation_reader.damaged_count,
     )
 
 
@@ -242,7 +247,7 @@ class Trainer:
     def validate(self, reader: Reader) -> float:
         """Bits per dimension of a split, or of about its first `MAX_VALIDATION_WINDOWS`."""
         total, frames = 0.0, 0
-        batches = -(-MAX_VALIDATION_WINDOWS // reader.batch_size)
+        batches = -(-MAX_VALIDATION_WINDOWS // reader.options.batch_size)
         for batch in itertools.islice(reader.in_order(), batches):
             total += float(tf.reduce_sum(self._negative_log_likelihood(*_tensors(batch))))
             frames += int(batch["valid_frames"].sum())

@@ -165,8 +165,8 @@ def test_our_reader_delivers_the_documented_epochs(
         for position in range(size):
             expected = reader[independent.permute(position, size, keys)]
             batch = next(batches)
-            assert batch["recording_id"][0] == expected.recording_id
-            assert batch["first_frame"][0] == expected.first_frame
+            assert batch["recording_id"][0] == expected["recording_id"]
+            assert batch["first_frame"][0] == expected["first_frame"]
 
 
 def test_digests_follow_from_the_files(

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from schemas.checksums import sha256
 from schemas.codecs import CODECS
@@ -40,14 +43,32 @@ CONFIG = FeatureConfig(
 )
 """Windows of 70 frames, a little over a second, of 8 bins."""
 
+ALL_FEATURES = dataclasses.replace(
+    CONFIG,
+    n_fft=64,
+    win_length=64,
+    hop_length=4,
+    n_mels=4,
+    window_frames=12,
+    stride_frames=12,
+    features=("log_mel", "waveform", "notes", "onsets"),
+)
+"""Small windows of all features."""
+
 FRAMES = {"train": (300, 150, 200, 70, 100), "validation": (160, 72), "test": (130, 140, 90)}
 """Frames of each recording of each split; some fill no whole number of windows."""
+
+FEW_FRAMES = {"train": (60, 25, 36, 7, 12, 31), "validation": (24, 13), "test": (30,)}
+"""As many for `ALL_FEATURES`: 16, 4 and 3 windows, some of them padded."""
+
+
+def recording_seed(name: str) -> int:
+    return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "big")
 
 
 def recording_levels(name: str, frames: int, config: FeatureConfig) -> np.ndarray:
     """A random walk in dB, float32 [frames, n_mels], that is pulled back to a tilted spectrum."""
-    seed = int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "big")
-    noise = np.random.default_rng(seed).normal(0, 3, (frames, config.n_mels))
+    noise = np.random.default_rng(recording_seed(name)).normal(0, 3, (frames, config.n_mels))
     center = np.linspace(-12, -52, config.n_mels)
     levels = np.empty_like(noise)
     level = center + 10 * noise[0] / 3
@@ -57,13 +78,41 @@ def recording_levels(name: str, frames: int, config: FeatureConfig) -> np.ndarra
     return np.clip(levels, config.floor_db, 60).astype(np.float32)
 
 
-def window_of(name: str, number: int, levels: np.ndarray, config: FeatureConfig) -> Window:
-    """One window of a recording; frames past its end are at the floor."""
+def recording_features(name: str, frames: int, config: FeatureConfig) -> dict[str, NDArray[Any]]:
+    """All frames of the features of `config`: no two samples or frames near each other are equal.
+
+    The waveform counts samples from a number of the recording's own, and the piano rolls spell the
+    number of the frame and that number as bits.
+    """
+    number = recording_seed(name) % 2**32
+    features: dict[str, NDArray[Any]] = {}
+    if "log_mel" in config.features:
+        features["log_mel"] = recording_levels(name, frames, config)
+    if "waveform" in config.features:
+        counted = number + np.arange(frames * config.hop_length, dtype=np.uint64)
+        features["waveform"] = counted.astype(np.uint16).view(np.int16)
+    if config.has_notes:
+        numbers = np.arange(frames, dtype="<u8") << np.uint64(32) | np.uint64(number)
+        bits = np.unpackbits(numbers[:, np.newaxis].view(np.uint8), axis=1)
+        features["notes"] = np.hstack([bits, 1 - bits])
+        features["onsets"] = np.hstack([bits[:, ::-1], bits])
+    return {each: features[each] for each in config.features}
+
+
+def window_of(
+    name: str, number: int, features: Mapping[str, NDArray[Any]], config: FeatureConfig
+) -> Window:
+    """One window of a recording; frames past its end are at the floor, and samples and notes 0."""
     first = number * config.stride_frames
-    part = levels[first : first + config.window_frames]
-    log_mel = np.full((config.window_frames, config.n_mels), config.floor_db, "<f4")
-    log_mel[: len(part)] = part
-    return Window(name, first, len(part), {"log_mel": log_mel})
+    stored = {}
+    for spec in config.specs().values():
+        step = spec.shape[0] // config.window_frames
+        part = features[spec.name][first * step :][: spec.shape[0]]
+        floor = config.floor_db if spec.name == "log_mel" else 0
+        stored[spec.name] = np.full(spec.shape, floor, spec.dtype)
+        stored[spec.name][: len(part)] = part
+        valid_frames = len(part) // step
+    return Window(name, first, valid_frames, stored)
 
 
 def make_dataset(
@@ -74,11 +123,13 @@ def make_dataset(
     formats: tuple[str, ...] = ("tfrecord", "hdf5"),
     shards: int = 3,
     seed: int = 0,
+    rejected: Collection[tuple[str, int]] = (),
 ) -> Path:
     """Writes a whole dataset to `root` and returns it; one shard is in memory at a time.
 
     Recording k of a split is called `SPLIT-k`; every second test recording shares its composition
-    with a training recording. Windows stand in a shuffled order, as in a real dataset.
+    with a training recording. Windows are in a shuffled order, as in a real dataset, without those
+    in `rejected`: pairs of a recording and the number of one of its windows.
     """
     storage = Storage(root)
     splits, tables, parts, rows = {}, [], [], []
@@ -86,7 +137,11 @@ def make_dataset(
         planned: list[tuple[str, int, int]] = []
         for number, count in enumerate(frames[split]):
             name = f"{split}-{number}"
-            planned += [(name, count, place) for place in range(config.window_count(count))]
+            planned += [
+                (name, count, window)
+                for window in range(config.window_count(count))
+                if (name, window) not in rejected
+            ]
             shared = split == "test" and number % 2 == 0
             rows.append(
                 {
@@ -102,17 +157,11 @@ def make_dataset(
         for shard in range(shards):
             first, end = shard_bounds(shard, shards, len(planned))
             part = []
-            for name, count, number in (planned[place] for place in order[first:end]):
-                levels = recording_levels(f"{seed} {name}", count, config)
-                part.append(window_of(name, number, levels, config))
-            statistics = Statistics.merge(
-                (
-                    Statistics.of(window.features["log_mel"][: window.valid_frames])
-                    for window in part
-                ),
-                config.n_mels,
-            )
-            if split == "train":
+            for name, count, number in (planned[position] for position in order[first:end]):
+                features = recording_features(f"{seed} {name}", count, config)
+                part.append(window_of(name, number, features, config))
+            statistics = statistics_of(part, config)
+            if split == "train" and statistics is not None:
                 parts.append(statistics)
             for file_format in formats:
                 name = shard_file(split, shard, shards, file_format)
@@ -129,7 +178,7 @@ def make_dataset(
         seed=seed,
         formats=formats,
         splits=splits,
-        statistics=Statistics.merge(parts, config.n_mels),
+        statistics=Statistics.merge(parts, config.n_mels) if parts else None,
         plan_digest="synthetic",
         fingerprint=fingerprint(config, "synthetic", tables),
         packages={},
@@ -137,6 +186,13 @@ def make_dataset(
     )
     storage.write_bytes(MANIFEST_FILE, manifest.to_bytes())
     return root
+
+
+def statistics_of(windows: Sequence[Window], config: FeatureConfig) -> Statistics | None:
+    if "log_mel" not in config.features:
+        return None
+    valid = (window.features["log_mel"][: window.valid_frames] for window in windows)
+    return Statistics.merge(map(Statistics.of, valid), config.n_mels)
 
 
 def _entry(data: bytes) -> FileEntry:
@@ -149,7 +205,7 @@ def write_shard(
     file_format: str,
     windows: Sequence[Window],
     config: FeatureConfig,
-    statistics: Statistics,
+    statistics: Statistics | None,
 ) -> pa.Table:
     """Writes one shard file and its index; returns the index's rows."""
     recording_ids = [window.recording_id for window in windows]

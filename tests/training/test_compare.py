@@ -24,8 +24,8 @@ def whole_window(dataset: Path) -> np.ndarray:
     """The levels of the first training window that is not padded."""
     reader = open_dataset(dataset)
     windows = (reader[position] for position in range(len(reader)))
-    whole = (window for window in windows if window.valid_frames == CONFIG.window_frames)
-    return next(whole).features["log_mel"]
+    whole = (window for window in windows if window["valid_frames"] == CONFIG.window_frames)
+    return next(whole)["log_mel"]
 
 
 def test_a_copy_is_found_out(small_dataset: Path, small_run: Path, tmp_path: Path) -> None:
@@ -41,7 +41,7 @@ def test_a_soft_copy_is_found_out(small_dataset: Path, small_run: Path, tmp_path
 
 
 def test_other_music_is_no_copy(small_dataset: Path, small_run: Path, tmp_path: Path) -> None:
-    window = open_dataset(small_dataset, "validation")[0].features["log_mel"]
+    window = open_dataset(small_dataset, "validation")[0]["log_mel"]
     result = compare(str(small_run), str(small_dataset), write_wav(tmp_path / "x.wav", window))
     assert not result.copy
     value, low, high = result.summary["level_db"]

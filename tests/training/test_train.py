@@ -20,7 +20,7 @@ from training import TrainingError
 from training.checkpoints import Checkpoints
 from training.cli import main
 from training.config import LoopConfig, ModelConfig, TrainingConfig
-from training.reader import Reader
+from training.reading.reader import Reader
 from training.runs import CHECKPOINTS
 from training.train import Trainer, TrainingResult, train
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+import functools
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -11,6 +14,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from schemas import Dataset
+from schemas.shards import ShardIndex, index_file
 from training.errors import TrainingError
 
 
@@ -20,7 +24,7 @@ class SplitIndex:
 
     `recordings` [windows] int32 are numbers of `recording_ids`; `shard_starts` int64 [shards + 1]
     are the first rows of the shards. Offsets are int64 and checksums (crc32c) uint32 columns by
-    feature.
+    feature; `nbytes` says how many bytes of each feature every window has.
     """
 
     shards: Sequence[str]
@@ -31,18 +35,25 @@ class SplitIndex:
     valid_frames: NDArray[np.int32]
     offsets: Mapping[str, NDArray[np.int64]]
     checksums: Mapping[str, NDArray[np.uint32]]
+    nbytes: Mapping[str, int]
 
     def __len__(self) -> int:
         return len(self.recordings)
 
-    def shard_of(self, row: int) -> str:
-        return self.shards[int(np.searchsorted(self.shard_starts, row, side="right")) - 1]
+    @functools.cached_property
+    def ids(self) -> NDArray[np.str_]:
+        """`recording_ids` as an array."""
+        return np.array(self.recording_ids, np.str_)
+
+    def shard_numbers(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The number in `shards` of each row's shard."""
+        return np.searchsorted(self.shard_starts, rows, side="right") - 1
 
 
 def load_index(
-    dataset: Dataset, split: str, file_format: str, features: Sequence[str]
+    dataset: Dataset, split: str, file_format: str, features: Sequence[str], *, ahead: int
 ) -> SplitIndex:
-    """Reads the indexes one after the other; one Arrow table is in memory at a time.
+    """Reads the indexes, `ahead` files at once; one Arrow table is in memory at a time.
 
     Raises `TrainingError` when they do not hold what the manifest says.
     """
@@ -56,8 +67,7 @@ def load_index(
     offsets = {name: np.empty(windows, np.int64) for name in features}
     checksums = {name: np.empty(windows, np.uint32) for name in features}
     row = end = 0
-    for shard_number, shard in enumerate(shards):
-        table = dataset.index(shard).table
+    for shard_number, table in enumerate(_tables(dataset, shards, ahead)):
         end = row + len(table)
         if end > windows:
             break
@@ -65,7 +75,7 @@ def load_index(
         first_frames[row:end] = table["first_frame"]
         valid_frames[row:end] = table["valid_frames"]
         for name in features:
-            _require_lengths(dataset, shard, name, table[f"{name}_length"])
+            _require_lengths(dataset, shards[shard_number], name, table[f"{name}_length"])
             offsets[name][row:end] = table[f"{name}_offset"]
             checksums[name][row:end] = table[f"{name}_crc32c"]
         row = starts[shard_number + 1] = end
@@ -83,7 +93,20 @@ def load_index(
         valid_frames=valid_frames,
         offsets=offsets,
         checksums=checksums,
+        nbytes={name: dataset.config.specs()[name].nbytes for name in features},
     )
+
+
+def _tables(dataset: Dataset, shards: Sequence[str], ahead: int) -> Iterator[pa.Table]:
+    """The index of each shard; the files of those that follow are read meanwhile."""
+    specs, storage = dataset.config.specs(), dataset.storage
+    with ThreadPoolExecutor(ahead, thread_name_prefix="read-indexes") as pool:
+        files: deque[Future[bytes]] = deque()
+        for number, shard in enumerate(shards):
+            for following in shards[number + len(files) : number + ahead]:
+                files.append(pool.submit(storage.read_bytes, index_file(following)))
+            where = storage.path(index_file(shard))
+            yield ShardIndex.from_bytes(files.popleft().result(), specs, where=where).table
 
 
 def _numbered(ids: pa.ChunkedArray, numbers: dict[str, int]) -> NDArray[np.int32]:
