@@ -33,7 +33,7 @@ bench-pipeline bench-reader bench-training: bench-%: $(DEVELOPMENT)
 	$(BIN)/python -m benchmarks $*
 
 clean:
-	rm -rf .venv build *.egg-info demo
+	rm -rf .venv .venv-peers build *.egg-info demo
 
 $(DEMO): setup.py constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \

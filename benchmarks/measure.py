@@ -19,6 +19,8 @@ import psutil
 
 from benchmarks.memory import family_bytes, family_of
 
+PYTHON = Path(sys.executable)
+
 _SECONDS_BETWEEN_LOOKS = 0.05
 
 
@@ -34,40 +36,52 @@ class Measured:
 class Watched:
     """What it and all its descendants took: proportional set sizes, and CPU time.
 
-    `first_shard_seconds` is when the first shard of a dataset was there, None where none was.
+    `first_shard_seconds` is when the first shard of a dataset was there, None where none was;
+    `result` is the JSON that the process printed.
     """
 
     peak_bytes: int
     cpu_seconds: float
     first_shard_seconds: float | None
+    result: Any
 
 
 @dataclasses.dataclass(frozen=True)
 class Target:
-    """A figure that is claimed: at least `wanted`, or at most."""
+    """A figure that is claimed: at least `wanted`, or at most; missed where it was not measured."""
 
     text: str
-    figure: float
+    figure: float | None
     wanted: float
     at_most: bool = False
 
     @property
     def met(self) -> bool:
+        if self.figure is None:
+            return False
         return self.figure <= self.wanted if self.at_most else self.figure >= self.wanted
 
     def __str__(self) -> str:
         verdict = "met" if self.met else "MISSED"
         bound = "at most" if self.at_most else "at least"
-        return f"{verdict}: {self.text}: {self.figure:.2f} ({bound} {self.wanted:g})"
+        figure = "not measured" if self.figure is None else f"{self.figure:.2f}"
+        return f"{verdict}: {self.text}: {figure} ({bound} {self.wanted:g})"
 
 
-def measure(*arguments: object, environment: Mapping[str, str] | None = None) -> Measured:
+def measure(
+    *arguments: object,
+    environment: Mapping[str, str] | None = None,
+    python: Path = PYTHON,
+) -> Measured:
     """Runs `python -m ARGUMENTS`, whose standard output is JSON or nothing that matters."""
-    return _run(arguments, environment, lambda process: process.wait())
+    return _run(arguments, environment, python, lambda process: process.wait())
 
 
 def watch(
-    *arguments: object, dataset: Path | None = None, environment: Mapping[str, str] | None = None
+    *arguments: object,
+    dataset: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+    python: Path = PYTHON,
 ) -> Watched:
     """The same, observed all the time, which itself takes time; it writes into `dataset`."""
     peak, first_shard = 0, None
@@ -85,16 +99,17 @@ def watch(
                 first_shard = time.monotonic() - started
             time.sleep(_SECONDS_BETWEEN_LOOKS)
 
-    _run(arguments, environment, look)
-    return Watched(peak, sum(computed.values()), first_shard)
+    measured = _run(arguments, environment, python, look)
+    return Watched(peak, sum(computed.values()), first_shard, measured.result)
 
 
 def _run(
     arguments: tuple[object, ...],
     environment: Mapping[str, str] | None,
+    python: Path,
     wait: Callable[[subprocess.Popen[bytes]], object],
 ) -> Measured:
-    command = [sys.executable, "-m", *map(str, arguments)]
+    command = [str(python), "-m", *map(str, arguments)]
     started = time.monotonic()
     with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
         variables = {**os.environ, **(environment or {})}
