@@ -17,6 +17,7 @@ from tests.support.documents import (
     NOT_OURS,
     NOT_RUN,
     ROOT,
+    RUN_ELSEWHERE,
     SHOWN,
     SUBSTITUTIONS,
     Block,
@@ -115,5 +116,6 @@ def test_nothing_is_listed_that_no_document_says() -> None:
     texts = [command.text for command in COMMANDS]
     for part in (*SUBSTITUTIONS, *NOT_RUN, *NOT_OURS):
         assert any(part in text for text in texts), part
+    assert set(RUN_ELSEWHERE) == {block.foreign_package for block in BLOCKS} - {None}
     firsts = {(block.document, block.text.strip().partition("\n")[0]) for block in BLOCKS}
     assert {(document, line) for document, lines in SHOWN.items() for line in lines} <= firsts

@@ -40,7 +40,7 @@ def steps(document: str) -> list[tuple[int, list[str]]]:
     """What is run of a document: line numbers and the words of commands."""
     found: list[tuple[int, list[str]]] = []
     for block in blocks(document):
-        if block.language == "python":
+        if block.language == "python" and not block.foreign_package:
             found.append((block.line, [sys.executable, "-c", block.text]))
         elif block.language == "sh" and not block.is_shown:
             found += [

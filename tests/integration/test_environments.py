@@ -2,32 +2,15 @@
 
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from musicnet_duet import __version__
+from tests.support.environments import can_import, make_environment
 from tests.support.tiny_musicnet import write_tiny_musicnet
 
-ROOT = Path(__file__).parents[2]
-
 FEATURES = '{"window_frames": 40, "stride_frames": 40}'
-
-
-def environment(folder: Path, extra: str) -> Path:
-    """A new environment with one extra of the project; returns its python."""
-    subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
-    python = folder / "bin" / "python"
-    requirement = f"musicnet-duet[{extra}] @ {ROOT.as_uri()}"
-    install = [str(python), "-m", "pip", "install", "--quiet", "--constraint",
-               str(ROOT / "constraints.txt"), requirement]  # fmt: skip
-    subprocess.run(install, check=True)
-    return python
-
-
-def can_import(python: Path, module: str) -> bool:
-    return subprocess.run([python, "-c", f"import {module}"], capture_output=True).returncode == 0
 
 
 def run(python: Path, cwd: Path, *arguments: object) -> None:
@@ -71,7 +54,7 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_pipelines_without_tensorflow_then_training_without_beam(work: Path) -> None:
-    python = environment(work / "pipelines", "pipelines")
+    python = make_environment(work / "pipelines", extra="pipelines")
     assert can_import(python, "apache_beam")
     assert not can_import(python, "tensorflow")
     run(python, work, "pipelines", "preprocess", "--input", "musicnet", "--output", "dataset",
@@ -86,7 +69,7 @@ def test_pipelines_without_tensorflow_then_training_without_beam(work: Path) -> 
                        ("generate", "--run", "run", "--output", "x.wav")], "training"
     )  # fmt: skip
 
-    python = environment(work / "training", "training")
+    python = make_environment(work / "training", extra="training")
     assert can_import(python, "tensorflow")
     assert not can_import(python, "apache_beam")
     run(python, work, "training", "train", "--data", "dataset", "--run", "run",

@@ -20,6 +20,7 @@ DOCUMENTS = (
     "docs/format.md",
     "docs/models.md",
     "docs/reject-codes.md",
+    "docs/training-from-shards.md",
 )
 """All but docs/api.md, whose examples are those of docstrings, and tested with them."""
 
@@ -57,6 +58,12 @@ NOT_RUN = {
 }
 """Commands of ours that are only parsed, by a part of them, and why."""
 
+RUN_ELSEWHERE = {
+    "grain": "tests/integration/test_frameworks.py runs it in an environment of its own",
+    "torch": "takes gigabytes; tests/integration/test_frameworks.py does what its workers do",
+}
+"""Packages that Python blocks import but that are no dependencies, and what is done instead."""
+
 SHOWN = {
     "CONTRIBUTING.md": ("- `verify` names the windows that damage affects.",),
     "benchmarks/README.md": ("AMD EPYC, 2 cores, 24 GiB, Linux 6.18.44-fc-v669, Python 3.11.7",),
@@ -88,6 +95,12 @@ class Block:
     def is_shown(self) -> bool:
         """Whether it is listed as something to look at."""
         return self.text.strip().partition("\n")[0] in SHOWN.get(self.document, ())
+
+    @property
+    def foreign_package(self) -> str | None:
+        """The package of `RUN_ELSEWHERE` that it imports, if any."""
+        imported = re.findall(r"^(?:import|from) (\w+)", self.text, re.MULTILINE)
+        return next((name for name in imported if name in RUN_ELSEWHERE), None)
 
 
 @dataclasses.dataclass(frozen=True)
