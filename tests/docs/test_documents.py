@@ -35,7 +35,7 @@ COMMANDS = [
     for command in commands(block)
 ]
 PAGES = (*DOCUMENTS, "CHANGELOG.md", "docs/api.md")
-MADE = {"dataset.json", "demo/", "music.json", "summary.json"}
+MADE = {".venv-peers/", "dataset.json", "demo/", "music.json", "summary.json"}
 """What commands of ours make, and the repository does not hold."""
 
 
