@@ -8,7 +8,7 @@ from pathlib import Path
 from benchmarks.contenders import ALL, ALONE, TIMED_ROUNDS, Result, compete, limit, ours, usual
 from benchmarks.corpus import Corpora
 from benchmarks.measure import Target, measure
-from pipelines.concurrency import available_cores
+from musicnet_duet.concurrency import available_cores
 from pipelines.text import aligned
 from schemas import Dataset
 from schemas.shards import FORMATS

@@ -21,7 +21,7 @@ from musicnet_duet.arguments import (
     some_of,
 )
 from musicnet_duet.command import Command, CommandParser, Outcome, Program
-from pipelines.concurrency import available_cores
+from musicnet_duet.concurrency import available_cores
 from pipelines.engine import LOCAL_RUNNER
 from pipelines.planning import TEST_SPLITS
 from schemas.names import FEATURE_NAMES, FORMATS, PRESET_NAMES, SPLITS

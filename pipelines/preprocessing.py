@@ -6,10 +6,10 @@ import dataclasses
 import os
 import time
 
+from musicnet_duet.concurrency import available_cores
 from musicnet_duet.progress import each
 from pipelines.build_folder import open_build_folder, planned_action
 from pipelines.checks import require_integer
-from pipelines.concurrency import available_cores
 from pipelines.engine import LOCAL_RUNNER
 from pipelines.engine.local import local_run
 from pipelines.engine.progress import shard_progress

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from benchmarks.memory import family_bytes
 from benchmarks.reading.timing import BATCH, SECONDS, cpu_seconds
-from pipelines.concurrency import available_cores
+from musicnet_duet.concurrency import available_cores
 from schemas import Dataset
 
 

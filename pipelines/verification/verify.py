@@ -10,9 +10,9 @@ from typing import Any
 
 import pyarrow as pa
 
+from musicnet_duet.concurrency import available_cores, prefetch_map
 from musicnet_duet.progress import ProgressDisplay
 from pipelines.build_folder import WORK_FILES
-from pipelines.concurrency import available_cores, prefetch_map
 from pipelines.planning.outcome import finished_recordings, training_statistics
 from pipelines.planning.plan import Plan
 from pipelines.verification.accounting import (

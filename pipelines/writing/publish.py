@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipelines.concurrency import prefetch_map
+from musicnet_duet.concurrency import prefetch_map
 from pipelines.errors import PipelineError
 from pipelines.planning.outcome import finished_recordings, training_statistics
 from pipelines.planning.plan import Plan, PlanOptions, check_rejects

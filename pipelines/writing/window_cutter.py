@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.concurrency import prefetch_map
+from musicnet_duet.concurrency import prefetch_map
 from pipelines.planning.plan import Plan, PlannedWindow
 from pipelines.recordings.labels import NOTE_COLUMNS, NoteFrames
 from pipelines.recordings.resampling import resampled_range, to_int16

@@ -6,11 +6,11 @@ import dataclasses
 import functools
 import math
 import operator
-import os
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from musicnet_duet.concurrency import available_cores
 from schemas import Dataset
 from schemas.shards import index_file
 from schemas.storage.object_stores import MOST_REQUESTS
@@ -107,18 +107,12 @@ def plan_memory(
 
 def _worthwhile(dataset: Dataset, options: Sequence[ReadOptions]) -> Iterator[list[Concurrency]]:
     """What each reader could do at once, from the most to the least that is worth it."""
-    reads = min(_cores(), _MOST_LOCAL_READS) if dataset.storage.is_local else MOST_REQUESTS
+    reads = min(available_cores(), _MOST_LOCAL_READS) if dataset.storage.is_local else MOST_REQUESTS
     while reads > LEAST_READS:
         yield [_with_next(reads, each) for each in options]
         reads //= 2
     yield [_with_next(LEAST_READS, each) for each in options]
     yield [Concurrency(LEAST_READS, 1)] * len(options)
-
-
-def _cores() -> int:
-    if hasattr(os, "sched_getaffinity"):  # not on macOS
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _with_next(reads: int, options: ReadOptions) -> Concurrency:
@@ -146,8 +140,8 @@ def _plan(
     return MemoryPlan(
         index=summary.windows * window_bytes + len(shards) * _SHARD_BYTES,
         recordings=summary.recordings * _RECORDING_BYTES,
-        # Parquet's pages and the table that is made of them, at the same time.
-        loading=sum(indexes[: concurrency.reads]) + 2 * rows * row_bytes,
+        # `prefetch_map` holds two files a thread; then Parquet's pages and the table made of them.
+        loading=sum(indexes[: 2 * concurrency.reads]) + 2 * rows * row_bytes,
         plans=planned * len(chosen) * PART_BYTES,
         reads=concurrency.reads * _read_bytes(chosen, is_local=dataset.storage.is_local),
         batches=(concurrency.batches + BATCHES_OF_CALLER) * options.batch_size * example_bytes,

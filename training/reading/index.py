@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from musicnet_duet.concurrency import prefetch_map
 from schemas import Dataset
 from schemas.shards import ShardIndex, index_file
 from training.errors import TrainingError
@@ -51,9 +50,9 @@ class SplitIndex:
 
 
 def load_index(
-    dataset: Dataset, split: str, file_format: str, features: Sequence[str], *, ahead: int
+    dataset: Dataset, split: str, file_format: str, features: Sequence[str], *, threads: int
 ) -> SplitIndex:
-    """Reads the indexes, `ahead` files at once; one Arrow table is in memory at a time.
+    """Reads the indexes by some threads; one Arrow table is in memory at a time.
 
     Raises `TrainingError` when they do not hold what the manifest says.
     """
@@ -67,7 +66,7 @@ def load_index(
     offsets = {name: np.empty(windows, np.int64) for name in features}
     checksums = {name: np.empty(windows, np.uint32) for name in features}
     row = end = 0
-    for shard_number, table in enumerate(_tables(dataset, shards, ahead)):
+    for shard_number, table in enumerate(_tables(dataset, shards, threads)):
         end = row + len(table)
         if end > windows:
             break
@@ -97,16 +96,13 @@ def load_index(
     )
 
 
-def _tables(dataset: Dataset, shards: Sequence[str], ahead: int) -> Iterator[pa.Table]:
+def _tables(dataset: Dataset, shards: Sequence[str], threads: int) -> Iterator[pa.Table]:
     """The index of each shard; the files of those that follow are read meanwhile."""
     specs, storage = dataset.config.specs(), dataset.storage
-    with ThreadPoolExecutor(ahead, thread_name_prefix="read-indexes") as pool:
-        files: deque[Future[bytes]] = deque()
-        for number, shard in enumerate(shards):
-            for following in shards[number + len(files) : number + ahead]:
-                files.append(pool.submit(storage.read_bytes, index_file(following)))
-            where = storage.path(index_file(shard))
-            yield ShardIndex.from_bytes(files.popleft().result(), specs, where=where).table
+    names = [index_file(shard) for shard in shards]
+    files = prefetch_map(storage.read_bytes, names, threads=threads)
+    for name, data in zip(names, files, strict=True):
+        yield ShardIndex.from_bytes(data, specs, where=storage.path(name)).table
 
 
 def _numbered(ids: pa.ChunkedArray, numbers: dict[str, int]) -> NDArray[np.int32]:

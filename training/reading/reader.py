@@ -200,7 +200,7 @@ class Reader:
             options.split,
             options.file_format,
             options.features,
-            ahead=concurrency.reads,
+            threads=concurrency.reads,
         )
         keys = Keys(dataset.manifest.fingerprint, options.split, options.seed)
         window_frames = dataset.config.window_frames

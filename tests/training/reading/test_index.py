@@ -15,7 +15,7 @@ from training.reading.index import load_index
 @pytest.mark.parametrize("file_format", ["tfrecord", "hdf5"])
 def test_rows_are_those_of_the_shards_in_order(small_dataset: Path, file_format: str) -> None:
     dataset = Dataset(small_dataset)
-    index = load_index(dataset, "train", file_format, ("log_mel",), ahead=2)
+    index = load_index(dataset, "train", file_format, ("log_mel",), threads=2)
     rows = [
         (shard, row)
         for shard in dataset.shards("train", file_format)
@@ -51,10 +51,10 @@ def change_index(root: Path, **columns: object) -> Dataset:
 
 def test_missing_windows_are_an_error(root: Path) -> None:
     with pytest.raises(TrainingError, match=r"do not hold the 14 windows that dataset\.json"):
-        load_index(change_index(root), "train", "tfrecord", ("log_mel",), ahead=2)
+        load_index(change_index(root), "train", "tfrecord", ("log_mel",), threads=2)
 
 
 def test_another_length_is_an_error(root: Path) -> None:
     dataset = change_index(root, log_mel_length=7)
     with pytest.raises(TrainingError, match="holds 'log_mel' of other lengths than the 2240 bytes"):
-        load_index(dataset, "train", "tfrecord", ("log_mel",), ahead=2)
+        load_index(dataset, "train", "tfrecord", ("log_mel",), threads=2)

@@ -114,7 +114,7 @@ def test_no_read_goes_on_in_another_shard() -> None:
 
 
 def test_a_window_of_a_tfrecord_shard_is_one_read(root: Path) -> None:
-    index = load_index(Dataset(root), "train", "tfrecord", FEATURES, ahead=1)
+    index = load_index(Dataset(root), "train", "tfrecord", FEATURES, threads=1)
     for position in range(len(index)):
         ((read,),) = plan_reads(index, np.array([position]), [1], FEATURES)
         assert {part.feature for part in read.parts} == set(FEATURES)
@@ -122,6 +122,6 @@ def test_a_window_of_a_tfrecord_shard_is_one_read(root: Path) -> None:
 
 def test_windows_side_by_side_are_one_read_for_each_shard(root: Path) -> None:
     for file_format in ("tfrecord", "hdf5"):
-        index = load_index(Dataset(root), "train", file_format, ("notes",), ahead=1)
+        index = load_index(Dataset(root), "train", file_format, ("notes",), threads=1)
         (reads,) = plan_reads(index, np.arange(len(index)), [len(index)], ("notes",))
         assert [read.shard for read in reads] == [0, 1, 2]

@@ -3,7 +3,7 @@ from collections.abc import Generator, Iterator
 
 import pytest
 
-from pipelines.concurrency import prefetch_map
+from musicnet_duet.concurrency import prefetch_map
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3])
