@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 import urllib.parse
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -31,7 +31,6 @@ from tests.support.object_stores import (
     Request,
     Store,
     forget_stores,
-    running,
     stored_digests,
 )
 from tests.support.processes import ROOT, finish, preprocess_command, refusal
@@ -40,19 +39,9 @@ from tests.support.reference import digests
 from tests.support.tiny_musicnet import CONFIG, Tiny, write_tiny_musicnet
 from training import open_dataset
 
+pytestmark = pytest.mark.usefixtures("no_faults")
+
 RECORDED = tuple(Tiny(str(number), seconds=6, work=str(number)) for number in range(100, 104))
-
-
-@pytest.fixture(scope="module", params=["gs", "s3"])
-def store(request: pytest.FixtureRequest) -> Iterator[Store]:
-    with running(request.param) as store:
-        yield store
-
-
-@pytest.fixture(autouse=True)
-def no_faults(store: Store) -> Iterator[None]:
-    yield
-    store.proxy.fault = lambda number, method, path: None
 
 
 @pytest.fixture(scope="module")

@@ -7,35 +7,23 @@ import itertools
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
 
 from schemas import PRESETS, StoreError
 from schemas.storage.object_stores import MOST_REQUESTS
 from tests.support.dataset_factory import make_dataset
-from tests.support.object_stores import BREAK_OFF, HANG_UP, Store, running
+from tests.support.object_stores import BREAK_OFF, HANG_UP, Store
 from tests.support.processes import ROOT
+from tests.support.reading import assert_batches
 from training import open_dataset
+
+pytestmark = pytest.mark.usefixtures("no_faults")
 
 BATCH_SIZE = 16
 FRAMES = {"train": (700, 1_400, 2_100, 2_800), "validation": (70,), "test": (70,)}
 """A hundred windows of 70 frames for training."""
-
-
-@pytest.fixture(scope="module", params=["gs", "s3"])
-def store(request: pytest.FixtureRequest) -> Iterator[Store]:
-    with running(request.param) as store:
-        yield store
-
-
-@pytest.fixture(autouse=True)
-def no_faults(store: Store) -> Iterator[None]:
-    yield
-    store.proxy.fault = lambda number, method, path: None
 
 
 @pytest.fixture(scope="module")
@@ -46,13 +34,6 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def url(store: Store, root: Path) -> str:
     return store.put(root, "reading")
-
-
-def assert_equal(ours: list[dict[str, Any]], theirs: list[dict[str, Any]]) -> None:
-    for mine, other in zip(ours, theirs, strict=True):
-        assert mine.keys() == other.keys()
-        for name in mine:
-            np.testing.assert_array_equal(mine[name], other[name])
 
 
 @pytest.mark.parametrize("file_format", ["tfrecord", "hdf5"])
@@ -78,7 +59,7 @@ def test_batches_are_those_of_the_disk(url: str, root: Path) -> None:
         for file_format in ("tfrecord", "hdf5"):
             ours = open_dataset(url, file_format=file_format, **options)
             theirs = open_dataset(root, **options)
-            assert_equal(list(ours.epoch(1)), list(theirs.epoch(1)))
+            assert_batches(list(ours.epoch(1)), list(theirs.epoch(1)))
 
 
 def test_many_reads_are_under_way_at_once(store: Store, url: str) -> None:
@@ -101,7 +82,7 @@ def test_a_small_budget_has_fewer_reads_under_way(url: str, root: Path) -> None:
     most = open_dataset(url, batch_size=BATCH_SIZE).memory_plan()
     tight = open_dataset(url, batch_size=BATCH_SIZE, memory_bytes=most.total - 1)
     assert tight.memory_plan().reads < most.reads
-    assert_equal(list(tight.epoch(0)), list(open_dataset(root).epoch(0)))
+    assert_batches(list(tight.epoch(0)), list(open_dataset(root).epoch(0)))
 
 
 @pytest.mark.parametrize("fault", [503, HANG_UP, BREAK_OFF])
@@ -111,7 +92,7 @@ def test_what_fails_for_a_moment_is_read_again(
     reader = open_dataset(url, batch_size=BATCH_SIZE)
     faults = store.proxy.faults
     store.proxy.fault = lambda number, method, path: fault if number % 7 == 0 else None
-    assert_equal(list(reader.epoch(0)), list(open_dataset(root).epoch(0)))
+    assert_batches(list(reader.epoch(0)), list(open_dataset(root).epoch(0)))
     assert store.proxy.faults > faults + 5
     assert not reader.damaged_count
 
@@ -126,7 +107,7 @@ def test_after_a_failure_in_mid_epoch_it_goes_on(store: Store, url: str, root: P
             found.extend(batches)  # What was read ahead is still delivered.
         assert batches.get_state() == {"epoch": 0, "position": BATCH_SIZE * len(found)}
     store.proxy.fault = lambda number, method, path: None
-    assert_equal([*found, *batches], expected)
+    assert_batches([*found, *batches], expected)
 
 
 MEMORY = """
