@@ -9,7 +9,8 @@ import musicnet_duet.own_schemas  # noqa: F401 - before anything imports schemas
 
 if TYPE_CHECKING:
     from training.errors import TrainingError
-    from training.reading.reader import Reader, open_dataset
+    from training.reading.opening import open_dataset
+    from training.reading.reader import Reader
 else:
     from schemas.lazy import lazy_attributes
 
@@ -18,7 +19,7 @@ else:
         {
             "Reader": "training.reading.reader",
             "TrainingError": "training.errors",
-            "open_dataset": "training.reading.reader",
+            "open_dataset": "training.reading.opening",
         },
     )
 

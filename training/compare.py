@@ -16,7 +16,8 @@ from training.config import DEFAULT_MEMORY_BYTES
 from training.errors import TrainingError
 from training.inversion import audio_to_log_mel, read_audio
 from training.novelty import excerpts_of, nearest_distances, spectral_summary
-from training.reading.reader import Reader, open_splits
+from training.reading.opening import open_splits
+from training.reading.reader import Reader
 from training.runs import read_run
 
 EXCERPT_SECONDS = 1.0

@@ -17,7 +17,8 @@ from training.errors import TrainingError
 from training.grid import quantize
 from training.likelihood import bits
 from training.model import negative_log_likelihood
-from training.reading.reader import Reader, open_splits
+from training.reading.opening import open_splits
+from training.reading.reader import Reader
 from training.trained_model import load_trained
 from training.works import SharedWorks, works_shared_with_training
 

@@ -21,7 +21,7 @@ from training.errors import TrainingError
 from training.grid import dequantize, quantize
 from training.inversion import audio_to_log_mel, mel_to_audio, wav_bytes
 from training.novelty import spectral_summary
-from training.reading.reader import open_dataset
+from training.reading.opening import open_dataset
 from training.sampling import sample_levels
 from training.trained_model import Trained, load_trained
 from training.validation import MAX_BYTES, MAX_SEED, real_number, whole_number

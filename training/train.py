@@ -32,7 +32,8 @@ from training.likelihood import bits, mean_db
 from training.model import denoising_negative_log_likelihood, negative_log_likelihood
 from training.reading.iterator import BatchIterator
 from training.reading.loader import Batch
-from training.reading.reader import Reader, open_splits
+from training.reading.opening import open_splits
+from training.reading.reader import Reader
 from training.runs import CHECKPOINTS, TENSORBOARD, Run, is_run, read_run, write_run
 from training.sampling import sample_levels
 from training.trained_model import new_model, set_arrays

@@ -47,21 +47,19 @@ def tf_dataset(
     dtypes += [np.int64, *([np.str_] if strings else [])]
 
     def batch(key: Any) -> dict[str, Any]:
-        *features, numbers, ids = tf.numpy_function(iterations.next, [key], dtypes) + (
-            [] if strings else [None]
-        )
-        numbers = tf.ensure_shape(numbers, [None, 2 + has_begins])
+        arrays = iter(tf.numpy_function(iterations.next, [key], dtypes))
         found = {
-            name: tf.ensure_shape(array, [None, *layout.shape])
-            for array, (name, layout) in zip(features, layouts.items(), strict=True)
+            name: tf.ensure_shape(next(arrays), [None, *layout.shape])
+            for name, layout in layouts.items()
         }
+        numbers = tf.ensure_shape(next(arrays), [None, 2 + has_begins])
         found["first_frame"] = numbers[:, 0]
         found["valid_frames"] = tf.cast(numbers[:, 1], tf.int32)
         found["weights"] = tf.sequence_mask(numbers[:, 1], crop_frames, tf.float32)
         if has_begins:
             found["begins"] = tf.cast(numbers[:, 2], tf.bool)
         if strings:
-            found["recording_id"] = tf.ensure_shape(ids, [None])
+            found["recording_id"] = tf.ensure_shape(next(arrays), [None])
         return found
 
     def iteration(key: Any) -> Any:
@@ -110,7 +108,7 @@ class _Iterations:
         with self._lock:
             # Nothing says that an iteration was broken off, so that all give back their memory.
             for iterator, _ in self._under_way.values():
-                iterator.rest()
+                iterator.forget()
             iterator = self._iterate(self._epoch if self._state is None else None)
             if self._state is not None:
                 iterator.set_state(self._state)

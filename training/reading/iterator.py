@@ -134,7 +134,7 @@ class BatchIterator:
                 self._pending.popleft()
                 self._read_ahead()
             except BaseException:
-                self._forget()
+                self.forget()
                 raise
             self._state, self._is_barren = after, is_barren
             if len(batch["valid_frames"]):
@@ -166,11 +166,15 @@ class BatchIterator:
         """
         self._state = self._course.checked(state)
         self._is_barren = False
-        self._forget()
+        self.forget()
 
-    def rest(self) -> None:
-        """Gives back the memory of what was read ahead, which is read again if it is needed."""
-        self._forget()
+    def forget(self) -> None:
+        """Drops what was read ahead, and its memory; it is read again if it is needed."""
+        # A fork may have copied locks that nobody will release.
+        if self._process == os.getpid():
+            for pending, _ in self._pending:
+                pending.cancel()
+        self._begin()
 
     def _is_barren_with(self, batch: Batch) -> bool:
         """Whether nothing but damage was met since the epoch began, this batch included."""
@@ -179,7 +183,7 @@ class BatchIterator:
 
     def _read_ahead(self) -> None:
         if self._process != os.getpid():
-            self._forget()  # A fork takes no threads along, and nobody would ever answer.
+            self.forget()  # A fork takes no threads along, and nobody would ever answer.
         if self._before is not None:
             # Whether the rows to come begin anew depends on damage to those before them.
             self._plan(self._before)
@@ -199,13 +203,6 @@ class BatchIterator:
         if ends:
             self._planned = deque(zip(self._loader.plan(examples, sizes), ends, strict=True))
             self._next = ends[-1]
-
-    def _forget(self) -> None:
-        """Drops what was read ahead; a fork may have copied locks that nobody will release."""
-        if self._process == os.getpid():
-            for pending, _ in self._pending:
-                pending.cancel()
-        self._begin()
 
     def _begin(self) -> None:
         self._process = os.getpid()

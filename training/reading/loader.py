@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from schemas.checksums import crc32c
 from schemas.errors import UnreadableFileError
-from schemas.storage.ranges import RangeReader
+from schemas.storage.ranges import RangeReader, joined
 from training.errors import TrainingError
 from training.reading.files import ShardFiles, Task
 from training.reading.index import SplitIndex
@@ -143,7 +143,7 @@ class Loader:
         """Raises `TrainingError` where all windows were found to be damaged."""
         if self.damage.count == len(self._index):
             raise TrainingError(
-                f"{self._root.rstrip('/')}/{self._split}: every window is damaged, the first: "
+                f"{joined(self._root, self._split)}: every window is damaged, the first: "
                 f"{self.damage.descriptions[0]}; make the dataset again"
             )
 
@@ -154,7 +154,7 @@ class Loader:
         """Waits for a batch, and notes what it lost: a line for each."""
         problems = []
         for loss in pending.wait():
-            shard = f"{self._root.rstrip('/')}/{self._index.shards[loss.shard]}"
+            shard = joined(self._root, self._index.shards[loss.shard])
             window = f"{loss.part.feature} of window {loss.part.position} of {self._split}"
             problems.append(f"{shard}: {window}: {loss.problem}")
             self.damage.note(loss.part.position, problems[-1])

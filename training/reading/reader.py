@@ -1,20 +1,18 @@
-"""Opening a split of a dataset for reading, and the class that reads it."""
+"""The class that reads one split of a dataset."""
 
 from __future__ import annotations
 
 import copy
 import operator
-import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
 
 from schemas import DamagedDataError, Dataset
-from training.config import DEFAULT_MEMORY_BYTES
 from training.errors import TrainingError
-from training.reading.budget import Concurrency, MemoryPlan, plan_memory
+from training.reading.budget import Concurrency, MemoryPlan
 from training.reading.index import load_index
 from training.reading.iterator import BatchIterator, Course
 from training.reading.layout import layouts
@@ -30,111 +28,9 @@ from training.reading.order import (
     ShuffledOrder,
     Tiles,
 )
-from training.validation import MAX_BYTES, whole_number
+from training.validation import whole_number
 
 Item = dict[str, Any]
-
-COPIES_HELD = 3
-"""What becomes of a batch in training and evaluation: its quantized levels, their tensor, and the
-one before."""
-
-
-def open_dataset(
-    path: str | bytes | os.PathLike[str],
-    split: str = "train",
-    *,
-    features: str | Sequence[str] = ("log_mel",),
-    batch_size: int = 16,
-    memory_bytes: int = DEFAULT_MEMORY_BYTES,
-    seed: int = 0,
-    file_format: str | None = None,
-    order: str = "shuffled",
-    crop_frames: int | None = None,
-    crops_per_window: int | None = None,
-) -> Reader:
-    """Opens one split of a dataset for reading. Needs neither TensorFlow nor Beam.
-
-    Args:
-        path: The folder of the dataset, local or any URL that fsspec knows.
-        split: "train", "validation" or "test".
-        features: The features to read, or the one.
-        batch_size: The number of examples in a batch: windows, or crops of windows.
-        memory_bytes: A bound on all that the reader holds, including the batch that the caller
-            has while it waits for the next. More than the least lets it read more at once. In each
-            worker process of a data loader, the reader holds as much again.
-        seed: The seed for the order of the epochs and for the crops.
-        file_format: "tfrecord" or "hdf5"; the dataset's first one unless it is given.
-        order: "shuffled", or "contiguous" for models that carry their state from batch to batch:
-            each row goes on where the same row of the batch before it ended.
-        crop_frames: Delivers crops of this many frames instead of whole windows, with the waveform
-            samples of exactly these frames. In shuffled order they begin anywhere in the valid
-            frames; in contiguous order they follow each other.
-        crops_per_window: The number of crops of each window in an epoch, in shuffled order; 1
-            unless it is given.
-
-    Returns:
-        A reader of the split.
-
-    Raises:
-        TrainingError: If the memory budget is too small (the message gives one that is enough), or
-            an argument does not fit the dataset.
-        DatasetError: If there is no complete dataset in the folder.
-
-    Examples:
-        >>> from training import open_dataset
-        >>> reader = open_dataset("dataset", "train", batch_size=3, features=("log_mel", "notes"))
-        >>> reader
-        <Reader of dataset, train: 4 examples of log_mel and notes, batches of 3>
-        >>> [batch["notes"].shape for batch in reader.epoch(0)]
-        [(3, 430, 128), (1, 430, 128)]
-        >>> crops = open_dataset("dataset", features="waveform", crop_frames=100)
-        >>> next(iter(crops))["waveform"].shape  # 512 samples a frame
-        (4, 51200)
-    """
-    dataset = Dataset(path)
-    options = ReadOptions.of(
-        dataset,
-        split=split,
-        features=features,
-        file_format=file_format,
-        batch_size=batch_size,
-        seed=seed,
-        order=order,
-        crop_frames=crop_frames,
-        crops_per_window=crops_per_window,
-    )
-    return _open(dataset, [options], memory_bytes)[0]
-
-
-def open_splits(
-    dataset: Dataset,
-    splits: Sequence[str],
-    *,
-    batch_size: int,
-    memory_bytes: int,
-    seed: int = 0,
-    features: str | Sequence[str] = ("log_mel",),
-) -> list[Reader]:
-    """Readers of several splits, which fit into the budget together, with what is made of a batch.
-
-    Raises as `open_dataset` does.
-    """
-    options = [
-        ReadOptions.of(dataset, split=split, features=features, batch_size=batch_size, seed=seed)
-        for split in splits
-    ]
-    return _open(dataset, options, memory_bytes, copies=COPIES_HELD)
-
-
-def _open(
-    dataset: Dataset, options: Sequence[ReadOptions], memory_bytes: int, *, copies: int = 0
-) -> list[Reader]:
-    budget = whole_number("memory_bytes", memory_bytes, 1, MAX_BYTES)
-    plans = plan_memory(dataset, options, budget, copies=copies)
-    return [
-        Reader(dataset, each, concurrency, plan)
-        for each, (concurrency, plan) in zip(options, plans, strict=True)
-    ]
 
 
 class Reader:
@@ -256,21 +152,17 @@ class Reader:
             IndexError: If there is no such position.
         """
         if isinstance(key, slice):
-            return self._load(np.arange(*key.indices(len(self)), dtype=np.int64))[0]
+            return self._load(range(*key.indices(len(self))))[0]
         if isinstance(key, list | tuple) or (isinstance(key, np.ndarray) and key.ndim):
-            return self._load(np.array([self._number(each) for each in key], np.int64))[0]
-        batch, problems = self._load(np.array([self._number(key)], np.int64))
-        if problems:
-            raise DamagedDataError(problems[0])
-        return _items(batch)[0]
+            return self._load(key)[0]
+        return self.__getitems__([key])[0]
 
     def __getitems__(self, positions: Sequence[int]) -> list[Item]:
         """The examples at some positions that are not damaged, as PyTorch's DataLoader asks.
 
         Raises `DamagedDataError` where all of them are damaged: PyTorch makes no batch of none.
         """
-        numbers = np.array([self._number(each) for each in positions], np.int64)
-        batch, problems = self._load(numbers)
+        batch, problems = self._load(positions)
         items = _items(batch)
         if problems and not items:
             raise DamagedDataError(problems[0])
@@ -278,7 +170,7 @@ class Reader:
 
     def get(self, position: int) -> Item | None:
         """The example at a position, as `reader[position]`; None where its window is damaged."""
-        batch, _ = self._load(np.array([self._number(position)], np.int64))
+        batch, _ = self._load([position])
         return next(iter(_items(batch)), None)
 
     def __iter__(self) -> BatchIterator:
@@ -430,7 +322,9 @@ class Reader:
         )
         return BatchIterator(self._loader, course, self._concurrency)
 
-    def _load(self, numbers: Positions) -> tuple[Batch, list[str]]:
+    def _load(self, positions: Iterable[Any]) -> tuple[Batch, list[str]]:
+        """The examples at some positions, see `Loader.load`."""
+        numbers = np.array([self._number(each) for each in positions], np.int64)
         return self._loader.load(self._file_order.of(numbers))
 
     def _number(self, position: Any) -> int:

@@ -12,7 +12,7 @@ from tests.support.dataset_factory import make_dataset
 from tests.support.reading import FEATURES, assert_batches
 from training import TrainingError, open_dataset
 from training.config import LoopConfig, TrainingConfig
-from training.reading.reader import COPIES_HELD, open_splits
+from training.reading.opening import COPIES_HELD, open_splits
 
 OPTIONS: Any = [
     {},
