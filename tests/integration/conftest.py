@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.object_stores import Store, running
+if TYPE_CHECKING:
+    from tests.support.object_stores import Store
 
 
 @pytest.fixture(scope="module", params=["gs", "s3"])
 def store(request: pytest.FixtureRequest) -> Iterator[Store]:
+    # Environments of some tests lack the clients of object stores.
+    from tests.support.object_stores import running
+
     with running(request.param) as store:
         yield store
 
