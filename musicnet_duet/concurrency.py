@@ -1,19 +1,137 @@
-"""Results in their order, computed on several threads ahead of whoever takes them."""
+"""Calls that threads make ahead of whoever needs their results, and how many can run at once."""
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import queue
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future
+from concurrent.futures import CancelledError
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, Generic, TypeVar
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+
+class Task(Generic[Result]):
+    """A call that is made once: by a thread, or by whoever needs its result before one has begun.
+
+    Handing a result from thread to thread takes longer than to read a window from the page cache.
+    """
+
+    _result: Result
+
+    def __init__(self, call: Callable[[], Result]) -> None:
+        self._call: Callable[[], Result] | None = call
+        self._error: BaseException | None = None
+        self._begun, self._unfinished = threading.Lock(), threading.Lock()
+        self._unfinished.acquire()
+
+    @property
+    def is_done(self) -> bool:
+        return not self._unfinished.locked()
+
+    def run(self) -> None:
+        """Makes the call, unless somebody has begun it; its result, or error, is for `result`."""
+        if not self._begun.acquire(blocking=False):
+            return
+        # Queues keep this until a thread looks at it, but not what the call refers to.
+        call, self._call = self._call, None
+        assert call is not None
+        try:
+            self._result = call()
+        except BaseException as error:
+            self._error = error
+            if not isinstance(error, Exception):
+                raise  # such as Ctrl-C, which is for the thread that it reached
+        finally:
+            self._unfinished.release()
+            del self  # The error refers to this frame.
+
+    def result(self) -> Result:
+        """What the call returns. Raises what it raises once, and then, or after `cancel`,
+        `CancelledError`."""
+        self.run()
+        with self._unfinished:
+            pass
+        if self._error is None:
+            return self._result
+        error, self._error = self._error, CancelledError()
+        try:
+            raise error
+        finally:
+            del error  # It refers to the frames of all callers, and to what these refer to.
+
+    def cancel(self) -> None:
+        """Does without the call, unless somebody has begun it."""
+        if self._begun.acquire(blocking=False):
+            self._call, self._error = None, CancelledError()
+            self._unfinished.release()
+
+
+class TaskThreads:
+    """Up to `most` threads, which run tasks in their order; they begin with the first ones.
+
+    A process that ends does not wait for them. Where no thread can be started anymore, tasks wait
+    for whoever needs their results.
+    """
+
+    def __init__(self, most: int, name: str) -> None:
+        self._most, self._name = most, name
+        self._tasks: queue.SimpleQueue[Task[Any] | None] = queue.SimpleQueue()
+        self._threads: list[threading.Thread] = []
+
+    def submit(self, call: Callable[[], Result]) -> Task[Result]:
+        task = Task(call)
+        self._tasks.put(task)
+        if len(self._threads) < self._most:
+            thread = threading.Thread(
+                target=_run_all, args=(self._tasks,), name=self._name, daemon=True
+            )
+            try:
+                thread.start()
+            except RuntimeError:  # The system's limit is reached, or the interpreter is ending.
+                self._most = len(self._threads)
+            else:
+                self._threads.append(thread)
+        return task
+
+    def run_next(self) -> bool:
+        """Has the caller run the next task; False where none is waiting."""
+        with contextlib.suppress(queue.Empty):
+            if task := self._tasks.get_nowait():
+                task.run()
+                return True
+        return False
+
+    def close(self) -> None:
+        """Ends the threads once they have run what they are running; no tasks may follow.
+
+        Tasks that are waiting run where their results are needed.
+        """
+        with contextlib.suppress(queue.Empty):
+            while True:
+                self._tasks.get_nowait()
+        for _ in self._threads:
+            self._tasks.put(None)
+
+    def join(self) -> None:
+        """Waits until the threads have ended."""
+        for thread in self._threads:
+            thread.join()
+
+    def __del__(self) -> None:
+        self.close()
+
+
+def _run_all(tasks: queue.SimpleQueue[Task[Any] | None]) -> None:
+    while task := tasks.get():
+        task.run()
+        del task  # It may refer to much that others have let go of.
 
 
 def prefetch_map(
@@ -27,44 +145,24 @@ def prefetch_map(
     if threads == 1:
         yield from map(function, items)
         return
-    tasks: queue.SimpleQueue[tuple[Future[Result], Item] | None] = queue.SimpleQueue()
-    results: deque[Future[Result]] = deque()
-
-    def do(future: Future[Result], item: Item) -> None:
-        try:
-            future.set_result(function(item))
-        except Exception as error:  # Ctrl-C comes through, in the caller's thread.
-            future.set_exception(error)
-
-    def help_out() -> None:
-        while task := tasks.get():
-            do(*task)
+    helpers = TaskThreads(threads - 1, "prefetch_map")
+    tasks: deque[Task[Result]] = deque()
 
     def first_result() -> Result:
-        """What nobody has begun yet is done here rather than waiting for somebody else."""
-        while not results[0].done() and not tasks.empty():
-            with contextlib.suppress(queue.Empty):
-                if task := tasks.get_nowait():
-                    do(*task)
-        return results.popleft().result()
+        # What nobody has begun yet is done here rather than waiting for somebody else.
+        while not tasks[0].is_done and helpers.run_next():
+            pass
+        return tasks.popleft().result()
 
-    helpers = [
-        threading.Thread(target=help_out, name="prefetch_map", daemon=True)
-        for _ in range(threads - 1)
-    ]
-    for helper in helpers:
-        helper.start()
     try:
         for item in items:
-            results.append(Future())
-            tasks.put((results[-1], item))
-            if len(results) == 2 * threads:
+            tasks.append(helpers.submit(functools.partial(function, item)))
+            if len(tasks) == 2 * threads:
                 yield first_result()
-        while results:
+        while tasks:
             yield first_result()
     finally:
-        for _ in helpers:
-            tasks.put(None)
+        helpers.close()
 
 
 _QUOTA = Path("/sys/fs/cgroup/cpu.max")

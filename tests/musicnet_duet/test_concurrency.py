@@ -1,9 +1,11 @@
 import threading
+import weakref
 from collections.abc import Generator, Iterator
+from concurrent.futures import CancelledError
 
 import pytest
 
-from musicnet_duet.concurrency import prefetch_map
+from musicnet_duet.concurrency import Task, TaskThreads, prefetch_map
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3])
@@ -78,3 +80,73 @@ def test_no_thread_is_left(closed: bool) -> None:
         if thread.name.startswith("prefetch_map"):
             thread.join(10)
     assert threading.active_count() <= before
+
+
+class Calls:
+    """A call that counts how often it is made, and may be wrong."""
+
+    def __init__(self, *, wrong: bool = False) -> None:
+        self.count, self._wrong = 0, wrong
+
+    def __call__(self) -> int:
+        self.count += 1
+        if self._wrong:
+            raise ValueError("wrong")
+        return self.count
+
+
+@pytest.mark.parametrize("threads", [0, 1, 4])
+def test_a_task_is_run_once_by_a_thread_or_by_whoever_needs_its_result(threads: int) -> None:
+    pool = TaskThreads(threads, "test")
+    calls = [Calls() for _ in range(200)]
+    tasks = [pool.submit(call) for call in calls]
+    for task in tasks:
+        assert task.result() == task.result() == 1
+    assert all(task.is_done for task in tasks)
+    assert [call.count for call in calls] == [1] * 200
+    pool.close()
+    pool.join()
+    assert pool.submit(calls[0]).result() == 2
+
+
+def test_a_cancelled_task_is_not_run_and_refers_to_nothing() -> None:
+    call = Calls()
+    waiting, done = Task(call), Task(call)
+    reference = weakref.ref(call)
+    assert done.result() == 1
+    done.cancel()
+    assert done.result() == 1
+    waiting.cancel()
+    with pytest.raises(CancelledError):
+        waiting.result()
+    assert call.count == 1
+    del call
+    assert reference() is None
+
+
+def test_an_error_of_a_task_is_raised_for_whoever_wants_its_result() -> None:
+    pool = TaskThreads(1, "test")
+    task = pool.submit(Calls(wrong=True))
+    with pytest.raises(ValueError, match="wrong"):
+        task.result()
+    with pytest.raises(CancelledError):
+        task.result()
+    assert pool.submit(Calls()).result() == 1
+    pool.close()
+    pool.join()
+    reference = weakref.ref(task)
+    del task
+    assert reference() is None
+
+
+def test_where_no_thread_can_be_started_callers_run_their_tasks(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def start(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    pool = TaskThreads(3, "test")
+    monkeypatch.setattr(threading.Thread, "start", start)
+    assert [pool.submit(Calls()).result() for _ in range(5)] == [1] * 5
+    pool.close()
+    pool.join()
