@@ -109,15 +109,21 @@ def _worthwhile(dataset: Dataset, options: Sequence[ReadOptions]) -> Iterator[li
     """What each reader could do at once, from the most to the least that is worth it."""
     reads = min(available_cores(), _MOST_LOCAL_READS) if dataset.storage.is_local else MOST_REQUESTS
     while reads > LEAST_READS:
-        yield [_with_next(reads, each) for each in options]
+        yield [_with_next(dataset, reads, each) for each in options]
         reads //= 2
-    yield [_with_next(LEAST_READS, each) for each in options]
+    yield [_with_next(dataset, LEAST_READS, each) for each in options]
     yield [Concurrency(LEAST_READS, 1)] * len(options)
 
 
-def _with_next(reads: int, options: ReadOptions) -> Concurrency:
+def _with_next(dataset: Dataset, reads: int, options: ReadOptions) -> Concurrency:
     """A batch is being read while the last reads of the one before it are under way."""
-    return Concurrency(reads, 1 + math.ceil(reads / options.batch_size))
+    return Concurrency(reads, 1 + math.ceil(reads / _batch_examples(dataset, options)))
+
+
+def _batch_examples(dataset: Dataset, options: ReadOptions) -> int:
+    """The examples of the largest batch."""
+    windows = dataset.manifest.splits[options.split].windows
+    return min(options.batch_size, windows * options.crops_per_window)
 
 
 def _plan(
@@ -136,6 +142,7 @@ def _plan(
     example_bytes = sum(each.nbytes for each in chosen) + 4 * options.crop_frames + _EXAMPLE_BYTES
     examples = summary.windows * options.crops_per_window
     planned = min(examples, max(PLANNED_AT_ONCE, options.batch_size))
+    batch_examples = _batch_examples(dataset, options)
     indexes = sorted((files[index_file(shard)].nbytes for shard in shards), reverse=True)
     return MemoryPlan(
         index=summary.windows * window_bytes + len(shards) * _SHARD_BYTES,
@@ -144,8 +151,8 @@ def _plan(
         loading=sum(indexes[: 2 * concurrency.reads]) + 2 * rows * row_bytes,
         plans=planned * len(chosen) * PART_BYTES,
         reads=concurrency.reads * _read_bytes(chosen, is_local=dataset.storage.is_local),
-        batches=(concurrency.batches + BATCHES_OF_CALLER) * options.batch_size * example_bytes,
-        copies=copies * options.batch_size * sum(map(_tensor_bytes, chosen)),
+        batches=(concurrency.batches + BATCHES_OF_CALLER) * batch_examples * example_bytes,
+        copies=copies * batch_examples * sum(map(_tensor_bytes, chosen)),
     )
 
 

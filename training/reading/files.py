@@ -5,46 +5,25 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
+import resource
 import threading
+import weakref
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import Executor, ThreadPoolExecutor
-from typing import Any, Generic, TypeVar
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
 
-from schemas.errors import UnreadableFileError
+from musicnet_duet.concurrency import Task, TaskThreads
+from schemas.errors import StoreError
 from schemas.storage import Storage
 from schemas.storage.ranges import RangeReader
-
-_OPEN_FILES = 128
-
 
 T = TypeVar("T")
 
 
-class Task(Generic[T]):
-    """A call that a thread makes, or whoever needs the result before a thread has begun.
-
-    Handing a result from thread to thread takes longer than to read a window from the page cache.
-    """
-
-    def __init__(self, call: Callable[[], T], pool: Executor) -> None:
-        self._call: Callable[[], T] | None = call
-        self._future = pool.submit(self._result)
-
-    def result(self) -> T:
-        """What the call returns; raises what it raises."""
-        return self._result() if self._future.cancel() else self._future.result()
-
-    def cancel(self) -> None:
-        """Does without the result."""
-        if self._future.cancel():
-            self._call = None
-
-    def _result(self) -> T:
-        # The pool keeps this until a thread looks at it, but not what the call refers to.
-        call, self._call = self._call, None
-        assert call is not None
-        return call()
+def _most_open_files() -> int:
+    """An eighth of what the process may open, since it has other readers and other files."""
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return 128 if limit == resource.RLIM_INFINITY else max(1, min(128, limit // 8))
 
 
 class ShardFiles:
@@ -54,44 +33,45 @@ class ShardFiles:
     process's thread may hold, nor threads nor connections to a store may be shared.
     """
 
-    def __init__(self, root: str, *, threads: int) -> None:
-        self._root, self._threads = root, threads
-        self._pool: ThreadPoolExecutor | None = None
+    _threads: TaskThreads | None
+    _users: Counter[str]
+
+    def __init__(self, storage: Storage, *, threads: int) -> None:
+        self._given, self._thread_count = storage, threads
         self._open: OrderedDict[str, RangeReader] = OrderedDict()
         self._begin()
+        _OF_PROCESS.add(self)
 
     @contextlib.contextmanager
-    def opened(
-        self, names: Iterable[str]
-    ) -> Iterator[Mapping[str, RangeReader | UnreadableFileError]]:
-        """Files that stay open during the block, or why one cannot be opened."""
-        used = set(names)
+    def opened(self, name: str) -> Iterator[RangeReader]:
+        """A file that stays open during the block.
+
+        Raises `UnreadableFileError`, or `StoreError`, where it cannot be opened.
+        """
         with self._lock:
-            files = {name: self._opened(name) for name in used}
-            self._users.update(used)
+            file = self._opened(name)
+            self._users[name] += 1
         try:
-            yield files
+            yield file
         finally:
             with self._lock:
-                self._users.subtract(used)
-                if len(self._open) > _OPEN_FILES:
-                    self._close_unused(_OPEN_FILES)
+                self._users[name] -= 1
+                self._close_unused(_most_open_files())
 
     def submit(self, call: Callable[[], T]) -> Task[T]:
         """Has one of the threads make a call."""
-        self._begin_after_fork()
         with self._lock:
-            if self._pool is None:
-                self._pool = ThreadPoolExecutor(self._threads, thread_name_prefix="read-shards")
-            return Task(call, self._pool)
+            if self._threads is None:
+                self._threads = TaskThreads(self._thread_count, "read-shards")
+            return self._threads.submit(call)
 
     def close(self) -> None:
         """Ends the threads, and closes the files; they are opened again when they are needed."""
-        self._begin_after_fork()
         with self._lock:
-            pool, self._pool = self._pool, None
-        if pool is not None:
-            pool.shutdown(cancel_futures=True)
+            threads, self._threads = self._threads, None
+        if threads is not None:
+            threads.close()
+            threads.join()
         with self._lock:
             self._close_unused(0)
 
@@ -99,36 +79,54 @@ class ShardFiles:
         self._close_all()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return functools.partial(ShardFiles, self._root, threads=self._threads), ()
+        return functools.partial(ShardFiles, self._given, threads=self._thread_count), ()
 
-    def _begin_after_fork(self) -> None:
-        if self._process != os.getpid():
-            self._close_all()
-            self._begin()
+    def begin_after_fork(self) -> None:
+        """Closes this process's copies of the files, and lets go of its parent's lock."""
+        self._close_all()
+        self._begin()
 
     def _close_all(self) -> None:
         while self._open:
             self._open.popitem()[1].close()
 
-    def _opened(self, name: str) -> RangeReader | UnreadableFileError:
+    def _opened(self, name: str) -> RangeReader:
         if name not in self._open:
             try:
                 self._open[name] = self._storage.open_ranges(name)
-            except UnreadableFileError as error:
-                return error
+            except StoreError:
+                if not self._close_unused(0):
+                    raise
+                # The process may have as many files open as it is allowed to.
+                self._open[name] = self._storage.open_ranges(name)
         self._open.move_to_end(name)
         return self._open[name]
 
-    def _close_unused(self, most: int) -> None:
-        """Closes files until at most `most` are open, or all are in use."""
-        for name in [each for each in self._open if not self._users[each]]:
-            if len(self._open) <= most:
-                return
+    def _close_unused(self, most: int) -> int:
+        """Closes files until at most `most` are open, or all are in use; says how many."""
+        unused = [name for name in self._open if not self._users[name]]
+        closed = unused[: max(0, len(self._open) - most)]
+        for name in closed:
             self._open.pop(name).close()
+        return len(closed)
+
+    @functools.cached_property
+    def _storage(self) -> Storage:
+        return self._given if self._given.is_local else Storage(self._given.root)
 
     def _begin(self) -> None:
-        self._storage = Storage(self._root)
-        self._users: Counter[str] = Counter()
+        self.__dict__.pop("_storage", None)
+        self._users = Counter()
         self._lock = threading.Lock()
-        self._pool = None
-        self._process = os.getpid()
+        self._threads = None
+
+
+_OF_PROCESS: weakref.WeakSet[ShardFiles] = weakref.WeakSet()
+
+
+def _begin_all_after_fork() -> None:
+    for files in _OF_PROCESS:
+        files.begin_after_fork()
+
+
+os.register_at_fork(after_in_child=_begin_all_after_fork)

@@ -104,12 +104,14 @@ class BatchIterator:
     itself after an error, such as that of a store that did not answer.
     """
 
-    _process: int
+    _process = 0
     _next: State
     _before: State | None
+    _lost: frozenset[int]
     _memory: BatchMemory
-    _planned: deque[tuple[BatchPlan, State]]
-    _pending: deque[tuple[PendingBatch, State]]
+    _planned: deque[tuple[BatchPlan, State, State]]
+    _pending: deque[tuple[PendingBatch, State, State]]
+    """Each with the state before and after it."""
 
     def __init__(self, loader: Loader, course: Course, concurrency: Concurrency) -> None:
         self._loader, self._course, self._concurrency = loader, course, concurrency
@@ -124,10 +126,13 @@ class BatchIterator:
         while True:
             try:
                 self._read_ahead()
+                if not self._goes_on():
+                    self.forget()
+                    continue
                 if not self._pending:
                     break
-                pending, after = self._pending[0]
-                batch = self._loader.finish(pending, self._course.padding)
+                pending, _, after = self._pending[0]
+                batch = self._loader.finish(pending, self._course.padding, self._lost)
                 is_barren = self._is_barren_with(batch)
                 if is_barren and after["position"] == self._course.size:
                     self._loader.require_windows()
@@ -136,10 +141,14 @@ class BatchIterator:
             except BaseException:
                 self.forget()
                 raise
-            self._state, self._is_barren = after, is_barren
+            self._state, self._is_barren, self._lost = after, is_barren, pending.lost()
             if len(batch["valid_frames"]):
                 return batch
         raise StopIteration
+
+    def __del__(self) -> None:
+        if self._process == os.getpid():
+            self._cancel()
 
     def __repr__(self) -> str:
         course, state = self._course, self._state
@@ -172,9 +181,21 @@ class BatchIterator:
         """Drops what was read ahead, and its memory; it is read again if it is needed."""
         # A fork may have copied locks that nobody will release.
         if self._process == os.getpid():
-            for pending, _ in self._pending:
-                pending.cancel()
+            self._cancel()
         self._begin()
+
+    def _cancel(self) -> None:
+        # Another interrupt may leave it at that, and nobody may wait for a batch without tasks.
+        abandoned, self._pending = self._pending, deque()
+        for pending, _, _ in abandoned:
+            pending.cancel()
+
+    def _goes_on(self) -> bool:
+        """Whether what comes next begins at the state.
+
+        An interrupt may have come between any two lines, and another one while it was handled.
+        """
+        return self._state == (self._pending[0][1] if self._pending else self._next)
 
     def _is_barren_with(self, batch: Batch) -> bool:
         """Whether nothing but damage was met since the epoch began, this batch included."""
@@ -187,27 +208,30 @@ class BatchIterator:
         if self._before is not None:
             # Whether the rows to come begin anew depends on damage to those before them.
             self._plan(self._before)
-            self._before = None
-            plan, _ = self._planned.popleft()
-            self._loader.finish(self._loader.begin(plan, self._memory), self._course.padding)
+            plan, _, _ = self._planned.popleft()
+            pending = self._loader.begin(plan, self._memory)
+            self._loader.finish(pending, self._course.padding)
+            self._lost, self._before = pending.lost(), None
         while len(self._pending) < self._concurrency.batches:
             if not self._planned:
                 self._plan(self._next)
             if not self._planned:
                 return
-            plan, after = self._planned.popleft()
-            self._pending.append((self._loader.begin(plan, self._memory), after))
+            plan, before, after = self._planned.popleft()
+            self._pending.append((self._loader.begin(plan, self._memory), before, after))
 
     def _plan(self, state: State) -> None:
         examples, sizes, ends = self._course.steps(state)
         if ends:
-            self._planned = deque(zip(self._loader.plan(examples, sizes), ends, strict=True))
+            plans = self._loader.plan(examples, sizes)
+            self._planned = deque(zip(plans, [state, *ends[:-1]], ends, strict=True))
             self._next = ends[-1]
 
     def _begin(self) -> None:
         self._process = os.getpid()
         self._next = self._state
         self._before = self._course.before(self._state)
+        self._lost = frozenset()
         self._planned = deque()
         self._memory = BatchMemory(self._concurrency.batches + BATCHES_OF_CALLER)
         self._pending = deque()

@@ -7,17 +7,20 @@ import functools
 import itertools
 import logging
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from concurrent.futures import CancelledError
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from musicnet_duet.concurrency import Task
 from schemas.checksums import crc32c
 from schemas.errors import UnreadableFileError
-from schemas.storage.ranges import RangeReader, joined
+from schemas.storage import Storage
+from schemas.storage.ranges import RangeReader
 from training.errors import TrainingError
-from training.reading.files import ShardFiles, Task
+from training.reading.files import ShardFiles
 from training.reading.index import SplitIndex
 from training.reading.layout import FeatureLayout
 from training.reading.memory import BatchMemory
@@ -45,22 +48,33 @@ class Padding(enum.Enum):
 
 
 class Damage:
-    """The damaged windows of a split that were met so far."""
+    """The damaged windows of a split that were met so far, by any thread."""
 
     def __init__(self, windows: int) -> None:
-        self.is_damaged = np.zeros(windows, np.bool_)
-        self.count = 0
-        self.descriptions: list[str] = []
+        self._is_damaged = np.zeros(windows, np.bool_)
+        self._descriptions: dict[int, str] = {}
 
     def note(self, position: int, description: str) -> None:
-        if self.is_damaged[position]:
+        """Notes a window once; each line is right whatever another thread does meanwhile."""
+        self._is_damaged[position] = True
+        if position in self._descriptions or len(self._descriptions) >= MAX_DAMAGED:
             return
-        if not self.count:
+        self._descriptions[position] = description
+        if description == self.descriptions[0]:
             _LOG.warning("%s; it is left out, as are others like it", description)
-        self.is_damaged[position] = True
-        self.count += 1
-        if len(self.descriptions) < MAX_DAMAGED:
-            self.descriptions.append(description)
+
+    @property
+    def count(self) -> int:
+        return int(np.count_nonzero(self._is_damaged))
+
+    @property
+    def descriptions(self) -> list[str]:
+        """A line for each of the first windows, up to `MAX_DAMAGED`."""
+        return list(self._descriptions.values())[:MAX_DAMAGED]
+
+    @property
+    def is_total(self) -> bool:
+        return bool(self._is_damaged.all())
 
 
 class Loss(NamedTuple):
@@ -76,7 +90,7 @@ class Loader:
 
     Args:
         index: Where the windows are.
-        root: The folder of the dataset.
+        storage: The folder of the dataset.
         split: The name of the split, for messages.
         layouts: How each feature becomes an array.
         crop_frames: The frames of an example.
@@ -88,22 +102,22 @@ class Loader:
         self,
         index: SplitIndex,
         *,
-        root: str,
+        storage: Storage,
         split: str,
         layouts: Mapping[str, FeatureLayout],
         crop_frames: int,
         reads: int,
     ) -> None:
         self.damage = Damage(len(index))
-        self._index, self._root, self._split = index, root, split
+        self._index, self._storage, self._split = index, storage, split
         self._layouts, self._crop_frames, self._reads = layouts, crop_frames, reads
-        self._files = ShardFiles(root, threads=reads - 1)
+        self._files = ShardFiles(storage, threads=reads - 1)
 
     def again(self) -> Loader:
         """Another one of the same examples, with threads and files of its own."""
         return Loader(
             self._index,
-            root=self._root,
+            storage=self._storage,
             split=self._split,
             layouts=self._layouts,
             crop_frames=self._crop_frames,
@@ -132,19 +146,25 @@ class Loader:
         (plan,) = self.plan(examples, [len(examples.positions)])
         pending = self.begin(plan, BatchMemory(0))
         problems = self._noted(pending)
-        return pending.batch(Padding.NONE, self.damage.is_damaged), problems
+        return pending.batch(Padding.NONE), problems
 
-    def finish(self, pending: PendingBatch, padding: Padding) -> Batch:
-        """Waits for a batch; raises what a task raised."""
+    def finish(
+        self, pending: PendingBatch, padding: Padding, lost_before: Collection[int] = ()
+    ) -> Batch:
+        """Waits for a batch; raises what a task raised.
+
+        `lost_before` are the positions of the windows that the step before it lost.
+        """
         self._noted(pending)
-        return pending.batch(padding, self.damage.is_damaged)
+        return pending.batch(padding, lost_before)
 
     def require_windows(self) -> None:
         """Raises `TrainingError` where all windows were found to be damaged."""
-        if self.damage.count == len(self._index):
+        if self.damage.is_total:
             raise TrainingError(
-                f"{joined(self._root, self._split)}: every window is damaged, the first: "
-                f"{self.damage.descriptions[0]}; make the dataset again"
+                f"{self._storage.path(self._split)}: every window is damaged, the first: "
+                f"{self.damage.descriptions[0]}; check that the folder is complete and mounted, "
+                "or make the dataset again"
             )
 
     def close(self) -> None:
@@ -153,8 +173,13 @@ class Loader:
     def _noted(self, pending: PendingBatch) -> list[str]:
         """Waits for a batch, and notes what it lost: a line for each."""
         problems = []
-        for loss in pending.wait():
-            shard = joined(self._root, self._index.shards[loss.shard])
+        try:
+            losses = pending.wait()
+        except BaseException:
+            pending.cancel()
+            raise
+        for loss in losses:
+            shard = self._storage.path(self._index.shards[loss.shard])
             window = f"{loss.part.feature} of window {loss.part.position} of {self._split}"
             problems.append(f"{shard}: {window}: {loss.problem}")
             self.damage.note(loss.part.position, problems[-1])
@@ -162,13 +187,17 @@ class Loader:
 
     def _run(self, reads: Sequence[Read], batch: PendingBatch) -> list[Loss]:
         losses: list[Loss] = []
-        with self._files.opened(self._index.shards[read.shard] for read in reads) as files:
-            for read in reads:
-                file = files[self._index.shards[read.shard]]
-                if isinstance(file, UnreadableFileError):
-                    losses += [Loss(read.shard, part, file.cause) for part in read.parts]
-                else:
-                    losses += self._fetch(file, read, batch)
+        for shard, group in itertools.groupby(reads, lambda read: read.shard):
+            of_shard = list(group)
+            try:
+                with self._files.opened(self._index.shards[shard]) as file:
+                    for read in of_shard:
+                        batch.require_wanted()
+                        losses += self._fetch(file, read, batch)
+            except UnreadableFileError as error:
+                losses += [
+                    Loss(shard, part, error.cause) for each in of_shard for part in each.parts
+                ]
         return losses
 
     def _fetch(self, file: RangeReader, read: Read, batch: PendingBatch) -> list[Loss]:
@@ -220,6 +249,7 @@ class PendingBatch:
         }
         self._lost: list[int] = []
         self.tasks: list[Task[list[Loss]]] = []
+        self.is_cancelled = False
 
     def buffers(self, read: Read) -> tuple[list[memoryview], list[memoryview]]:
         """Where the bytes of a read go, gaps included, and where those of each part do."""
@@ -253,20 +283,35 @@ class PendingBatch:
         for row in rows:
             array[row] = layout.crop(stored, int(self._plan.examples.starts[row]))
 
+    def require_wanted(self) -> None:
+        """Raises `CancelledError` where nobody wants the batch anymore."""
+        if self.is_cancelled:
+            raise CancelledError
+
     def cancel(self) -> None:
-        while self.tasks:
-            self.tasks.pop().cancel()
+        """Does without the batch; a read that a thread has begun is its last one."""
+        self.is_cancelled = True
+        # They refer to this batch, and an error that one of them holds refers to much more.
+        tasks, self.tasks = self.tasks, []
+        for task in tasks:
+            task.cancel()
 
     def wait(self) -> list[Loss]:
         """What could not be delivered, once all is read."""
+        self.require_wanted()
         losses: list[Loss] = []
-        while self.tasks:  # They refer to this batch, and threads began with the first of them.
-            losses += self.tasks.pop().result()
+        for task in reversed(self.tasks):  # Threads begin with the first of them.
+            losses += task.result()
+        self.tasks = []
         self._lost = [row for loss in losses for row in loss.part.rows]
         return losses
 
-    def batch(self, padding: Padding, is_damaged: NDArray[np.bool_]) -> Batch:
-        """What was read; `is_damaged` says of each window of the split what is known of it."""
+    def lost(self) -> frozenset[int]:
+        """The positions of the windows that were lost."""
+        return frozenset(self._plan.examples.positions[self._lost].tolist())
+
+    def batch(self, padding: Padding, lost_before: Collection[int] = ()) -> Batch:
+        """What was read, as `Loader.finish` says."""
         plan = self._plan
         is_lost = plan.examples.positions == NONE
         is_lost[self._lost] = True
@@ -280,7 +325,7 @@ class PendingBatch:
         }
         previous = plan.examples.previous
         if previous is not None:
-            batch["begins"] = (previous == NONE) | is_damaged[previous]
+            batch["begins"] = (previous == NONE) | np.isin(previous, list(lost_before))
         if not is_lost.any():
             return batch
         if padding is Padding.STEP and is_lost.all():

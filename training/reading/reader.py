@@ -110,7 +110,7 @@ class Reader:
         )
         self._loader = Loader(
             self._index,
-            root=dataset.storage.root,
+            storage=dataset.storage,
             split=options.split,
             layouts=layouts(dataset.config, options),
             crop_frames=options.crop_frames,

@@ -1,6 +1,8 @@
 """Small datasets of all features."""
 
 import dataclasses
+import gc
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,3 +23,12 @@ def half_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("reading") / "half"
     config = dataclasses.replace(ALL_FEATURES, dtype="float16")
     return make_dataset(path, config=config, frames=FEW_FRAMES)
+
+
+@pytest.fixture
+def without_gc() -> Iterator[None]:
+    """Nothing is deleted but what nobody refers to."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +14,7 @@ import pytest
 
 from tests.support.reading import flipped, names, payload_bytes, take, valid_names
 from training import Reader, TrainingError, open_dataset
+from training.reading.loader import Damage
 
 
 @pytest.fixture
@@ -37,7 +41,8 @@ def test_nothing_but_damage_is_an_error(copied: Path, read: str, batch_size: int
     reader = open_dataset(copied, batch_size=batch_size, **options)
     for _ in range(2):
         with pytest.raises(
-            TrainingError, match=r"train: every window is damaged, the first: .*no such file; make"
+            TrainingError,
+            match=r"train: every window is damaged, the first: .*no such file; check that",
         ):
             use(reader)
     assert names([reader[:]]) == []
@@ -70,3 +75,49 @@ def test_windows_that_can_be_read_again_are_delivered(
     with flipped(path, first):
         assert len(valid_names(reader.epoch(0))) == 15
     assert len(valid_names(reader.epoch(0))) == 16
+
+
+class SeenTwice(logging.Handler):
+    """Has another thread note the same window while it is being logged."""
+
+    def __init__(self, damage: Damage) -> None:
+        super().__init__()
+        self._damage, self.records = damage, 0
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.records += 1
+        other = threading.Thread(target=self._damage.note, args=(0, "first"))
+        other.start()
+        other.join(10)
+        assert not other.is_alive()
+
+
+def test_threads_that_meet_the_same_damage_count_it_once() -> None:
+    damage = Damage(2)
+    handler = SeenTwice(damage)
+    logger = logging.getLogger(Damage.__module__)
+    logger.addHandler(handler)
+    try:
+        damage.note(0, "first")
+        assert (damage.count, damage.descriptions, damage.is_total) == (1, ["first"], False)
+        damage.note(1, "second")
+        damage.note(1, "second")
+    finally:
+        logger.removeHandler(handler)
+    assert (damage.count, damage.descriptions, damage.is_total) == (2, ["first", "second"], True)
+    assert handler.records == 1
+
+
+def test_threads_that_read_nothing_but_damage_are_all_told(copied: Path) -> None:
+    for path in (copied / "train").glob("*.tfrecord"):
+        path.unlink()
+    reader = open_dataset(copied, batch_size=1)
+
+    def read(_: int) -> str:
+        with pytest.raises(TrainingError, match="every window is damaged") as raised:
+            next(iter(reader))
+        return str(raised.value)
+
+    with ThreadPoolExecutor(8) as threads:
+        assert len(set(threads.map(read, range(40), timeout=60))) == 1
+    assert reader.damaged_count == len(reader.damaged) == 16

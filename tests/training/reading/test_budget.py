@@ -44,13 +44,20 @@ def test_suggested_budget_is_the_smallest_that_will_do(
 
 
 def test_the_megabytes_of_the_message_are_enough(root: Path) -> None:
+    options: Any = {"batch_size": 3_000, "crop_frames": 5, "crops_per_window": 500}
     with pytest.raises(TrainingError, match="give at least") as raised:
-        open_dataset(root, batch_size=3_000, memory_bytes=1_000)
+        open_dataset(root, **options, memory_bytes=1_000)
     megabytes = int(str(raised.value).split("give at least ")[1].split(" MB")[0])
     assert 2 < megabytes < 50
-    open_dataset(root, batch_size=3_000, memory_bytes=megabytes * 10**6)
+    open_dataset(root, **options, memory_bytes=megabytes * 10**6)
     with pytest.raises(TrainingError, match="too small"):
-        open_dataset(root, batch_size=3_000, memory_bytes=(megabytes - 1) * 10**6)
+        open_dataset(root, **options, memory_bytes=(megabytes - 1) * 10**6)
+
+
+def test_a_batch_is_no_larger_than_its_split(root: Path) -> None:
+    whole, larger = (open_dataset(root, batch_size=each) for each in (16, 10**6))
+    assert larger.memory_plan() == whole.memory_plan()
+    assert_batches(list(larger.epoch(1)), list(whole.epoch(1)))
 
 
 @pytest.mark.parametrize("options", OPTIONS)

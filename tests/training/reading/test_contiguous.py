@@ -126,6 +126,19 @@ def spoiled(root: Path, position: int) -> Any:
     return flipped(path, first + nbytes // 2)
 
 
+def test_rows_go_on_again_once_a_window_can_be_read_again(root: Path) -> None:
+    reader = open_dataset(root, features=FEATURES, batch_size=3, order="contiguous")
+    sound = list(reader.epoch(0))
+    for position in range(0, 16, 5):
+        with spoiled(root, position):
+            found = list(reader.epoch(0))
+        assert sum(batch["begins"].sum() for batch in found) >= sum(
+            batch["begins"].sum() for batch in sound
+        )
+        assert any(not batch["valid_frames"].all() for batch in found)
+        assert_batches(list(reader.epoch(0)), sound)
+
+
 @pytest.mark.parametrize("position", range(0, 16, 3))
 @pytest.mark.parametrize("crop_frames", [12, 6])
 def test_a_damaged_window_leaves_its_rows_and_the_next_one_begins(

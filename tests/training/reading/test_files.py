@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import gc
+import os
+import resource
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -57,3 +62,43 @@ def test_few_of_many_shards_are_open_at_once(many_shards: Path) -> None:
         assert open_files() - before >= 100
         assert len(reader[:]["valid_frames"]) == 200
         assert open_files() - before <= 128
+
+
+@contextlib.contextmanager
+def allowed(files: int) -> Iterator[None]:
+    """While the block runs, the process may open `files` more than it has."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (open_files() + files, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+def test_where_few_files_may_be_open_few_are(many_shards: Path) -> None:
+    with open_dataset(many_shards, batch_size=150) as reader, allowed(30):
+        before = open_files()
+        for _ in range(2):
+            assert sum(len(batch["valid_frames"]) for batch in reader.epoch(0)) == 200
+        assert len(reader[:]["valid_frames"]) == 200
+        assert open_files() - before <= (before + 30) // 8
+
+
+def open_all(files: contextlib.ExitStack) -> None:
+    """Opens as many files as the process may open."""
+    with contextlib.suppress(OSError):
+        while True:
+            files.callback(os.close, os.open(os.devnull, os.O_RDONLY))
+
+
+def test_files_that_lie_idle_make_room(many_shards: Path) -> None:
+    """Whoever else opens files may have taken what was left."""
+    with open_dataset(many_shards, batch_size=10) as reader, contextlib.ExitStack() as others:
+        next(iter(reader))
+        with allowed(60):
+            open_all(others)
+            with pytest.raises(OSError, match=os.strerror(errno.EMFILE)):
+                os.open(os.devnull, os.O_RDONLY)
+            assert len(reader[::9]["valid_frames"]) == 23
+            assert len(list(reader.in_order())) == 20
+        assert not reader.damaged_count

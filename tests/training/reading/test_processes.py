@@ -6,6 +6,8 @@ import copy
 import multiprocessing
 import os
 import pickle
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.processes import ROOT
 from tests.support.reading import FEATURES, assert_batches, take
 from training import Reader, open_dataset
 from training.reading.iterator import BatchIterator
@@ -62,6 +65,21 @@ def test_copies_of_shards_and_epochs_are_the_same(root: Path, copied: Callable[[
     ordered = reader.in_order()
     next(ordered)
     assert_batches(list(copied(ordered)), list(ordered))
+
+
+@pytest.mark.parametrize("copied", [*COPIES, lambda reader: reader.shard(0, 1)])
+def test_a_relative_path_stays_what_it_was(
+    root: Path, copied: Callable[[Any], Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(root.parent)
+    reader = opened(Path(root.name))
+    batches, expected = iter(reader), take(iter(reader), 8)
+    monkeypatch.chdir(tmp_path)
+    assert_batches(take(iter(copied(reader)), 8), expected)
+    in_fork(take, batches, 8)
+    assert repr(copied(reader)).startswith(f"<Reader of {root.name}, train")
+    assert_batches(take(batches, 8), expected)
+    assert not reader.damaged_count
 
 
 def deliver(reader: Reader, batches: BatchIterator, found: Any) -> None:
@@ -157,6 +175,45 @@ def test_forks_of_a_busy_process_never_wait(root: Path) -> None:
         finally:
             ends.set()
         assert all(each.result() is None for each in busy)
+
+
+def test_threads_of_a_fork_may_all_be_the_first(root: Path) -> None:
+    reader = opened(root)
+    reader[0]
+    expected = take(iter(reader), 4)
+
+    def use() -> None:
+        start = threading.Barrier(8)
+
+        def read(_: int) -> None:
+            start.wait(SECONDS)
+            assert_batches(take(iter(reader), 4), expected)
+
+        with ThreadPoolExecutor(8) as threads:
+            list(threads.map(read, range(8)))
+
+    for _ in range(5):
+        in_fork(use)
+
+
+OUTLIVING = """
+import sys, threading
+from training import open_dataset
+
+def read():
+    threading.main_thread().join()
+    print([len(batch["valid_frames"]) for batch in batches])
+
+batches = open_dataset(sys.argv[1], batch_size=6).epoch(0)
+next(batches)
+threading.Thread(target=read).start()
+"""
+
+
+def test_a_thread_may_outlive_the_main_one(root: Path) -> None:
+    run = [sys.executable, "-c", OUTLIVING, str(root)]
+    done = subprocess.run(run, cwd=ROOT, capture_output=True, text=True, timeout=SECONDS)
+    assert (done.stdout, done.stderr) == ("[6, 4]\n", "")
 
 
 def test_threads_have_iterators_of_their_own(root: Path) -> None:

@@ -1,0 +1,87 @@
+"""Ctrl-C between any two lines: whoever goes on gets exactly what follows the state."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import pytest
+
+import training.reading.iterator
+import training.reading.loader
+from tests.support.reading import assert_batches, take
+from training import open_dataset
+from training.reading.iterator import BatchIterator
+
+INTERRUPTED = {training.reading.iterator.__file__, training.reading.loader.__file__}
+
+NEVER = 10**6
+
+
+class Interrupts:
+    """Raises `KeyboardInterrupt` before some lines of this thread; `lines` counts them."""
+
+    def __init__(self, *before: int) -> None:
+        self._before, self.lines = set(before), 0
+
+    def __call__(self, frame: FrameType, event: str, argument: object) -> Any:
+        if frame.f_code.co_filename not in INTERRUPTED:
+            return None
+        if event == "line":
+            self.lines += 1
+            if self.lines in self._before:
+                raise KeyboardInterrupt
+        return self
+
+
+@contextmanager
+def traced(interrupts: Interrupts) -> Iterator[None]:
+    before = sys.gettrace()
+    sys.settrace(interrupts)
+    try:
+        yield
+    finally:
+        sys.settrace(before)
+
+
+USES: dict[str, Callable[[BatchIterator], object]] = {
+    "next": next,
+    "set_state": lambda batches: batches.set_state({"epoch": 1, "position": 3}),
+}
+
+
+@pytest.mark.usefixtures("without_gc")
+@pytest.mark.parametrize("order", ["shuffled", "contiguous"])
+@pytest.mark.parametrize("use", USES)
+@pytest.mark.parametrize("further", [NEVER, 1, 2, 3, 5, 8])
+def test_an_interrupt_loses_nothing(root: Path, use: str, order: str, further: int) -> None:
+    """Another one may come `further` lines after the first, while that is handled."""
+    reader = open_dataset(root, batch_size=3, order=order, crop_frames=6)
+    count = Interrupts()
+    with traced(count):
+        batches = iter(reader)
+        next(batches)
+        USES[use](batches)
+    sound = {None: take(iter(reader), 1)}
+    interrupted = 0
+    kept = []
+    for line in range(1, count.lines):
+        batches = iter(reader)
+        kept.append(batches)  # Whoever is interrupted while it is deleted cannot say so.
+        next(batches)
+        with suppress(KeyboardInterrupt), traced(Interrupts(line, line + further)):
+            USES[use](batches)
+            interrupted -= 1
+        interrupted += 1
+        state = batches.get_state()
+        key: Any = tuple(state.values())
+        if key not in sound:
+            expected = iter(reader)
+            expected.set_state(state)
+            sound[key] = take(expected, 3)
+        assert_batches(take(batches, 3), sound[key])
+    assert interrupted > 5
