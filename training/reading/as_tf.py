@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import threading
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -11,13 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.errors import TrainingError
-from training.reading.iterator import BatchIterator
+from training.reading.iterator import BatchIterator, State
 from training.reading.layout import FeatureLayout
 
 Iterate = Callable[[int | None], BatchIterator]
 """Makes an iterator over the batches of an epoch, or over those of all epochs."""
 
 _ENDLESS = 2**62
+
+MOST_ITERATORS = 16
+"""How many iterations of a dataset can alternate without reading anything twice."""
 
 
 def tf_dataset(
@@ -26,11 +30,12 @@ def tf_dataset(
     layouts: Mapping[str, FeatureLayout],
     crop_frames: int,
     has_begins: bool,
+    examples: int,
     batches: int,
     state: Mapping[str, Any] | None,
     strings: bool,
 ) -> Any:
-    """See `Reader.as_tf_dataset`; `batches` is the number of an epoch's.
+    """See `Reader.as_tf_dataset`; `examples` and `batches` are the numbers of an epoch's.
 
     TensorFlow takes some 0.2 ms to call Python, and more for each array that it gets from there:
     small ones go together.
@@ -42,12 +47,13 @@ def tf_dataset(
             f"as_tf_dataset needs TensorFlow ({error}); in the project's folder, run: pip install "
             "'.[training]'"
         ) from None
-    iterations = _Iterations(iterate, batches, state, tuple(layouts), strings)
+    iterations = _Iterations(iterate, examples, state, tuple(layouts), strings)
     dtypes = [layout.dtype.newbyteorder("=").type for layout in layouts.values()]
     dtypes += [np.int64, *([np.str_] if strings else [])]
 
-    def batch(key: Any) -> dict[str, Any]:
-        arrays = iter(tf.numpy_function(iterations.next, [key], dtypes))
+    def batch(at: Any, _: Any) -> tuple[Any, dict[str, Any]]:
+        after, *rest = tf.numpy_function(iterations.next, [at], [np.int64, *dtypes])
+        arrays = iter(rest)
         found = {
             name: tf.ensure_shape(next(arrays), [None, *layout.shape])
             for name, layout in layouts.items()
@@ -60,17 +66,18 @@ def tf_dataset(
             found["begins"] = tf.cast(numbers[:, 2], tf.bool)
         if strings:
             found["recording_id"] = tf.ensure_shape(next(arrays), [None])
-        return found
+        return tf.ensure_shape(after, [3]), found
 
-    def iteration(key: Any) -> Any:
-        steps = tf.data.Dataset.range(batches if state is None else _ENDLESS)
-        return steps.map(lambda step: batch(key))
+    def iteration(at: Any) -> Any:
+        # An error leaves both the scan and the count of `take` as they are.
+        steps = tf.data.Dataset.range(_ENDLESS).scan(at, batch)
+        return steps if state is not None else steps.take(batches)
 
-    keys = tf.data.Dataset.from_tensors(0).map(
-        lambda _: tf.ensure_shape(tf.numpy_function(iterations.begin, [], tf.int64), [])
+    begun = tf.data.Dataset.from_tensors(0).map(
+        lambda _: tf.ensure_shape(tf.numpy_function(iterations.begin, [], tf.int64), [3])
     )
     cardinality = batches if state is None else tf.data.INFINITE_CARDINALITY
-    dataset = keys.flat_map(iteration)
+    dataset = begun.flat_map(iteration)
     dataset = dataset.apply(tf.data.experimental.assert_cardinality(cardinality))
     # The reader reads ahead; with another thread that does, an iteration that `fit` breaks off to
     # look at the first batch might count as an epoch or not.
@@ -80,52 +87,76 @@ def tf_dataset(
 
 
 class _Iterations:
-    """The iterators behind each iteration of a dataset, by a key.
+    """What the iterations of a dataset deliver.
 
     Without a state, each iteration is an epoch, the one after the last that was delivered to its
-    end; otherwise each of them goes on from the state.
+    end; otherwise each of them begins at the state.
+
+    TensorFlow does not say when an iteration is broken off. So it is TensorFlow that keeps where
+    each iteration is, as int64 [3]: its number, and the epoch and the position of its iterator.
+    An iterator can be made again from these, and the least recently used ones are dropped.
     """
 
     def __init__(
         self,
         iterate: Iterate,
-        batches: int,
+        examples: int,
         state: Mapping[str, Any] | None,
         features: tuple[str, ...],
         strings: bool,
     ) -> None:
-        self._iterate, self._batches, self._state = iterate, batches, state
+        self._iterate, self._examples = iterate, examples
         self._features, self._strings = features, strings
-        self._epoch = 0
-        self._keys = itertools.count()
-        self._under_way: dict[int, tuple[BatchIterator, int]] = {}
-        self._lock = threading.Lock()
+        self._state: State | None = None
         if state is not None:
-            iterate(None).set_state(state)  # Raises for a wrong one.
+            endless = iterate(None)
+            endless.set_state(state)  # Raises for a wrong one.
+            self._state = endless.get_state()
+        self._epoch = 0
+        self._numbers = itertools.count()
+        self._iterators: OrderedDict[int, BatchIterator] = OrderedDict()
+        self._lock = threading.Lock()
 
-    def begin(self) -> np.int64:
-        """The key of a new iteration."""
+    def begin(self) -> NDArray[np.int64]:
+        """Where a new iteration begins."""
         with self._lock:
-            # Nothing says that an iteration was broken off, so that all give back their memory.
-            for iterator, _ in self._under_way.values():
+            # Those that were broken off keep no batches in memory.
+            for iterator in self._iterators.values():
                 iterator.forget()
-            iterator = self._iterate(self._epoch if self._state is None else None)
-            if self._state is not None:
-                iterator.set_state(self._state)
-            key = next(self._keys)
-            self._under_way[key] = iterator, 0
-            return np.int64(key)
+            state = self._state or {"epoch": self._epoch, "position": 0}
+            return _where(next(self._numbers), state)
 
-    def next(self, key: np.int64) -> list[NDArray[Any]]:
-        """The next batch of an iteration: its features, its numbers, and, if asked, its ids."""
+    def next(self, where: NDArray[np.int64]) -> list[NDArray[Any]]:
+        """The next batch of an iteration.
+
+        Where the iteration is after it, its features, its numbers, and, if asked, its ids.
+        """
+        number, epoch, position = where.tolist()
         with self._lock:
-            iterator, done = self._under_way[int(key)]
+            iterator = self._iterator(number, {"epoch": epoch, "position": position})
             batch = next(iterator)
-            self._under_way[int(key)] = iterator, done + 1
-            if self._state is None and done + 1 == self._batches:
-                del self._under_way[int(key)]
-                self._epoch = iterator.get_state()["epoch"] + 1
+            after = iterator.get_state()
+            if self._state is None and after["position"] == self._examples:
+                del self._iterators[number]
+                self._epoch = max(self._epoch, epoch + 1)
         names = [name for name in ("first_frame", "valid_frames", "begins") if name in batch]
         numbers = np.stack([batch[name] for name in names], axis=1, dtype=np.int64)
         ids = [batch["recording_id"]] if self._strings else []
-        return [*(batch[name] for name in self._features), numbers, *ids]
+        features = [batch[name] for name in self._features]
+        return [_where(number, after), *features, numbers, *ids]
+
+    def _iterator(self, number: int, state: State) -> BatchIterator:
+        """The iterator behind an iteration that is at a state."""
+        iterator = self._iterators.pop(number, None)
+        if iterator is None:
+            iterator = self._iterate(state["epoch"] if self._state is None else None)
+        if iterator.get_state() != state:
+            iterator.set_state(state)
+        self._iterators[number] = iterator
+        if len(self._iterators) > MOST_ITERATORS:
+            self._iterators.popitem(last=False)
+        return iterator
+
+
+def _where(number: int, state: State) -> NDArray[np.int64]:
+    return np.array([number, state["epoch"], state["position"]], np.int64)

@@ -259,6 +259,7 @@ class Reader:
             layouts=layouts(self.dataset.config, self.options),
             crop_frames=self.options.crop_frames,
             has_begins=self.options.order == "contiguous",
+            examples=len(self),
             batches=self.batches_per_epoch,
             state=state,
             strings=strings,

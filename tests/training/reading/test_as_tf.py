@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +13,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from schemas import StoreError
+from schemas.storage.local import LocalRanges
 from tests.support.reading import FEATURES, assert_batches, flipped, payload_bytes, take
 from training import Reader, TrainingError, open_dataset
+from training.reading.as_tf import MOST_ITERATORS
+from training.reading.iterator import BatchIterator
 
 ORDERS: Any = [
     {},
@@ -26,12 +32,16 @@ def reader(root: Path) -> Reader:
     return open_dataset(root, features=FEATURES, batch_size=5)
 
 
+def plain(batch: dict[str, Any]) -> dict[str, Any]:
+    """A batch whose strings are NumPy's."""
+    return {
+        name: values.astype(str) if values.dtype == object else values
+        for name, values in batch.items()
+    }
+
+
 def read(dataset: Any) -> list[dict[str, Any]]:
-    return [
-        {name: values.astype(str) if values.dtype == object else values
-         for name, values in batch.items()}
-        for batch in dataset.as_numpy_iterator()
-    ]  # fmt: skip
+    return [plain(batch) for batch in dataset.as_numpy_iterator()]
 
 
 def without_strings(batches: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -64,6 +74,77 @@ def test_an_epoch_that_was_broken_off_comes_again(root: Path) -> None:
         time.sleep(0.2)
     assert_batches(read(dataset), without_strings(list(reader.epoch(0))))
     assert_batches(read(dataset), without_strings(list(reader.epoch(1))))
+
+
+def iterators_alive() -> int:
+    gc.collect()
+    return sum(type(each) is BatchIterator for each in gc.get_objects())
+
+
+@pytest.mark.parametrize("state", [None, {"epoch": 0, "position": 5}])
+def test_iterations_that_were_broken_off_do_not_pile_up(reader: Reader, state: Any) -> None:
+    before = iterators_alive()
+    dataset = reader.as_tf_dataset(state=state)
+    for _ in range(40):
+        next(iter(dataset))
+    assert iterators_alive() - before <= MOST_ITERATORS == 16
+
+
+def test_an_iteration_that_ends_late_does_not_bring_an_epoch_back(reader: Reader) -> None:
+    dataset = reader.as_tf_dataset(strings=True)
+    early = dataset.as_numpy_iterator()
+    begun = [next(early)]
+    for epoch in range(2):
+        assert_batches(read(dataset), list(reader.epoch(epoch)))
+    assert_batches([plain(batch) for batch in [*begun, *early]], list(reader.epoch(0)))
+    assert_batches(read(dataset), list(reader.epoch(2)))
+
+
+@pytest.mark.parametrize("options", ORDERS)
+@pytest.mark.parametrize("count", [2, MOST_ITERATORS + 3])
+def test_iterations_may_alternate(root: Path, options: dict[str, Any], count: int) -> None:
+    reader = open_dataset(root, features=FEATURES, batch_size=5, **options)
+    zipped = tf.data.Dataset.zip((reader.as_tf_dataset(),) * count)
+    found = list(zipped.as_numpy_iterator())
+    expected = without_strings(list(reader.epoch(0)))
+    for column in zip(*found, strict=True):
+        assert_batches(list(column), expected)
+
+
+@pytest.mark.parametrize("state", [None, {"epoch": 0, "position": 0}])
+@pytest.mark.parametrize("options", ORDERS)
+def test_an_iteration_goes_on_after_a_store_failed(
+    root: Path, options: dict[str, Any], state: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader = open_dataset(root, features=FEATURES, batch_size=2, **options)
+    dataset = reader.as_tf_dataset(state=state, strings=True)
+    batches = dataset.take(reader.batches_per_epoch).as_numpy_iterator()
+    found = [next(batches)]
+    with monkeypatch.context() as failing:
+        failing.setattr(LocalRanges, "read_into", failed)
+        with pytest.raises(tf.errors.UnknownError, match="StoreError: shard: no answer"):
+            drain(batches, found)
+    assert len(found) < reader.batches_per_epoch
+    drain(batches, found)
+    assert_batches([plain(batch) for batch in found], list(reader.epoch(0)))
+    assert_batches(read(dataset.take(1)), [next(reader.epoch(1 if state is None else 0))])
+
+
+def drain(batches: Iterator[Any], into: list[Any]) -> None:
+    """What came before an error is kept."""
+    for batch in batches:
+        into.append(batch)
+
+
+def failed(*_: object) -> int:
+    raise StoreError("shard: no answer")
+
+
+def test_a_state_that_changes_later_does_not_move_a_dataset(reader: Reader) -> None:
+    state = {"epoch": 0, "position": 5}
+    dataset = reader.as_tf_dataset(state=state, strings=True)
+    state["position"] = 10
+    assert_batches(read(dataset.take(1)), take(reader.epoch(0), 2)[1:])
 
 
 def test_shapes_are_static(reader: Reader, root: Path) -> None:
