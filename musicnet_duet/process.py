@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 from typing import NoReturn
 
-from schemas.errors import DuetError
+from schemas.errors import DuetError, system_cause
 
 BROKEN_PIPE = 141
 """The exit status of a process that wrote to a pipe without a reader, as shells have it."""
@@ -76,7 +76,7 @@ def print_result(text: str) -> bool:
         return False
     except OSError as error:
         _discard_output()
-        raise DuetError(f"standard output: cannot be written: {error.strerror}") from error
+        raise DuetError(f"standard output: cannot be written: {system_cause(error)}") from error
     return True
 
 

@@ -60,6 +60,12 @@ class DamagedDataError(DatasetError):
     """
 
 
+def system_cause(error: OSError) -> str:
+    """What the system says of an error, as the end of a sentence."""
+    cause = error.strerror or str(error) or type(error).__name__
+    return f"{cause[0].lower()}{cause[1:]}"
+
+
 class UnreadableFileError(DatasetError):
     """A file cannot be read.
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from pipelines.errors import RejectedInputError
 from pipelines.recordings.riff import BIG_ENDIAN_START, WAV_STARTS, DataChunk, data_chunk
 from pipelines.text import short_detail
+from schemas.errors import system_cause
 from schemas.storage.ranges import RangeSource
 
 CONTAINERS = ("WAV", "WAVEX", "RF64")
@@ -218,7 +219,7 @@ class WavReader:
         try:
             data = self._file.read(wav.offset + start * wav.frame_bytes, nbytes)
         except OSError as error:
-            message = f"cannot be read: {error.strerror or error}"
+            message = f"cannot be read: {system_cause(error)}"
             raise RejectedInputError.of(self._where, "unreadable", message) from None
         if len(data) < nbytes:
             held = start + len(data) // wav.frame_bytes

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, NoReturn
 
-from schemas.errors import DatasetError, DuetError, StoreError, UnreadableFileError
+from schemas.errors import DatasetError, DuetError, StoreError, UnreadableFileError, system_cause
 from schemas.storage.ranges import RangeReader, joined, unfilled
 
 TEMPORARY_PREFIX = ".tmp-"
@@ -244,7 +244,7 @@ def _reading_error(error: OSError, where: str) -> DuetError:
         return UnreadableFileError.of(path, "no_permission", "no permission to read it")
     if isinstance(error, IsADirectoryError):
         return UnreadableFileError.of(where, "is_folder", "is a folder, not a file")
-    cause = error.strerror or str(error)
+    cause = system_cause(error)
     if error.errno in _PASSING_ERRORS:
         return StoreError(f"{where}: {cause}; {_remedy(error)}")
     return UnreadableFileError.of(where, "unreadable", cause)
@@ -256,8 +256,7 @@ def writing(where: str | os.PathLike[str]) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        cause = error.strerror or str(error) or type(error).__name__
-        problem = f"cannot be written: {cause[0].lower()}{cause[1:]}"
+        problem = f"cannot be written: {system_cause(error)}"
         raise DatasetError(f"{os.fspath(where)}: {problem}; {_remedy(error)}") from error
 
 

@@ -54,7 +54,7 @@ def test_a_reader_that_has_seen_enough_is_no_error() -> None:
     ("shell", "message"),
     [
         ('"$@" >&-', b"standard output is closed, so the result cannot be printed"),
-        ('"$@" >/dev/full', b"standard output: cannot be written: No space left on device"),
+        ('"$@" >/dev/full', b"standard output: cannot be written: no space left on device"),
     ],
 )
 def test_a_result_that_cannot_be_printed_is_an_error(shell: str, message: bytes) -> None:

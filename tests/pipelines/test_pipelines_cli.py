@@ -185,7 +185,7 @@ def test_progress_in_a_file_is_a_few_lines(tiny_root: Path, tmp_path: Path) -> N
     [
         (["--output", "LONG"], "cannot be written: file name too long"),
         (["--output", "OUT", "--config", "DEEP"], "deep.json: not JSON: "),
-        (["--output", "OUT", "--config", "LONG"], "File name too long"),
+        (["--output", "OUT", "--config", "LONG"], "file name too long"),
     ],
 )
 def test_what_a_disk_does_to_a_run_is_no_bug(

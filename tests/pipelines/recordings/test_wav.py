@@ -204,7 +204,7 @@ def test_a_disk_that_fails_is_a_refusal() -> None:
             raise OSError(errno.EIO, "Input/output error")
 
     reader = WavReader(Failing(WAV), read_header(io.BytesIO(WAV), where="x"), where="x")
-    with pytest.raises(RejectedInputError, match=r"^x: cannot be read: Input/output") as caught:
+    with pytest.raises(RejectedInputError, match=r"^x: cannot be read: input/output") as caught:
         reader.read(0, 100)
     assert caught.value.reason == "unreadable"
 

@@ -123,7 +123,7 @@ def test_errors_name_the_file(on_disk: RangeReader, monkeypatch: pytest.MonkeyPa
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
     monkeypatch.setattr(os, "preadv", fail)
-    with pytest.raises(UnreadableFileError, match=r"/x: Input/output error$"):
+    with pytest.raises(UnreadableFileError, match=r"/x: input/output error$"):
         on_disk.read_into(0, [memoryview(bytearray(3))])
     missing = Storage(f"memory://{uuid.uuid4().hex}").open_ranges("x")
     with pytest.raises(UnreadableFileError, match=r"/x: no such file$"):

@@ -161,7 +161,7 @@ def test_a_failing_disk_is_named_however_it_is_read() -> None:
         lambda: storage.open_ranges("mem").read(0, 10),
     ]
     for read in reads:
-        with pytest.raises(UnreadableFileError, match=r"^/proc/self/mem: Input/output error$"):
+        with pytest.raises(UnreadableFileError, match=r"^/proc/self/mem: input/output error$"):
             read()
 
 
