@@ -12,9 +12,12 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from musicnet_duet.concurrency import prefetch_map
-from schemas import Dataset
+from schemas import DamagedDataError, Dataset
+from schemas.checksums import sha256
+from schemas.errors import UnreadableFileError
 from schemas.shards import ShardIndex, index_file
 from training.errors import TrainingError
+from training.reading.remedies import MAKE_AGAIN, remedy_of
 
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
@@ -54,7 +57,8 @@ def load_index(
 ) -> SplitIndex:
     """Reads the indexes by some threads; one Arrow table is in memory at a time.
 
-    Raises `TrainingError` when they do not hold what the manifest says.
+    Raises `TrainingError` when they do not hold what the manifest says, `DamagedDataError` when
+    one is not the file that was written, `UnreadableFileError` when one cannot be read.
     """
     shards = dataset.shards(split, file_format)
     windows = dataset.manifest.splits[split].windows
@@ -81,7 +85,7 @@ def load_index(
     if end != windows:
         raise TrainingError(
             f"{dataset.storage.root}: the indexes of split {split!r} do not hold the "
-            f"{windows} windows that dataset.json counts; make the dataset again"
+            f"{windows} windows that dataset.json counts; {MAKE_AGAIN}"
         )
     return SplitIndex(
         shards=shards,
@@ -100,9 +104,24 @@ def _tables(dataset: Dataset, shards: Sequence[str], threads: int) -> Iterator[p
     """The index of each shard; the files of those that follow are read meanwhile."""
     specs, storage = dataset.config.specs(), dataset.storage
     names = [index_file(shard) for shard in shards]
-    files = prefetch_map(storage.read_bytes, names, threads=threads)
+    files = prefetch_map(functools.partial(_read, dataset), names, threads=threads)
     for name, data in zip(names, files, strict=True):
         yield ShardIndex.from_bytes(data, specs, where=storage.path(name)).table
+
+
+def _read(dataset: Dataset, name: str) -> bytes:
+    try:
+        data = dataset.storage.read_bytes(name)
+    except UnreadableFileError as error:
+        message = f"{error}; {remedy_of(error)}"
+        raise UnreadableFileError(message, error.reason, error.cause) from None
+    entry = dataset.manifest.files[name]
+    if (len(data), sha256(data)) != (entry.nbytes, entry.sha256):
+        raise DamagedDataError(
+            f"{dataset.storage.path(name)}: differs from its digest in dataset.json: it was edited "
+            f"or damaged after it was written; {MAKE_AGAIN}"
+        )
+    return data
 
 
 def _numbered(ids: pa.ChunkedArray, numbers: dict[str, int]) -> NDArray[np.int32]:
@@ -117,5 +136,5 @@ def _require_lengths(dataset: Dataset, shard: str, name: str, lengths: Any) -> N
     if not np.all(np.asarray(lengths) == expected):
         raise TrainingError(
             f"{dataset.storage.path(shard)}: its index holds {name!r} of other lengths than the "
-            f"{expected} bytes of dataset.json; make the dataset again"
+            f"{expected} bytes of dataset.json; {MAKE_AGAIN}"
         )

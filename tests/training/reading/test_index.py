@@ -1,11 +1,19 @@
 from __future__ import annotations
 
+import dataclasses
+import random
+import warnings
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from schemas import Dataset, Storage
+from schemas import DamagedDataError, Dataset, Storage
+from schemas.checksums import sha256
+from schemas.errors import UnreadableFileError
+from schemas.manifest import MANIFEST_FILE, FileEntry
 from schemas.shards import ShardIndex, index_file
 from tests.support.dataset_factory import make_dataset
 from training import TrainingError
@@ -37,7 +45,10 @@ def root(tmp_path: Path) -> Path:
 
 
 def change_index(root: Path, **columns: object) -> Dataset:
-    """Replaces the second shard's index by its first row, some columns of it changed."""
+    """Replaces the second shard's index by its first row, some columns of it changed.
+
+    The manifest counts as many windows as before.
+    """
     dataset = Dataset(root)
     shard = dataset.shards("train", "tfrecord")[1]
     index = dataset.index(shard)
@@ -45,8 +56,13 @@ def change_index(root: Path, **columns: object) -> Dataset:
     for name, value in columns.items():
         at = table.schema.get_field_index(name)
         table = table.set_column(at, table.schema.field(at), [[value]])
-    Storage(root).write_bytes(index_file(shard), ShardIndex(table, index.report).to_bytes())
-    return dataset
+    data = ShardIndex(table, index.report).to_bytes()
+    storage, name = Storage(root), index_file(shard)
+    storage.write_bytes(name, data)
+    files = {**dataset.manifest.files, name: FileEntry(sha256(data), len(data))}
+    manifest = dataclasses.replace(dataset.manifest, files=files)
+    storage.write_bytes(MANIFEST_FILE, manifest.to_bytes())
+    return Dataset(root)
 
 
 def test_missing_windows_are_an_error(root: Path) -> None:
@@ -58,3 +74,56 @@ def test_another_length_is_an_error(root: Path) -> None:
     dataset = change_index(root, log_mel_length=7)
     with pytest.raises(TrainingError, match="holds 'log_mel' of other lengths than the 2240 bytes"):
         load_index(dataset, "train", "tfrecord", ("log_mel",), threads=2)
+
+
+def index_path(root: Path) -> Path:
+    return root / index_file(Dataset(root).shards("train", "tfrecord")[1])
+
+
+def message_of(root: Path, kind: type[Exception]) -> str:
+    with pytest.raises(kind) as raised:
+        load_index(Dataset(root), "train", "tfrecord", ("log_mel",), threads=2)
+    assert type(raised.value) is kind
+    assert "\n" not in str(raised.value)
+    return str(raised.value)
+
+
+def test_any_damage_to_an_index_is_found(root: Path) -> None:
+    """Also where it is still a table: of other frames, of no numbers, or of no valid text."""
+    path = index_path(root)
+    sound, rng = path.read_bytes(), random.Random(0)
+    damaged = [b"", sound[:-1], sound + b"x"]
+    for _ in range(200):
+        flipped = bytearray(sound)
+        flipped[rng.randrange(len(sound))] ^= 1 << rng.randrange(8)
+        damaged.append(bytes(flipped))
+    for data in damaged:
+        path.write_bytes(data)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            assert message_of(root, DamagedDataError) == (
+                f"{path}: differs from its digest in dataset.json: it was edited or damaged after "
+                "it was written; make the dataset again"
+            )
+
+
+UNREADABLE: dict[str, tuple[Callable[[Path], Any], str]] = {
+    "missing": (
+        lambda path: None,
+        "no such file; check that the folder is mounted, or make the dataset again",
+    ),
+    "a folder": (Path.mkdir, "is a folder, not a file; make the dataset again"),
+    "a disk's fault": (
+        lambda path: path.symlink_to("/proc/self/mem"),
+        "input/output error; check the disk, or make the dataset again",
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", UNREADABLE)
+def test_what_to_do_about_an_index_that_cannot_be_read(root: Path, fault: str) -> None:
+    make, message = UNREADABLE[fault]
+    path = index_path(root)
+    path.unlink()
+    make(path)
+    assert message_of(root, UnreadableFileError) == f"{path}: {message}"
