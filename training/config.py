@@ -13,7 +13,9 @@ from training.validation import (
     MAX_SEED,
     MAX_STEPS,
     SMALLEST_FACTOR,
+    one_of,
     real_number,
+    shown,
     whole_number,
 )
 
@@ -42,13 +44,12 @@ class ModelConfig:
     mixtures: int = 3
 
     def __post_init__(self) -> None:
-        if self.kind not in KINDS:
-            raise TrainingError(f"model={self.kind!r} must be one of {', '.join(KINDS)}")
+        _set(self, kind=one_of("model", self.kind, KINDS))
         if not isinstance(self.units, tuple | list):
-            raise TrainingError(f"units={self.units!r} must be a list of integers")
+            raise TrainingError(f"units={shown(self.units)} must be a list of integers")
         units = tuple(whole_number("units", each, 1, _MAX_WIDTH) for each in self.units)
         if not 1 <= len(units) <= _MAX_LAYERS:
-            raise TrainingError(f"units={units!r} must name 1 to {_MAX_LAYERS} layers")
+            raise TrainingError(f"units={shown(units)} must name 1 to {_MAX_LAYERS} layers")
         _set(self, units=units)
         _set(self, n_mels=whole_number("n_mels", self.n_mels, 1, _MAX_WIDTH))
         _set(self, mixtures=whole_number("mixtures", self.mixtures, 1, _MAX_MIXTURES))

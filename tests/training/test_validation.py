@@ -6,9 +6,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.support.oddities import ODDITIES, assert_one_short_line, name_of_oddity
 from training import TrainingError
-from training.config import LoopConfig, TrainingConfig
-from training.validation import real_number, whole_number
+from training.config import LoopConfig, ModelConfig, TrainingConfig
+from training.validation import one_of, real_number, shown, whole_number
 
 
 @pytest.mark.parametrize("value", [1, 5, np.int64(3), np.uint8(1)])
@@ -23,6 +24,36 @@ def test_other_values_are_no_whole_numbers_of_the_range(value: Any) -> None:
     message = f"x={value!r} must be an integer from 1 to 5"
     with pytest.raises(TrainingError, match=re.escape(message)):
         whole_number("x", value, 1, 5)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("a\nb", r"'a\nb'"),
+        (np.array([1, 2]), "array([1, 2])"),
+        (np.array([[1], [2]]), "array([[1], [2]])"),
+        (10**30, "1" + 30 * "0"),
+        pytest.param(10**5_000, "<an integer of 16,610 bits>", id="of many digits"),
+        ([-(10**5_000)], "[<an integer of 16,610 bits>]"),
+        ({"epoch": 0, "position": 99}, "{'epoch': 0, 'position': 99}"),
+    ],
+)
+def test_values_are_shown_on_one_line(value: Any, text: str) -> None:
+    assert shown(value) == text
+
+
+@pytest.mark.parametrize("value", ODDITIES, ids=name_of_oddity)
+def test_anything_else_is_rejected_on_one_short_line(value: Any) -> None:
+    for call in (
+        lambda: whole_number("x", value, 0, 5),
+        lambda: real_number("x", value, 0, 5),
+        lambda: one_of("x", value, ("a", "b")),
+        lambda: ModelConfig(kind=value),
+        lambda: ModelConfig(units=value),
+    ):
+        with pytest.raises(TrainingError) as raised:
+            call()
+        assert_one_short_line(raised.value)
 
 
 @pytest.mark.parametrize("value", [0, 0.5, np.float32(0.25), np.int8(1)])

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from typing import Any
 
 from schemas import Dataset
 from training.config import DEFAULT_MEMORY_BYTES
+from training.errors import TrainingError
 from training.reading.budget import plan_memory
 from training.reading.options import ReadOptions
 from training.reading.reader import Reader
-from training.validation import MAX_BYTES, whole_number
+from training.validation import MAX_BYTES, shown, whole_number
 
 COPIES_HELD = 3
 """What becomes of a batch in training and evaluation: its quantized levels, their tensor, and the
@@ -69,7 +71,7 @@ def open_dataset(
         >>> next(iter(crops))["waveform"].shape  # 512 samples a frame
         (4, 51200)
     """
-    dataset = Dataset(path)
+    dataset = Dataset(_folder(path))
     options = ReadOptions.of(
         dataset,
         split=split,
@@ -82,6 +84,19 @@ def open_dataset(
         crops_per_window=crops_per_window,
     )
     return _open(dataset, [options], memory_bytes)[0]
+
+
+def _folder(path: Any) -> str | bytes | os.PathLike[str]:
+    """A path that the system accepts; raises `TrainingError` for anything else."""
+    try:
+        text = os.fsencode(path)
+    except (TypeError, UnicodeEncodeError):
+        text = b"\0"
+    if b"\0" in text:
+        raise TrainingError(
+            f"path={shown(path)} is not a path: give a text, bytes or a path object of a folder"
+        )
+    return path
 
 
 def open_splits(

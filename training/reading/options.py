@@ -9,7 +9,7 @@ from typing import Any
 
 from schemas import Dataset, FeatureConfig
 from training.errors import TrainingError
-from training.validation import whole_number
+from training.validation import one_of, shown, whole_number
 
 ORDERS = ("shuffled", "contiguous")
 
@@ -49,20 +49,30 @@ class ReadOptions:
         crop_frames: int | None = None,
         crops_per_window: int | None = None,
     ) -> ReadOptions:
-        """Raises `TrainingError` or `DatasetError` where a dataset cannot be read like this."""
-        chosen = dataset.manifest.formats[0] if file_format is None else file_format
-        dataset.shards(split, chosen)
+        """Raises `TrainingError` where a dataset cannot be read like this."""
+        formats = dataset.manifest.formats
+        chosen = formats[0] if file_format is None else file_format
+        if not isinstance(chosen, str) or chosen not in formats:
+            raise TrainingError(
+                f"{dataset.storage.root}: holds {' and '.join(formats)}, not {shown(chosen)}; give "
+                "one of these as file_format"
+            )
+        splits = dataset.manifest.splits
+        if not isinstance(split, str) or split not in splits:
+            raise TrainingError(
+                f"{dataset.storage.root}: has no split {shown(split)}, only {', '.join(splits)}; "
+                "give one of these as split"
+            )
         _require_windows(dataset, split)
-        if order not in ORDERS:
-            raise TrainingError(f"order={order!r} must be one of {', '.join(ORDERS)}")
+        order = one_of("order", order, ORDERS)
         config = dataset.config
         frames = config.window_frames
         if crop_frames is not None:
             frames = whole_number("crop_frames", crop_frames, 1, config.window_frames)
         options = cls(
-            split=split,
+            split=str(split),
             features=_feature_names(dataset, features),
-            file_format=chosen,
+            file_format=str(chosen),
             batch_size=whole_number("batch_size", batch_size, 1, _MAX_BATCH_SIZE),
             seed=whole_number("seed", seed, 0, MAX_SEED),
             order=order,
@@ -75,16 +85,19 @@ class ReadOptions:
             ),
         )
         if order == "contiguous":
-            return options._contiguous(config, crops_per_window)
+            return options._contiguous(config, is_counted=crops_per_window is not None)
         if options.crops_per_window > 1 and frames == config.window_frames:
             raise TrainingError(
-                f"crops_per_window={crops_per_window!r} needs crop_frames, fewer than the window's "
-                f"{frames} frames"
+                f"crops_per_window={options.crops_per_window} needs crop_frames, fewer than the "
+                f"window's {frames} frames"
             )
         return options
 
-    def _contiguous(self, config: FeatureConfig, crops_per_window: int | None) -> ReadOptions:
-        """The same, with as many crops as lie in a window one after the other."""
+    def _contiguous(self, config: FeatureConfig, *, is_counted: bool) -> ReadOptions:
+        """The same, with as many crops as lie in a window one after the other.
+
+        `is_counted` says whether the user gave `crops_per_window`.
+        """
         frames, crop = config.window_frames, self.crop_frames
         if config.stride_frames != frames:
             raise TrainingError(
@@ -96,12 +109,15 @@ class ReadOptions:
                 f"crop_frames={crop} must divide the window's {frames} frames where "
                 f"order='contiguous': {', '.join(map(str, _divisors(frames)))}"
             )
-        if crops_per_window not in (None, frames // crop):
+        count = frames // crop
+        if is_counted and self.crops_per_window != count:
+            crops = "crop" if count == 1 else "crops"
             raise TrainingError(
-                f"crops_per_window={crops_per_window!r}: with order='contiguous' and crop_frames="
-                f"{crop} a window has {frames // crop} crops; leave crops_per_window out"
+                f"crops_per_window={self.crops_per_window}: with order='contiguous' and "
+                f"crop_frames={crop} a window has {count} {crops}; leave "
+                "crops_per_window out"
             )
-        return dataclasses.replace(self, crops_per_window=frames // crop)
+        return dataclasses.replace(self, crops_per_window=count)
 
 
 def _require_windows(dataset: Dataset, split: str) -> None:
@@ -117,15 +133,15 @@ def _feature_names(dataset: Dataset, features: Any) -> tuple[str, ...]:
     stored = dataset.config.features
     try:
         names = (features,) if isinstance(features, str) else tuple(features)
-        known = bool(names) and set(names) <= set(stored) and len(set(names)) == len(names)
     except TypeError:
-        names, known = features, False
-    if not known:
+        names = ()
+    known = all(isinstance(name, str) and name in stored for name in names)
+    if not known or not 1 <= len(names) == len(set(names)):
         raise TrainingError(
-            f"features={names!r}: {dataset.storage.root} holds {', '.join(stored)}; name some of "
-            "these, once each"
+            f"features={shown(features)}: {dataset.storage.root} holds {', '.join(stored)}; name "
+            "some of these, once each"
         )
-    return names
+    return tuple(map(str, names))
 
 
 def _divisors(number: int) -> list[int]:

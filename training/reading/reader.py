@@ -6,7 +6,7 @@ import copy
 import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NoReturn, Self
 
 import numpy as np
 
@@ -28,7 +28,8 @@ from training.reading.order import (
     ShuffledOrder,
     Tiles,
 )
-from training.validation import whole_number
+from training.reading.remedies import remedy_for
+from training.validation import shown, whole_number
 
 Item = dict[str, Any]
 
@@ -149,10 +150,10 @@ class Reader:
 
         Raises:
             DamagedDataError: If the one window is damaged; a batch leaves it out.
-            IndexError: If there is no such position.
+            IndexError: If there is no such position, or the key is of another kind.
         """
         if isinstance(key, slice):
-            return self._load(range(*key.indices(len(self))))[0]
+            return self._load(self._range(key))[0]
         if isinstance(key, list | tuple) or (isinstance(key, np.ndarray) and key.ndim):
             return self._load(key)[0]
         return self.__getitems__([key])[0]
@@ -165,8 +166,11 @@ class Reader:
         batch, problems = self._load(positions)
         items = _items(batch)
         if problems and not items:
-            raise DamagedDataError(problems[0])
+            raise DamagedDataError(f"{problems[0]}; {self._remedy(positions)}")
         return items
+
+    def __contains__(self, example: object) -> NoReturn:
+        raise TypeError("a reader does not compare examples; find(recording_id) finds a recording")
 
     def get(self, position: int) -> Item | None:
         """The example at a position, as `reader[position]`; None where its window is damaged."""
@@ -212,10 +216,12 @@ class Reader:
         if self._shard != (0, 1):
             raise TrainingError(f"{self!r} is a shard; take shards of the whole reader")
         batch_size = self.options.batch_size
-        count = whole_number("count", count, 1, batch_size)
+        remedy = ", the batch_size; take fewer shards, or open the dataset with a larger batch_size"
+        count = whole_number("count", count, 1, batch_size, remedy=remedy)
+        index = whole_number("index", index, 0, count - 1, remedy=f", one less than count={count}")
         shard = copy.copy(self)
         shard._loader = self._loader.again()
-        shard._shard = whole_number("index", index, 0, count - 1), count
+        shard._shard = index, count
         return shard
 
     def as_tf_dataset(
@@ -279,7 +285,12 @@ class Reader:
         return self._index.recording_ids
 
     def find(self, recording_id: str) -> int | None:
-        """The position of a recording's earliest example, None where the split has none of it."""
+        """The position of a recording's earliest example, None where the split has none of it.
+
+        Raises `TrainingError` for an id that is not a text.
+        """
+        if not isinstance(recording_id, str):
+            raise TrainingError(f"recording_id={shown(recording_id)} must be a text")
         if recording_id not in self.recording_ids:
             return None
         number = self.recording_ids.index(recording_id)
@@ -328,6 +339,22 @@ class Reader:
         numbers = np.array([self._number(each) for each in positions], np.int64)
         return self._loader.load(self._file_order.of(numbers))
 
+    def _remedy(self, positions: Sequence[int]) -> str:
+        """What to do about the windows of some positions, which are all damaged."""
+        numbers = np.array([self._number(each) for each in positions], np.int64)
+        windows = self._file_order.of(numbers).positions
+        shards = np.unique(self._index.shard_numbers(windows)).tolist()
+        return remedy_for(self.dataset.storage, (self._index.shards[shard] for shard in shards))
+
+    def _range(self, key: slice) -> range:
+        """The positions of a slice. Raises `IndexError` where it is none of a sequence."""
+        try:
+            return range(*key.indices(len(self)))
+        except (TypeError, ValueError):
+            raise IndexError(
+                f"position {shown(key)}: its bounds must be integers or None, and its step not 0"
+            ) from None
+
     def _number(self, position: Any) -> int:
         """A position from 0. Raises `IndexError` where there is none."""
         try:
@@ -335,12 +362,12 @@ class Reader:
         except TypeError:
             number = None
         if number is None or isinstance(position, bool):
-            raise IndexError(f"position {position!r}: it must be an integer")
+            raise IndexError(f"position {shown(position)}: it must be an integer")
         size = len(self)
         if not -size <= number < size:
             raise IndexError(
-                f"position {number}: split {self.options.split!r} has positions 0 to {size - 1}, "
-                f"or -{size} to -1 from the end"
+                f"position {shown(number)}: split {self.options.split!r} has positions 0 to "
+                f"{size - 1}, or -{size} to -1 from the end"
             )
         return number % size
 

@@ -49,6 +49,7 @@ def make_pipe(path: Path) -> None:
     os.mkfifo(path)
 
 
+REMEDIES = {"missing": "; check that the folder is mounted, or make the dataset again"}
 LOSSES: dict[str, tuple[Callable[[Path], Any], str]] = {
     "missing": (Path.unlink, "no such file"),
     "a folder": (make_folder, "is a folder"),
@@ -87,8 +88,11 @@ def test_a_lost_shard_costs_its_windows(
     assert all(f"{path}: " in line and message in line for line in reader.damaged)
     position = shard * 16 // 3
     assert reader.get(position) is None
-    with pytest.raises(DamagedDataError, match=message):
+    remedy = REMEDIES.get(loss, "; make the dataset again")
+    with pytest.raises(DamagedDataError, match=rf"{message}[^;]*{remedy}$"):
         reader[position]
+    with pytest.raises(DamagedDataError, match=rf"{message}[^;]*{remedy}$"):
+        reader.__getitems__([position, position + 1])
 
 
 @pytest.mark.parametrize("file_format", ["tfrecord", "hdf5"])
@@ -181,5 +185,6 @@ def test_a_description_names_file_feature_and_window(copied: Path) -> None:
         with pytest.raises(DamagedDataError) as raised:
             reader[9]
     problem = f"the {nbytes} bytes at {first} fail their checksum"
-    assert str(raised.value) == f"{path}: onsets of window 9 of train: {problem}"
-    assert reader.damaged == [str(raised.value)]
+    description = f"{path}: onsets of window 9 of train: {problem}"
+    assert str(raised.value) == f"{description}; make the dataset again"
+    assert reader.damaged == [description]

@@ -9,6 +9,7 @@ import pytest
 
 from schemas import Dataset, DatasetError
 from tests.support.dataset_factory import ALL_FEATURES, FEW_FRAMES, make_dataset
+from tests.support.oddities import ODDITIES, assert_one_short_line, name_of_oddity
 from tests.support.reading import assert_batches, take
 from training import TrainingError, open_dataset
 from training.reading.options import ReadOptions
@@ -61,7 +62,7 @@ ONCE_EACH = "holds log_mel, waveform, notes, onsets; name some of these, once ea
         ),
         (
             {"order": "contiguous", "crops_per_window": 2},
-            "with order='contiguous' and crop_frames=12 a window has 1 crops; leave",
+            "with order='contiguous' and crop_frames=12 a window has 1 crop; leave",
         ),
     ],
 )
@@ -70,6 +71,48 @@ def test_wrong_options_are_rejected(root: Path, options: dict[str, Any], message
         open_dataset(root, **options)
     assert message in str(raised.value)
     assert "\n" not in str(raised.value)
+
+
+ARGUMENTS = [
+    "path", "split", "features", "file_format", "batch_size", "memory_bytes", "seed", "order",
+    "crop_frames", "crops_per_window",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("argument", ARGUMENTS)
+@pytest.mark.parametrize("value", ODDITIES, ids=name_of_oddity)
+def test_anything_else_is_rejected_on_one_short_line(
+    root: Path, argument: str, value: object
+) -> None:
+    arguments: Any = {"path": root, "crop_frames": 4, argument: value}
+    with pytest.raises((TrainingError, DatasetError)) as raised:
+        open_dataset(**arguments)
+    assert_one_short_line(raised.value)
+    if argument not in ("path", "memory_bytes"):
+        del arguments["path"]
+        with pytest.raises(TrainingError) as raised:
+            ReadOptions.of(Dataset(root), **arguments)
+        assert_one_short_line(raised.value)
+
+
+@pytest.mark.parametrize("path", ["a\0b", b"a\0b", "\ud800", None, 3, Path])
+def test_what_is_no_path_is_rejected(path: Any) -> None:
+    with pytest.raises(TrainingError, match=r"^path=.* is not a path: give a text, bytes or a"):
+        open_dataset(path)
+
+
+def test_texts_of_numpy_are_texts(root: Path) -> None:
+    features: Any = np.array(["notes", "log_mel"])
+    options = ReadOptions.of(
+        Dataset(root),
+        split=np.str_("test"),
+        features=features,
+        file_format=np.str_("hdf5"),
+        order=np.str_("contiguous"),
+    )
+    texts = (options.split, *options.features, options.file_format, options.order)
+    assert texts == ("test", "notes", "log_mel", "hdf5", "contiguous")
+    assert {type(text) for text in texts} == {str}
 
 
 @pytest.mark.parametrize("stride_frames", [1, 6, 11])

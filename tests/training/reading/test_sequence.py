@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.support.oddities import NEGATIVE, ODDITIES, assert_one_short_line, name_of_oddity
 from tests.support.reading import (
     FEATURES,
     all_rows,
@@ -19,7 +20,7 @@ from tests.support.reading import (
     rows,
     stored_windows,
 )
-from training import Reader, open_dataset
+from training import Reader, TrainingError, open_dataset
 
 WINDOWS = 16
 
@@ -98,6 +99,45 @@ def test_a_position_outside_is_an_index_error(reader: Reader, position: int, amo
 def test_what_is_no_position_is_rejected(reader: Reader, key: Any) -> None:
     with pytest.raises(IndexError, match=r"^position .*: it must be an integer$"):
         reader[key]
+
+
+@pytest.mark.parametrize(
+    "value", [each for each in ODDITIES if each is not NEGATIVE], ids=name_of_oddity
+)
+def test_anything_else_is_rejected_on_one_short_line(reader: Reader, value: Any) -> None:
+    keys: list[Any] = [[value], (0, value)]
+    if not isinstance(value, int):
+        keys += [slice(value, None), slice(None, value), slice(0, 5, value)]
+    for key in keys:
+        with pytest.raises(IndexError) as raised:
+            reader[key]
+        assert_one_short_line(raised.value)
+
+
+def test_a_step_of_0_is_an_index_error(reader: Reader) -> None:
+    with pytest.raises(IndexError, match=r"^position slice\(0, 5, 0\): .* its step not 0$"):
+        reader[0:5:0]
+
+
+@pytest.mark.parametrize("value", [None, 3, "train-0", {}])
+def test_in_is_an_error_not_an_endless_search(reader: Reader, value: Any) -> None:
+    with pytest.raises(TypeError, match=r"^a reader does not compare .* find\(recording_id\)"):
+        assert value in reader
+
+
+def test_reversed_gives_examples_from_the_last(
+    reader: Reader, windows: list[dict[str, Any]]
+) -> None:
+    assert_examples(list(reversed(reader)), windows[::-1])
+
+
+@pytest.mark.parametrize(
+    "value", [each for each in ODDITIES if not isinstance(each, str)], ids=name_of_oddity
+)
+def test_only_a_text_can_be_an_id(reader: Reader, value: Any) -> None:
+    with pytest.raises(TrainingError) as raised:
+        reader.find(value)
+    assert_one_short_line(raised.value)
 
 
 def test_get_gives_examples_and_knows_positions(

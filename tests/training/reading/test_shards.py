@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.dataset_factory import ALL_FEATURES
+from tests.support.oddities import ODDITIES, assert_one_short_line, name_of_oddity
 from tests.support.reading import (
     FEATURES,
     assert_batches,
@@ -161,6 +162,29 @@ def window_of(row: dict[str, Any]) -> tuple[str, int]:
 def test_no_such_shard(root: Path, index: Any, count: Any, message: str) -> None:
     with pytest.raises(TrainingError, match=message):
         opened(root, 4, {}).shard(index, count)
+
+
+def test_more_shards_than_examples_in_a_batch_need_a_larger_batch(root: Path) -> None:
+    with pytest.raises(TrainingError) as raised:
+        opened(root, 3, {}).shard(0, 5)
+    assert str(raised.value) == (
+        "count=5 must be an integer from 1 to 3, the batch_size; take fewer shards, or open the "
+        "dataset with a larger batch_size"
+    )
+
+
+@pytest.mark.parametrize("value", ODDITIES, ids=name_of_oddity)
+def test_anything_else_is_rejected_on_one_short_line(root: Path, value: Any) -> None:
+    whole = opened(root, 4, {})
+    for call in (
+        lambda: whole.shard(value, 2),
+        lambda: whole.shard(0, value),
+        lambda: whole.epoch(value),
+        lambda: whole.epoch_positions(0, 0, value),
+    ):
+        with pytest.raises(TrainingError) as raised:
+            call()
+        assert_one_short_line(raised.value)
 
 
 def test_a_shard_has_no_shards(root: Path) -> None:
