@@ -39,9 +39,10 @@ def open_dataset(
         split: "train", "validation" or "test".
         features: The features to read, or the one.
         batch_size: The number of examples in a batch: windows, or crops of windows.
-        memory_bytes: A bound on all that the reader holds, including the batch that the caller
-            has while it waits for the next. More than the least lets it read more at once. In each
-            worker process of a data loader, the reader holds as much again.
+        memory_bytes: A bound on all that the reader holds with one iterator, including the batch
+            that the caller has while it waits for the next. More than the least lets it read more
+            at once. Each further iterator that is in use at the same time holds batches of its own,
+            and in each worker process of a data loader the reader holds as much again.
         seed: The seed for the order of the epochs and for the crops.
         file_format: "tfrecord" or "hdf5"; the dataset's first one unless it is given.
         order: "shuffled", or "contiguous" for models that carry their state from batch to batch:
@@ -58,7 +59,8 @@ def open_dataset(
     Raises:
         TrainingError: If the memory budget is too small (the message gives one that is enough), or
             an argument does not fit the dataset.
-        DatasetError: If there is no complete dataset in the folder.
+        DatasetError: If there is no complete dataset in the folder, or an index is damaged.
+        StoreError: If a store fails.
 
     Examples:
         >>> from training import open_dataset

@@ -50,11 +50,13 @@ class Reader:
 
     Every epoch delivers each example once; its last batch is smaller where the batch size does not
     divide them. The examples of a damaged window are left out of their batch, and it is noted in
-    `damaged`; the first one is also logged. In contiguous order, and where a step would be empty
-    that must not be, a row stays in place of them, with `valid_frames` and `weights` of 0.
+    `damaged`; the first one is also logged. In contiguous order, and in shards and `as_tf_dataset`
+    where a step would be empty, a row stays in place of them, with `valid_frames` and `weights` of
+    0.
 
     A reader can be copied, pickled, and used in a process that was forked or spawned: every process
     opens the files for itself. It may be used by several threads, each with an iterator of its own.
+    Each iterator plans and holds batches of its own: the memory budget is for one at a time.
 
     Args:
         dataset: The dataset.
@@ -234,12 +236,20 @@ class Reader:
         """The batches as a `tf.data.Dataset`, for `model.fit` as it is.
 
         It has as many batches as an epoch, and says so; when it is iterated again, it delivers the
-        next epoch, as `fit` does. With a `state`, it goes on from there without end.
+        epoch after the last one that was delivered to its end, as `fit` does. If a store fails,
+        iterators raise `tf.errors.UnknownError` with the message of the `StoreError`; `next` of the
+        same iterator then delivers the same batch.
+
+        With a `state`, each iteration begins there and has no end, so `fit` needs
+        `steps_per_epoch`. One call of `fit` is one iteration; the next call begins at the state
+        again. To resume after `n` whole epochs, give `{"epoch": n, "position": 0}` as the state,
+        and `initial_epoch=n` and `steps_per_epoch=reader.batches_per_epoch` to `fit`.
 
         Args:
             transform: A TensorFlow function from a batch, a dict of tensors, to what the model
                 takes, such as `(inputs, targets)` or `(inputs, targets, weights)`.
-            state: What `get_state` of an iterator gave.
+            state: What `get_state` of an iterator of this reader or of another one with the same
+                options gave. It is copied.
             strings: Whether batches hold `recording_id`; no accelerator takes strings.
 
         Returns:
@@ -304,16 +314,23 @@ class Reader:
 
     @property
     def damaged(self) -> list[str]:
-        """A line for each damaged window met so far, up to `MAX_DAMAGED`."""
+        """A line for each damaged window that this reader met so far, up to `MAX_DAMAGED`.
+
+        Copies of the reader, as in the worker processes of a data loader, and readers that `shard`
+        made note what they meet for themselves.
+        """
         return list(self._loader.damage.descriptions)
 
     @property
     def damaged_count(self) -> int:
-        """The number of damaged windows met so far."""
+        """The number of damaged windows that this reader met so far, see `damaged`."""
         return self._loader.damage.count
 
     def close(self) -> None:
-        """Ends the threads and closes the files; they are opened again when they are needed."""
+        """Stops the threads and closes the files.
+
+        The reader can still be used: it then starts threads and opens files again.
+        """
         self._loader.close()
 
     def _iterator(

@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from schemas import StoreError
+from schemas.storage.local import LocalRanges
 from tests.support.reading import take
 from training import open_dataset
 
@@ -117,3 +119,58 @@ def test_fit_goes_on_from_a_state(root: Path, model: Seeing) -> None:
     batches = iter(reader)
     batches.set_state({"epoch": 1, "position": 10})
     assert_seen(model.trained, [batch["log_mel"] for batch in take(batches, 6)])
+
+
+def test_a_fit_that_is_resumed_after_whole_epochs_is_the_same(root: Path, tmp_path: Path) -> None:
+    """In each epoch the same batches, and in the end the same weights."""
+    reader = open_dataset(root, batch_size=5)
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential([keras.layers.Dense(4)])
+    model.compile("adam", "mse", jit_compile=False)
+    dataset = reader.as_tf_dataset(pairs)
+    model.fit(dataset, epochs=2, verbose=0)
+    model.save(tmp_path / "model.keras")
+    whole = model.fit(dataset, initial_epoch=2, epochs=4, verbose=0)
+    resumed = keras.models.load_model(tmp_path / "model.keras")
+    dataset = reader.as_tf_dataset(pairs, state={"epoch": 2, "position": 0})
+    rest = resumed.fit(
+        dataset,
+        initial_epoch=2,
+        epochs=4,
+        steps_per_epoch=reader.batches_per_epoch,
+        verbose=0,
+    )
+    assert rest.epoch == whole.epoch == [2, 3]
+    assert rest.history == whole.history
+    for mine, other in zip(resumed.get_weights(), model.get_weights(), strict=True):
+        np.testing.assert_array_equal(mine, other)
+    keras.backend.clear_session()
+
+
+def test_each_fit_begins_at_the_state_again(root: Path, model: Seeing) -> None:
+    reader = open_dataset(root, batch_size=5)
+    dataset = reader.as_tf_dataset(pairs, state={"epoch": 1, "position": 10})
+    for _ in range(2):
+        model.fit(dataset, epochs=1, steps_per_epoch=3, verbose=0)
+    batches = iter(reader)
+    batches.set_state({"epoch": 1, "position": 10})
+    assert_seen(model.trained, 2 * levels(iter(take(batches, 3))))
+
+
+def test_a_fit_that_a_store_broke_off_begins_its_epoch_again(
+    root: Path, model: Seeing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader = open_dataset(root, batch_size=2)
+    dataset = reader.as_tf_dataset(pairs)
+    model.fit(dataset, epochs=1, verbose=0)
+
+    def read_into(*_: object) -> int:
+        raise StoreError("shard: no answer")
+
+    with monkeypatch.context() as failing:
+        failing.setattr(LocalRanges, "read_into", read_into)
+        with pytest.raises(tf.errors.UnknownError, match="StoreError: shard: no answer"):
+            model.fit(dataset, epochs=1, verbose=0)
+    seen = len(model.trained)
+    model.fit(dataset, epochs=1, verbose=0)
+    assert_seen(model.trained[seen:], levels(reader.epoch(1)))
