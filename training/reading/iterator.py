@@ -17,7 +17,7 @@ from training.reading.memory import BatchMemory
 from training.reading.options import MAX_SEED
 from training.reading.order import Examples, Order
 from training.reading.plans import PLANNED_AT_ONCE, BatchPlan
-from training.validation import whole_number
+from training.validation import shown, whole_number
 
 State = dict[str, int]
 
@@ -74,7 +74,7 @@ class Course:
 
     def checked(self, state: Mapping[str, Any]) -> State:
         """A state in Python integers; raises `TrainingError` where it is none of this course's."""
-        wrong = TrainingError(f"{state!r} is not a state of {self._described()}")
+        wrong = TrainingError(f"{shown(state)} is not a state of {self._described()}")
         if not isinstance(state, Mapping) or set(state) != {"epoch", "position"}:
             raise wrong
         try:

@@ -15,6 +15,7 @@ import tensorflow as tf
 
 from schemas import StoreError
 from schemas.storage.local import LocalRanges
+from tests.support.oddities import ODDITIES, assert_one_short_line, name_of_oddity
 from tests.support.reading import FEATURES, assert_batches, flipped, payload_bytes, take
 from training import Reader, TrainingError, open_dataset
 from training.reading.as_tf import MOST_ITERATORS
@@ -183,6 +184,19 @@ def test_with_a_state_it_goes_on_without_end(root: Path, options: dict[str, Any]
 def test_a_wrong_state_is_rejected_at_once(reader: Reader) -> None:
     with pytest.raises(TrainingError, match="is not a state of a reader of 16 examples"):
         reader.as_tf_dataset(state={"epoch": 0, "position": 99})
+
+
+@pytest.mark.parametrize("value", ODDITIES, ids=name_of_oddity)
+def test_any_other_state_is_rejected_on_one_short_line(reader: Reader, value: Any) -> None:
+    whole = {"epoch": value, "position": 0}, {"epoch": 0, "position": value}
+    for state in (value, *whole, {"epoch": 0}, {**whole[0], "more": value}):
+        for call in (
+            lambda state=state: reader.as_tf_dataset(state=state),
+            lambda state=state: iter(reader).set_state(state),
+        ):
+            with pytest.raises(TrainingError) as raised:
+                call()
+            assert_one_short_line(raised.value)
 
 
 def test_shards_have_datasets_of_their_own(reader: Reader) -> None:
