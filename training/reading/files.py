@@ -56,7 +56,6 @@ class ShardFiles:
         finally:
             with self._lock:
                 self._users[name] -= 1
-                self._close_unused(_most_open_files())
 
     def submit(self, call: Callable[[], T]) -> Task[T]:
         """Has one of the threads make a call."""
@@ -92,6 +91,7 @@ class ShardFiles:
 
     def _opened(self, name: str) -> RangeReader:
         if name not in self._open:
+            self._close_unused(_most_open_files() - 1)
             try:
                 self._open[name] = self._storage.open_ranges(name)
             except StoreError:

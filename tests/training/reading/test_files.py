@@ -7,6 +7,7 @@ import errno
 import gc
 import os
 import resource
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -39,6 +40,18 @@ def test_a_reader_that_is_dropped_leaves_no_file_open(root: Path) -> None:
         del reader
     gc.collect()
     assert open_files() == before
+
+
+def test_a_reader_that_is_dropped_leaves_no_thread(root: Path) -> None:
+    reader = open_dataset(root, batch_size=4)
+    next(iter(reader))
+    threads = [each for each in threading.enumerate() if each.name == "read-shards"]
+    assert threads
+    del reader
+    gc.collect()
+    for thread in threads:
+        thread.join(10)
+        assert not thread.is_alive()
 
 
 def test_a_reader_that_is_closed_has_no_file_open_and_opens_them_again(root: Path) -> None:
