@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.command_lines import Answer, answers
+from tests.support.dataset_factory import make_dataset
 from training.cli import main
 from training.errors import TrainingError
 
@@ -114,10 +115,12 @@ def test_the_old_name_of_a_run_is_understood(
 
 
 def test_a_budget_that_a_message_asks_for_is_enough(
-    small_dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Both count megabytes of 1,000,000 bytes."""
-    start = ("train", "--data", small_dataset, "--steps", 1, "--units", 4, "--run")
+    frames = {"train": (70,) * 64, "validation": (70,), "test": ()}
+    dataset = make_dataset(tmp_path / "dataset", frames=frames)
+    start = ("train", "--data", dataset, "--steps", 1, "--units", 4, "--run")
     large = ("--batch-size", 64)
     status, _, err = call(capsys, *start, tmp_path / "a", *large, "--memory-mb", 1)
     assert status == 1
