@@ -92,12 +92,13 @@ class TaskThreads:
             thread = threading.Thread(
                 target=_run_all, args=(self._tasks,), name=self._name, daemon=True
             )
+            # An interrupt may leave a thread that has started, or one that never will.
+            self._threads.append(thread)
             try:
                 thread.start()
             except RuntimeError:  # The system's limit is reached, or the interpreter is ending.
+                self._threads.pop()
                 self._most = len(self._threads)
-            else:
-                self._threads.append(thread)
         return task
 
     def run_next(self) -> bool:
@@ -116,13 +117,13 @@ class TaskThreads:
         with contextlib.suppress(queue.Empty):
             while True:
                 self._tasks.get_nowait()
-        for _ in self._threads:
-            self._tasks.put(None)
+        self._tasks.put(None)
 
     def join(self) -> None:
         """Waits until the threads have ended."""
         for thread in self._threads:
-            thread.join()
+            if thread.ident is not None:
+                thread.join()
 
     def __del__(self) -> None:
         self.close()
@@ -132,6 +133,7 @@ def _run_all(tasks: queue.SimpleQueue[Task[Any] | None]) -> None:
     while task := tasks.get():
         task.run()
         del task  # It may refer to much that others have let go of.
+    tasks.put(None)  # For the next thread, however many there are.
 
 
 def prefetch_map(

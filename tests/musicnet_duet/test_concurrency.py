@@ -1,3 +1,4 @@
+import contextlib
 import threading
 import weakref
 from collections.abc import Generator, Iterator
@@ -150,3 +151,26 @@ def test_where_no_thread_can_be_started_callers_run_their_tasks(
     assert [pool.submit(Calls()).result() for _ in range(5)] == [1] * 5
     pool.close()
     pool.join()
+
+
+def test_an_interrupt_while_a_thread_starts_leaves_none_behind(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sound = threading.Thread.start
+
+    def start(thread: threading.Thread) -> None:
+        sound(thread)
+        raise KeyboardInterrupt
+
+    pool = TaskThreads(2, "interrupted")
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", start)
+        for _ in range(4):
+            with contextlib.suppress(KeyboardInterrupt):
+                pool.submit(Calls())
+    begun = [each for each in threading.enumerate() if each.name == "interrupted"]
+    assert len(begun) == 2
+    assert pool.submit(Calls()).result() == 1
+    pool.close()
+    pool.join()
+    assert not any(each.is_alive() for each in begun)

@@ -195,7 +195,10 @@ class BatchIterator:
 
         An interrupt may have come between any two lines, and another one while it was handled.
         """
-        return self._state == (self._pending[0][1] if self._pending else self._next)
+        if not self._pending:
+            return self._state == self._next
+        pending, before, _ = self._pending[0]
+        return self._state == before and not pending.is_cancelled
 
     def _is_barren_with(self, batch: Batch) -> bool:
         """Whether nothing but damage was met since the epoch began, this batch included."""
