@@ -26,6 +26,7 @@ from training.reading.layout import FeatureLayout
 from training.reading.memory import BatchMemory
 from training.reading.order import NONE, Examples
 from training.reading.plans import MAX_GAP_BYTES, BatchPlan, Part, Read, plan_batches
+from training.reading.remedies import MAKE_AGAIN, remedy_of
 
 Batch = dict[str, NDArray[Any]]
 
@@ -78,11 +79,12 @@ class Damage:
 
 
 class Loss(NamedTuple):
-    """A part that cannot be delivered, its shard, and what is wrong."""
+    """A part that cannot be delivered, its shard, what is wrong, and what to do about it."""
 
     shard: int
     part: Part
     problem: str
+    remedy: str = MAKE_AGAIN
 
 
 class Loader:
@@ -142,7 +144,7 @@ class Loader:
         return batch
 
     def load(self, examples: Examples) -> tuple[Batch, list[str]]:
-        """A batch without the examples of damaged windows, and what is wrong with these."""
+        """A batch without the examples of damaged windows; a line for each loss, and its remedy."""
         (plan,) = self.plan(examples, [len(examples.positions)])
         pending = self.begin(plan, BatchMemory(0))
         problems = self._noted(pending)
@@ -171,7 +173,7 @@ class Loader:
         self._files.close()
 
     def _noted(self, pending: PendingBatch) -> list[str]:
-        """Waits for a batch, and notes what it lost: a line for each."""
+        """Waits for a batch, and notes what it lost: a line for each, and its remedy."""
         problems = []
         try:
             losses = pending.wait()
@@ -181,8 +183,9 @@ class Loader:
         for loss in losses:
             shard = self._storage.path(self._index.shards[loss.shard])
             window = f"{loss.part.feature} of window {loss.part.position} of {self._split}"
-            problems.append(f"{shard}: {window}: {loss.problem}")
-            self.damage.note(loss.part.position, problems[-1])
+            description = f"{shard}: {window}: {loss.problem}"
+            self.damage.note(loss.part.position, description)
+            problems.append(f"{description}; {loss.remedy}")
         return problems
 
     def _run(self, reads: Sequence[Read], batch: PendingBatch) -> list[Loss]:
@@ -195,9 +198,8 @@ class Loader:
                         batch.require_wanted()
                         losses += self._fetch(file, read, batch)
             except UnreadableFileError as error:
-                losses += [
-                    Loss(shard, part, error.cause) for each in of_shard for part in each.parts
-                ]
+                parts = (part for read in of_shard for part in read.parts)
+                losses += [Loss(shard, part, error.cause, remedy_of(error)) for part in parts]
         return losses
 
     def _fetch(self, file: RangeReader, read: Read, batch: PendingBatch) -> list[Loss]:
@@ -206,7 +208,7 @@ class Loader:
             end = read.offset + file.read_into(read.offset, buffers)
         except UnreadableFileError as error:
             if len(read.parts) == 1:
-                return [Loss(read.shard, read.parts[0], error.cause)]
+                return [Loss(read.shard, read.parts[0], error.cause, remedy_of(error))]
             # Of those that were read together, only what cannot be read by itself is lost.
             alone = (Read.of(read.shard, [part]) for part in read.parts)
             return [loss for each in alone for loss in self._fetch(file, each, batch)]

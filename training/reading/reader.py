@@ -28,7 +28,6 @@ from training.reading.order import (
     ShuffledOrder,
     Tiles,
 )
-from training.reading.remedies import remedy_for
 from training.validation import shown, whole_number
 
 Item = dict[str, Any]
@@ -168,7 +167,7 @@ class Reader:
         batch, problems = self._load(positions)
         items = _items(batch)
         if problems and not items:
-            raise DamagedDataError(f"{problems[0]}; {self._remedy(positions)}")
+            raise DamagedDataError(problems[0])
         return items
 
     def __contains__(self, example: object) -> NoReturn:
@@ -316,10 +315,10 @@ class Reader:
     def damaged(self) -> list[str]:
         """A line for each damaged window that this reader met so far, up to `MAX_DAMAGED`.
 
-        Copies of the reader, as in the worker processes of a data loader, and readers that `shard`
+        Readers in other processes, such as the workers of a data loader, and those that `shard`
         made note what they meet for themselves.
         """
-        return list(self._loader.damage.descriptions)
+        return self._loader.damage.descriptions
 
     @property
     def damaged_count(self) -> int:
@@ -355,13 +354,6 @@ class Reader:
         """The examples at some positions, see `Loader.load`."""
         numbers = np.array([self._number(each) for each in positions], np.int64)
         return self._loader.load(self._file_order.of(numbers))
-
-    def _remedy(self, positions: Sequence[int]) -> str:
-        """What to do about the windows of some positions, which are all damaged."""
-        numbers = np.array([self._number(each) for each in positions], np.int64)
-        windows = self._file_order.of(numbers).positions
-        shards = np.unique(self._index.shard_numbers(windows)).tolist()
-        return remedy_for(self.dataset.storage, (self._index.shards[shard] for shard in shards))
 
     def _range(self, key: slice) -> range:
         """The positions of a slice. Raises `IndexError` where it is none of a sequence."""

@@ -138,6 +138,10 @@ def test_a_part_that_a_disk_cannot_read_costs_what_lies_on_it(
             bad_byte = first + nbytes // 2
             assert names([reader[:]]) == windows[:position] + windows[position + 1 :]
     assert all(line.endswith("Input/output error") for line in reader.damaged)
+    with pytest.raises(
+        DamagedDataError, match=r"error; check the disk, or make the dataset again$"
+    ):
+        reader[15]
 
 
 def test_a_shard_without_permission_costs_its_windows(copied: Path) -> None:
