@@ -33,6 +33,7 @@ class ShardFiles:
     process's thread may hold, nor threads nor connections to a store may be shared.
     """
 
+    _storage: Storage | None
     _threads: TaskThreads | None
     _users: Counter[str]
 
@@ -92,6 +93,8 @@ class ShardFiles:
     def _opened(self, name: str) -> RangeReader:
         if name not in self._open:
             self._close_unused(_most_open_files() - 1)
+            if self._storage is None:
+                self._storage = Storage(self._given.root)
             try:
                 self._open[name] = self._storage.open_ranges(name)
             except StoreError:
@@ -110,12 +113,8 @@ class ShardFiles:
             self._open.pop(name).close()
         return len(closed)
 
-    @functools.cached_property
-    def _storage(self) -> Storage:
-        return self._given if self._given.is_local else Storage(self._given.root)
-
     def _begin(self) -> None:
-        self.__dict__.pop("_storage", None)
+        self._storage = self._given if self._given.is_local else None
         self._users = Counter()
         self._lock = threading.Lock()
         self._threads = None
