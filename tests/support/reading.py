@@ -13,7 +13,10 @@ from typing import Any
 import h5py
 import numpy as np
 import pyarrow.parquet as pq
+import pytest
 
+from schemas.errors import StoreError
+from schemas.storage.local import LocalRanges
 from tests.support.independent_reader import permute, round_keys
 
 Example = Mapping[str, Any]
@@ -105,6 +108,24 @@ def assert_batches(ours: list[dict[str, Any]], theirs: list[dict[str, Any]]) -> 
         assert mine.keys() == other.keys()
         for name in mine:
             np.testing.assert_array_equal(mine[name], other[name], err_msg=name)
+
+
+def drain(batches: Iterator[dict[str, Any]], into: list[dict[str, Any]]) -> None:
+    """Takes all batches; those that come before an error are kept."""
+    for batch in batches:
+        into.append(batch)
+
+
+@contextlib.contextmanager
+def failing_store() -> Iterator[None]:
+    """While the block runs, reads of local files fail as those of a store do."""
+
+    def read_into(*_: object) -> int:
+        raise StoreError("the store does not answer")
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(LocalRanges, "read_into", read_into)
+        yield
 
 
 def payload_bytes(root: Path, file_format: str, features: Iterable[str]) -> list[list[Any]]:

@@ -13,7 +13,7 @@ import pytest
 
 from schemas.errors import StoreError
 from schemas.storage.local import LocalRanges
-from tests.support.reading import FEATURES, assert_batches, take
+from tests.support.reading import FEATURES, assert_batches, failing_store, take
 from training import Reader, open_dataset
 from training.reading.loader import PendingBatch
 
@@ -21,10 +21,10 @@ SECONDS = 30
 
 
 class Reads:
-    """Counts reads, which wait while they are held up and raise while they fail."""
+    """Counts reads, which wait while they are held up."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.count, self.fails = 0, False
+        self.count = 0
         self.may_go_on = threading.Event()
         self.may_go_on.set()
         sound = LocalRanges.read_into
@@ -32,8 +32,6 @@ class Reads:
         def read_into(file: LocalRanges, offset: int, buffers: Sequence[memoryview]) -> int:
             self.count += 1
             assert self.may_go_on.wait(SECONDS)
-            if self.fails:
-                raise StoreError("the store does not answer")
             return sound(file, offset, buffers)
 
         monkeypatch.setattr(LocalRanges, "read_into", read_into)
@@ -61,12 +59,12 @@ def opened(root: Path) -> Reader:
     return open_dataset(root, features=FEATURES, batch_size=4)
 
 
-def settled(values: weakref.WeakSet[Any], most: int) -> bool:
-    """Whether at most `most` are left, once threads have ended what they had begun."""
+def are_gone(values: weakref.WeakSet[Any]) -> bool:
+    """Whether none is left, once threads have ended what they had begun."""
     end = time.monotonic() + SECONDS
-    while len(values) > most and time.monotonic() < end:
+    while values and time.monotonic() < end:
         time.sleep(0.01)
-    return len(values) <= most
+    return not values
 
 
 @pytest.mark.usefixtures("without_gc")
@@ -84,25 +82,24 @@ def test_nobody_reads_on_for_an_iterator_that_is_dropped(
     dropped.clear()
     del batches
     reads.may_go_on.set()
-    assert settled(batches_in_memory, 0)
+    assert are_gone(batches_in_memory)
     assert reads.count == begun
     assert_batches(take(iter(reader), 5), take(iter(opened(root)), 5))
 
 
 @pytest.mark.usefixtures("without_gc")
 def test_what_failed_is_not_held(
-    root: Path, reads: Reads, batches_in_memory: weakref.WeakSet[PendingBatch]
+    root: Path, batches_in_memory: weakref.WeakSet[PendingBatch]
 ) -> None:
     reader = opened(root)
     batches = iter(reader)
-    reads.fails = True
-    for _ in range(3):
-        with pytest.raises(StoreError):
-            next(batches)
-        with pytest.raises(StoreError):
-            reader[0]
-    assert settled(batches_in_memory, 0)
-    reads.fails = False
+    with failing_store():
+        for _ in range(3):
+            with pytest.raises(StoreError):
+                next(batches)
+            with pytest.raises(StoreError):
+                reader[0]
+        assert are_gone(batches_in_memory)
     assert_batches(take(batches, 5), take(iter(opened(root)), 5))
 
 
@@ -120,4 +117,4 @@ def test_what_was_read_ahead_of_another_state_is_not_held(
     reads.may_go_on.clear()
     batches.set_state(state)
     reads.may_go_on.set()
-    assert settled(batches_in_memory, 0)
+    assert are_gone(batches_in_memory)

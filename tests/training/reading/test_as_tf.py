@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +12,16 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from schemas import StoreError
-from schemas.storage.local import LocalRanges
 from tests.support.oddities import ODDITIES, assert_one_short_line, name_of_oddity
-from tests.support.reading import FEATURES, assert_batches, flipped, payload_bytes, take
+from tests.support.reading import (
+    FEATURES,
+    assert_batches,
+    drain,
+    failing_store,
+    flipped,
+    payload_bytes,
+    take,
+)
 from training import Reader, TrainingError, open_dataset
 from training.reading.as_tf import MOST_ITERATORS
 from training.reading.iterator import BatchIterator
@@ -115,30 +120,19 @@ def test_iterations_may_alternate(root: Path, options: dict[str, Any], count: in
 @pytest.mark.parametrize("state", [None, {"epoch": 0, "position": 0}])
 @pytest.mark.parametrize("options", ORDERS)
 def test_an_iteration_goes_on_after_a_store_failed(
-    root: Path, options: dict[str, Any], state: Any, monkeypatch: pytest.MonkeyPatch
+    root: Path, options: dict[str, Any], state: Any
 ) -> None:
     reader = open_dataset(root, features=FEATURES, batch_size=2, **options)
     dataset = reader.as_tf_dataset(state=state, strings=True)
     batches = dataset.take(reader.batches_per_epoch).as_numpy_iterator()
     found = [next(batches)]
-    with monkeypatch.context() as failing:
-        failing.setattr(LocalRanges, "read_into", failed)
-        with pytest.raises(tf.errors.UnknownError, match="StoreError: shard: no answer"):
-            drain(batches, found)
+    no_answer = "StoreError: the store does not answer"
+    with failing_store(), pytest.raises(tf.errors.UnknownError, match=no_answer):
+        drain(batches, found)
     assert len(found) < reader.batches_per_epoch
     drain(batches, found)
     assert_batches([plain(batch) for batch in found], list(reader.epoch(0)))
     assert_batches(read(dataset.take(1)), [next(reader.epoch(1 if state is None else 0))])
-
-
-def drain(batches: Iterator[Any], into: list[Any]) -> None:
-    """What came before an error is kept."""
-    for batch in batches:
-        into.append(batch)
-
-
-def failed(*_: object) -> int:
-    raise StoreError("shard: no answer")
 
 
 def test_a_state_that_changes_later_does_not_move_a_dataset(reader: Reader) -> None:

@@ -11,9 +11,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from schemas import StoreError
-from schemas.storage.local import LocalRanges
-from tests.support.reading import take
+from tests.support.reading import failing_store, take
 from training import open_dataset
 
 
@@ -157,20 +155,13 @@ def test_each_fit_begins_at_the_state_again(root: Path, model: Seeing) -> None:
     assert_seen(model.trained, 2 * levels(iter(take(batches, 3))))
 
 
-def test_a_fit_that_a_store_broke_off_begins_its_epoch_again(
-    root: Path, model: Seeing, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_fit_that_a_store_broke_off_begins_its_epoch_again(root: Path, model: Seeing) -> None:
     reader = open_dataset(root, batch_size=2)
     dataset = reader.as_tf_dataset(pairs)
     model.fit(dataset, epochs=1, verbose=0)
-
-    def read_into(*_: object) -> int:
-        raise StoreError("shard: no answer")
-
-    with monkeypatch.context() as failing:
-        failing.setattr(LocalRanges, "read_into", read_into)
-        with pytest.raises(tf.errors.UnknownError, match="StoreError: shard: no answer"):
-            model.fit(dataset, epochs=1, verbose=0)
+    no_answer = "StoreError: the store does not answer"
+    with failing_store(), pytest.raises(tf.errors.UnknownError, match=no_answer):
+        model.fit(dataset, epochs=1, verbose=0)
     seen = len(model.trained)
     model.fit(dataset, epochs=1, verbose=0)
     assert_seen(model.trained[seen:], levels(reader.epoch(1)))

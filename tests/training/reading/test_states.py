@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.errors import StoreError
-from schemas.storage.local import LocalRanges
-from tests.support.reading import FEATURES, assert_batches, take
+from tests.support.reading import FEATURES, assert_batches, drain, failing_store, take
 from training import Reader, TrainingError, open_dataset
 
 ORDERS: Any = [
@@ -133,49 +132,23 @@ def test_rows_go_on_from_whole_batches_alone(root: Path) -> None:
         batches.set_state({"epoch": 0, "position": 6})
 
 
-class Failing:
-    """Makes reads of files fail, as those of a store do, while `fails` is set."""
-
-    def __init__(self) -> None:
-        self.fails = False
-
-    def patch(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        sound = LocalRanges.read_into
-
-        def read_into(file: LocalRanges, offset: int, buffers: Sequence[memoryview]) -> int:
-            if self.fails:
-                raise StoreError("the store does not answer")
-            return sound(file, offset, buffers)
-
-        monkeypatch.setattr(LocalRanges, "read_into", read_into)
-
-
-def deliver(batches: Iterator[dict[str, Any]], found: list[dict[str, Any]]) -> None:
-    """Adds batches to `found`, also those that were read ahead of a failure."""
-    for batch in batches:
-        found.append(batch)
-
-
 @pytest.mark.parametrize("options", ORDERS)
 @pytest.mark.parametrize("batch_size", [2, 5])
 def test_after_a_failure_of_a_store_the_same_batch_comes(
-    root: Path, options: dict[str, Any], batch_size: int, monkeypatch: pytest.MonkeyPatch
+    root: Path, options: dict[str, Any], batch_size: int
 ) -> None:
     reader: Reader = open_dataset(root, features=FEATURES, batch_size=batch_size, **options)
     expected = take(iter(reader), 9)
-    store = Failing()
-    store.patch(monkeypatch)
     batches = iter(reader)
     found = take(batches, 2)
-    store.fails = True
-    with pytest.raises(StoreError, match="does not answer"):
-        deliver(batches, found)
-    state = batches.get_state()
-    assert len(found) < 9
-    with pytest.raises(StoreError, match="does not answer"):
-        next(batches)
-    assert batches.get_state() == state
-    store.fails = False
+    with failing_store():
+        with pytest.raises(StoreError, match="does not answer"):
+            drain(batches, found)
+        state = batches.get_state()
+        assert len(found) < 9
+        with pytest.raises(StoreError, match="does not answer"):
+            next(batches)
+        assert batches.get_state() == state
     found += take(batches, 9 - len(found))
     assert_batches(found, expected)
     assert reader.damaged_count == 0
