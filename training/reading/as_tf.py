@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import threading
+import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -83,7 +84,10 @@ def tf_dataset(
     # look at the first batch might count as an epoch or not.
     options = tf.data.Options()
     options.experimental_optimization.inject_prefetch = False
-    return dataset.with_options(options)
+    dataset = dataset.with_options(options)
+    # TensorFlow never lets go of the functions that it calls.
+    weakref.finalize(dataset, iterations.forget_dropped)
+    return dataset
 
 
 class _Iterations:
@@ -120,11 +124,20 @@ class _Iterations:
     def begin(self) -> NDArray[np.int64]:
         """Where a new iteration begins."""
         with self._lock:
-            # Those that were broken off keep no batches in memory.
-            for iterator in self._iterators.values():
-                iterator.forget()
+            self._forget()
             state = self._state or {"epoch": self._epoch, "position": 0}
             return _where(next(self._numbers), state)
+
+    def forget_dropped(self) -> None:
+        """Keeps no batches in memory once nobody holds the dataset.
+
+        The garbage collector may call this in a thread that is in `next`.
+        """
+        if self._lock.acquire(blocking=False):
+            try:
+                self._forget()
+            finally:
+                self._lock.release()
 
     def next(self, where: NDArray[np.int64]) -> list[NDArray[Any]]:
         """The next batch of an iteration.
@@ -144,6 +157,11 @@ class _Iterations:
         ids = [batch["recording_id"]] if self._strings else []
         features = [batch[name] for name in self._features]
         return [_where(number, after), *features, numbers, *ids]
+
+    def _forget(self) -> None:
+        """Has iterations that were broken off keep no batches; others read theirs again."""
+        for iterator in self._iterators.values():
+            iterator.forget()
 
     def _iterator(self, number: int, state: State) -> BatchIterator:
         """The iterator behind an iteration that is at a state."""

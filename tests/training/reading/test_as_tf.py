@@ -25,6 +25,7 @@ from tests.support.reading import (
 from training import Reader, TrainingError, open_dataset
 from training.reading.as_tf import MOST_ITERATORS
 from training.reading.iterator import BatchIterator
+from training.reading.loader import PendingBatch
 
 ORDERS: Any = [
     {},
@@ -87,6 +88,11 @@ def iterators_alive() -> int:
     return sum(type(each) is BatchIterator for each in gc.get_objects())
 
 
+def batches_read_ahead() -> int:
+    gc.collect()
+    return sum(isinstance(each, PendingBatch) for each in gc.get_objects())
+
+
 @pytest.mark.parametrize("state", [None, {"epoch": 0, "position": 5}])
 def test_iterations_that_were_broken_off_do_not_pile_up(reader: Reader, state: Any) -> None:
     before = iterators_alive()
@@ -94,6 +100,18 @@ def test_iterations_that_were_broken_off_do_not_pile_up(reader: Reader, state: A
     for _ in range(40):
         next(iter(dataset))
     assert iterators_alive() - before <= MOST_ITERATORS == 16
+
+
+def test_a_dataset_that_is_dropped_holds_no_batches(reader: Reader) -> None:
+    """TensorFlow lets go neither of its functions nor of what these refer to."""
+    dataset = reader.as_tf_dataset(lambda batch: batch["log_mel"])
+    iterations = [iter(dataset) for _ in range(3)]
+    expected = [next(each).numpy() for each in iterations]
+    del dataset
+    assert batches_read_ahead()
+    assert (next(iterations[0]).numpy() != expected[0]).any()
+    iterations.clear()
+    assert not batches_read_ahead()
 
 
 def test_an_iteration_that_ends_late_does_not_bring_an_epoch_back(reader: Reader) -> None:
