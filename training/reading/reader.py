@@ -128,6 +128,9 @@ class Reader:
             f"{' and '.join(options.features)}, batches of {options.batch_size}{shard}>"
         )
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_loader": self._loader.again()}
+
     def __enter__(self) -> Self:
         return self
 
@@ -221,7 +224,6 @@ class Reader:
         count = whole_number("count", count, 1, batch_size, remedy=remedy)
         index = whole_number("index", index, 0, count - 1, remedy=f", one less than count={count}")
         shard = copy.copy(self)
-        shard._loader = self._loader.again()
         shard._shard = index, count
         return shard
 
@@ -315,8 +317,8 @@ class Reader:
     def damaged(self) -> list[str]:
         """A line for each damaged window that this reader met so far, up to `MAX_DAMAGED`.
 
-        Readers in other processes, such as the workers of a data loader, and those that `shard`
-        made note what they meet for themselves.
+        Copies of it, such as those in the workers of a data loader and those that `shard` makes,
+        note what they meet for themselves.
         """
         return self._loader.damage.descriptions
 

@@ -14,10 +14,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
+from schemas.storage.local import LocalRanges
 from tests.support.processes import ROOT
-from tests.support.reading import FEATURES, assert_batches, take
+from tests.support.reading import FEATURES, assert_batches, flipped, payload_bytes, take
 from training import Reader, open_dataset
 from training.reading.iterator import BatchIterator
 from training.reading.loader import PendingBatch
@@ -120,11 +122,49 @@ def in_fork(target: Callable[..., object], *arguments: object) -> None:
     assert child.exitcode == 0
 
 
-def test_a_fork_does_not_wait_for_a_lock_that_another_thread_held(root: Path) -> None:
+def test_a_thread_may_fork_in_the_middle_of_a_read(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader, sound = opened(root), LocalRanges.read_into
+    expected = opened(root)[:3]
+    children: list[int] = []
+
+    def read_into(*arguments: Any) -> int:
+        if not children:
+            children.append(os.fork())
+        return sound(*arguments)
+
+    def start(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(LocalRanges, "read_into", read_into)
+    monkeypatch.setattr(threading.Thread, "start", start)  # So it is this thread that forks.
+    failure = 1
+    try:
+        assert_batches([reader[:3], reader[:3]], [expected, expected])
+        assert not reader.damaged_count
+        failure = 0
+    finally:
+        if children == [0]:
+            os._exit(failure)
+    assert os.waitpid(children[0], 0)[1] == 0
+
+
+@pytest.mark.parametrize("copied", COPIES)
+def test_copies_have_files_and_damage_of_their_own(
+    root: Path, copied: Callable[[Any], Any]
+) -> None:
     reader = opened(root)
-    reader[0]
-    with reader._loader._files._lock:
-        in_fork(reader.__getitem__, 0)
+    path, (offset, _) = payload_bytes(root, "tfrecord", ["log_mel"])[0]
+    with flipped(path, offset + 1):
+        reader[:]
+    other = copied(reader)
+    assert (reader.damaged_count, other.damaged_count) == (1, 0)
+    before = psutil.Process().num_fds()
+    other[:]
+    assert psutil.Process().num_fds() > before
+    other.close()
+    assert psutil.Process().num_fds() == before
 
 
 @pytest.mark.parametrize(
