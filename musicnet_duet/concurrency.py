@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import itertools
 import os
 import queue
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import CancelledError
@@ -81,25 +83,34 @@ class TaskThreads:
     """
 
     def __init__(self, most: int, name: str) -> None:
-        self._most, self._name = most, name
+        self._name = name
         self._tasks: queue.SimpleQueue[Task[Any] | None] = queue.SimpleQueue()
         self._threads: list[threading.Thread] = []
+        self._unused: deque[None] = deque(itertools.repeat(None, most))
+        """One for each thread that may be started; threads and signal handlers take them."""
 
     def submit(self, call: Callable[[], Result]) -> Task[Result]:
         task = Task(call)
-        self._tasks.put(task)
-        if len(self._threads) < self._most:
-            thread = threading.Thread(
-                target=_run_all, args=(self._tasks,), name=self._name, daemon=True
-            )
-            # An interrupt may leave a thread that has started, or one that never will.
-            self._threads.append(thread)
-            try:
-                thread.start()
-            except RuntimeError:  # The system's limit is reached, or the interpreter is ending.
-                self._threads.pop()
-                self._most = len(self._threads)
+        if self._unused:
+            with contextlib.suppress(IndexError):  # Somebody else took the last one.
+                self._unused.pop()
+                self._start()
+        if self._threads:
+            self._tasks.put(task)
         return task
+
+    def _start(self) -> None:
+        thread = threading.Thread(
+            target=_run_all, args=(self._tasks,), name=self._name, daemon=True
+        )
+        self._threads.append(thread)
+        try:
+            thread.start()
+        except RuntimeError:  # The system's limit is reached, or the interpreter is ending.
+            self._unused.clear()
+        finally:
+            if thread.ident is None:  # This also comes after an interrupt.
+                self._threads.remove(thread)
 
     def run_next(self) -> bool:
         """Has the caller run the next task; False where none is waiting."""
@@ -119,14 +130,16 @@ class TaskThreads:
                 self._tasks.get_nowait()
         self._tasks.put(None)
 
-    def join(self) -> None:
-        """Waits until the threads have ended."""
+    def join(self, timeout: float) -> None:
+        """Waits until the threads have ended, or for some seconds."""
+        end = time.monotonic() + timeout
         for thread in self._threads:
-            if thread.ident is not None:
-                thread.join()
+            with contextlib.suppress(RuntimeError):  # An interrupt came before it began.
+                thread.join(max(0.0, end - time.monotonic()))
 
     def __del__(self) -> None:
-        self.close()
+        if hasattr(self, "_tasks"):  # An interrupt may come before anything.
+            self.close()
 
 
 def _run_all(tasks: queue.SimpleQueue[Task[Any] | None]) -> None:

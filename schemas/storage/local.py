@@ -28,14 +28,22 @@ _REMEDIES = {
     errno.EFBIG: "raise the limit of file sizes (ulimit -f), then run the same command again",
     errno.EACCES: "choose a folder that you may write to",
     errno.EROFS: "choose a folder that you may write to",
+    errno.EBADF: "leave open the files that this process opened, then run the same command again",
     errno.EMFILE: _OPEN_MORE,
     errno.ENFILE: _OPEN_MORE,
     errno.ENOMEM: "free some memory, then run the same command again",
 }
 """What to do about an error of the system; about any other, `_CHECK_DISK`."""
 
-_PASSING_ERRORS = (errno.ESTALE, errno.ETIMEDOUT, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
-"""Errors of a system or of a shared disk, which say nothing about the file that was to be read."""
+_PASSING_ERRORS = (
+    errno.EBADF,
+    errno.EMFILE,
+    errno.ENFILE,
+    errno.ENOMEM,
+    errno.ESTALE,
+    errno.ETIMEDOUT,
+)
+"""Errors of a process, a system or a shared disk, which say nothing about the file itself."""
 
 _MOST_BUFFERS = os.sysconf("SC_IOV_MAX")
 """How many buffers the system fills at a time."""
@@ -142,7 +150,12 @@ class LocalFolder:
 
 
 class LocalRanges:
-    """Positioned reads on a file descriptor; threads may share one. Errors name `where`."""
+    """Positioned reads on a file descriptor; threads may share one. Errors name `where`.
+
+    Whoever lets go of it has closed it.
+    """
+
+    _descriptor = -1
 
     def __init__(self, path: str, where: str) -> None:
         self._where = where
@@ -172,7 +185,13 @@ class LocalRanges:
         return offset - start
 
     def close(self) -> None:
-        os.close(self._descriptor)
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor != -1:
+            os.close(descriptor)
+
+    def __del__(self) -> None:
+        with contextlib.suppress(OSError):  # Somebody closed all descriptors of the process.
+            self.close()
 
 
 class _StoredFile(io.FileIO):

@@ -106,7 +106,7 @@ def test_a_task_is_run_once_by_a_thread_or_by_whoever_needs_its_result(threads: 
     assert all(task.is_done for task in tasks)
     assert [call.count for call in calls] == [1] * 200
     pool.close()
-    pool.join()
+    pool.join(10)
     assert pool.submit(calls[0]).result() == 2
 
 
@@ -134,7 +134,7 @@ def test_an_error_of_a_task_is_raised_for_whoever_wants_its_result() -> None:
         task.result()
     assert pool.submit(Calls()).result() == 1
     pool.close()
-    pool.join()
+    pool.join(10)
     reference = weakref.ref(task)
     del task
     assert reference() is None
@@ -148,9 +148,13 @@ def test_where_no_thread_can_be_started_callers_run_their_tasks(
 
     pool = TaskThreads(3, "test")
     monkeypatch.setattr(threading.Thread, "start", start)
-    assert [pool.submit(Calls()).result() for _ in range(5)] == [1] * 5
+    tasks = [pool.submit(Calls()) for _ in range(5)]
+    assert [task.result() for task in tasks] == [1] * 5
+    references = [weakref.ref(task) for task in tasks]
+    tasks.clear()
+    assert not any(reference() for reference in references)
     pool.close()
-    pool.join()
+    pool.join(10)
 
 
 def test_an_interrupt_while_a_thread_starts_leaves_none_behind(
@@ -172,5 +176,40 @@ def test_an_interrupt_while_a_thread_starts_leaves_none_behind(
     assert len(begun) == 2
     assert pool.submit(Calls()).result() == 1
     pool.close()
-    pool.join()
+    pool.join(10)
     assert not any(each.is_alive() for each in begun)
+
+
+def test_an_interrupt_before_a_thread_starts_is_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def start(_: threading.Thread) -> None:
+        raise KeyboardInterrupt
+
+    pool = TaskThreads(1, "test")
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", start)
+        with pytest.raises(KeyboardInterrupt):
+            pool.submit(Calls())
+    assert pool.submit(Calls()).result() == 1
+    pool.close()
+    pool.join(10)
+
+
+def test_nobody_waits_longer_for_threads_than_promised() -> None:
+    pool = TaskThreads(2, "test")
+    begun, ends = threading.Semaphore(0), threading.Event()
+
+    def call() -> bool:
+        begun.release()
+        return ends.wait(60)
+
+    tasks = [pool.submit(call) for _ in range(2)]
+    for _ in tasks:
+        begun.acquire()
+    pool.close()
+    pool.join(0.01)
+    assert not any(task.is_done for task in tasks)
+    ends.set()
+    pool.join(60)
+    assert all(task.result() for task in tasks)

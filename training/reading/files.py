@@ -6,10 +6,9 @@ import contextlib
 import functools
 import os
 import resource
-import threading
 import weakref
-from collections import Counter, OrderedDict
-from collections.abc import Callable, Iterator
+from collections import OrderedDict
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 from musicnet_duet.concurrency import Task, TaskThreads
@@ -19,6 +18,9 @@ from schemas.storage.ranges import RangeReader
 
 T = TypeVar("T")
 
+_MOST_SECONDS = 1.0
+"""How long `close` waits."""
+
 
 def _most_open_files() -> int:
     """An eighth of what the process may open, since it has other readers and other files."""
@@ -27,97 +29,81 @@ def _most_open_files() -> int:
 
 
 class ShardFiles:
-    """Open files of a folder, for some threads; the least recently used ones are closed.
+    """Open files of a folder, for some threads; the least recently used ones are let go.
 
-    After a fork, and in a copy, everything is opened again: neither the lock, which another
-    process's thread may hold, nor threads nor connections to a store may be shared.
+    A file is closed once neither this nor a thread that reads it refers to it. So nothing needs a
+    lock: signal handlers, and processes that were forked, might wait for it without end.
+
+    In a forked process, and in a copy, everything is opened again: neither threads nor connections
+    to a store may be shared.
     """
-
-    _storage: Storage | None
-    _threads: TaskThreads | None
-    _users: Counter[str]
 
     def __init__(self, storage: Storage, *, threads: int) -> None:
         self._given, self._thread_count = storage, threads
-        self._open: OrderedDict[str, RangeReader] = OrderedDict()
-        self._begin()
+        self.begin()
         _OF_PROCESS.add(self)
 
-    @contextlib.contextmanager
-    def opened(self, name: str) -> Iterator[RangeReader]:
-        """A file that stays open during the block.
+    def begin(self) -> None:
+        """Lets go of what may be another process's."""
+        self._storage = self._given if self._given.is_local else None
+        self._open: OrderedDict[str, RangeReader] = OrderedDict()
+        self._threads: TaskThreads | None = None
+
+    def opened(self, name: str) -> RangeReader:
+        """A file that stays open as long as the caller refers to it.
 
         Raises `UnreadableFileError`, or `StoreError`, where it cannot be opened.
         """
-        with self._lock:
-            file = self._opened(name)
-            self._users[name] += 1
-        try:
-            yield file
-        finally:
-            with self._lock:
-                self._users[name] -= 1
+        file = self._open.get(name)
+        if file is None:
+            self._let_go(_most_open_files() - 1)
+            file = self._open.setdefault(name, self._newly_opened(name))
+        with contextlib.suppress(KeyError):  # Somebody else may have let go of it.
+            self._open.move_to_end(name)
+        return file
+
+    def forget(self, name: str) -> None:
+        """Has a file opened anew when it is needed again."""
+        self._open.pop(name, None)
 
     def submit(self, call: Callable[[], T]) -> Task[T]:
         """Has one of the threads make a call."""
-        with self._lock:
-            if self._threads is None:
-                self._threads = TaskThreads(self._thread_count, "read-shards")
-            return self._threads.submit(call)
+        threads = self._threads
+        if threads is None:
+            threads = self._threads = TaskThreads(self._thread_count, "read-shards")
+        return threads.submit(call)
 
     def close(self) -> None:
-        """Ends the threads, and closes the files; they are opened again when they are needed."""
-        with self._lock:
-            threads, self._threads = self._threads, None
+        """Ends the threads, and lets go of the files; more follow when they are needed.
+
+        Waits for reads that are under way, but not for long: a signal handler may have interrupted
+        what they need to end.
+        """
+        threads, self._threads = self._threads, None
         if threads is not None:
             threads.close()
-            threads.join()
-        with self._lock:
-            self._close_unused(0)
-
-    def __del__(self) -> None:
-        self._close_all()
+            threads.join(timeout=_MOST_SECONDS)
+        self._let_go(0)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return functools.partial(ShardFiles, self._given, threads=self._thread_count), ()
 
-    def begin_after_fork(self) -> None:
-        """Closes this process's copies of the files, and lets go of its parent's lock."""
-        self._close_all()
-        self._begin()
+    def _newly_opened(self, name: str) -> RangeReader:
+        storage = self._storage
+        if storage is None:
+            storage = self._storage = Storage(self._given.root)
+        try:
+            return storage.open_ranges(name)
+        except StoreError:
+            # The process may have as many files open as it is allowed to.
+            self._let_go(0)
+            return storage.open_ranges(name)
 
-    def _close_all(self) -> None:
-        while self._open:
-            self._open.popitem()[1].close()
-
-    def _opened(self, name: str) -> RangeReader:
-        if name not in self._open:
-            self._close_unused(_most_open_files() - 1)
-            if self._storage is None:
-                self._storage = Storage(self._given.root)
-            try:
-                self._open[name] = self._storage.open_ranges(name)
-            except StoreError:
-                if not self._close_unused(0):
-                    raise
-                # The process may have as many files open as it is allowed to.
-                self._open[name] = self._storage.open_ranges(name)
-        self._open.move_to_end(name)
-        return self._open[name]
-
-    def _close_unused(self, most: int) -> int:
-        """Closes files until at most `most` are open, or all are in use; says how many."""
-        unused = [name for name in self._open if not self._users[name]]
-        closed = unused[: max(0, len(self._open) - most)]
-        for name in closed:
-            self._open.pop(name).close()
-        return len(closed)
-
-    def _begin(self) -> None:
-        self._storage = self._given if self._given.is_local else None
-        self._users = Counter()
-        self._lock = threading.Lock()
-        self._threads = None
+    def _let_go(self, most: int) -> None:
+        """Lets go of files until there are at most `most`."""
+        while len(self._open) > most:
+            with contextlib.suppress(KeyError):  # Somebody else was faster.
+                self._open.popitem(last=False)
 
 
 _OF_PROCESS: weakref.WeakSet[ShardFiles] = weakref.WeakSet()
@@ -125,7 +111,7 @@ _OF_PROCESS: weakref.WeakSet[ShardFiles] = weakref.WeakSet()
 
 def _begin_all_after_fork() -> None:
     for files in _OF_PROCESS:
-        files.begin_after_fork()
+        files.begin()
 
 
 os.register_at_fork(after_in_child=_begin_all_after_fork)

@@ -105,6 +105,7 @@ class BatchIterator:
     """
 
     _process = 0
+    _is_begun = False
     _next: State
     _before: State | None
     _lost: frozenset[int]
@@ -173,8 +174,9 @@ class BatchIterator:
 
         Its numbers may be numpy's. Raises `TrainingError` for any other state.
         """
-        self._state = self._course.checked(state)
-        self._is_barren = False
+        checked = self._course.checked(state)
+        self._is_begun = False
+        self._state, self._is_barren = checked, False
         self.forget()
 
     def forget(self) -> None:
@@ -186,6 +188,7 @@ class BatchIterator:
 
     def _cancel(self) -> None:
         # Another interrupt may leave it at that, and nobody may wait for a batch without tasks.
+        self._is_begun = False
         abandoned, self._pending = self._pending, deque()
         for pending, _, _ in abandoned:
             pending.cancel()
@@ -206,8 +209,9 @@ class BatchIterator:
         return (begins_epoch or self._is_barren) and not batch["valid_frames"].any()
 
     def _read_ahead(self) -> None:
-        if self._process != os.getpid():
-            self.forget()  # A fork takes no threads along, and nobody would ever answer.
+        # A fork takes no threads along, and nobody would ever answer.
+        if not self._is_begun or self._process != os.getpid():
+            self.forget()
         if self._before is not None:
             # Whether the rows to come begin anew depends on damage to those before them.
             self._plan(self._before)
@@ -231,10 +235,10 @@ class BatchIterator:
             self._next = ends[-1]
 
     def _begin(self) -> None:
-        self._process = os.getpid()
         self._next = self._state
         self._before = self._course.before(self._state)
         self._lost = frozenset()
         self._planned = deque()
         self._memory = BatchMemory(self._concurrency.batches + BATCHES_OF_CALLER)
         self._pending = deque()
+        self._process, self._is_begun = os.getpid(), True

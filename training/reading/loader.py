@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from musicnet_duet.concurrency import Task
 from schemas.checksums import crc32c
-from schemas.errors import UnreadableFileError
+from schemas.errors import StoreError, UnreadableFileError
 from schemas.storage import Storage
 from schemas.storage.ranges import RangeReader
 from training.errors import TrainingError
@@ -192,11 +192,15 @@ class Loader:
         losses: list[Loss] = []
         for shard, group in itertools.groupby(reads, lambda read: read.shard):
             of_shard = list(group)
+            name = self._index.shards[shard]
             try:
-                with self._files.opened(self._index.shards[shard]) as file:
-                    for read in of_shard:
-                        batch.require_wanted()
-                        losses += self._fetch(file, read, batch)
+                file = self._files.opened(name)
+                for read in of_shard:
+                    batch.require_wanted()
+                    losses += self._fetch(file, read, batch)
+            except StoreError:
+                self._files.forget(name)  # A shared disk may have forgotten it as well.
+                raise
             except UnreadableFileError as error:
                 parts = (part for read in of_shard for part in read.parts)
                 losses += [Loss(shard, part, error.cause, remedy_of(error)) for part in parts]

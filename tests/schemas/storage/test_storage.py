@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
 
 from schemas import DatasetError, Storage, StoreError
@@ -191,6 +192,7 @@ def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
     ("code", "remedy"),
     [
         (errno.ESTALE, "check the disk"),
+        (errno.EBADF, "leave open the files that this process opened"),
         (errno.EMFILE, r"raise the limit of open files \(ulimit -n\)"),
         (errno.ENOMEM, "free some memory"),
     ],
@@ -213,6 +215,20 @@ def test_what_a_system_fails_at_for_a_moment_is_not_the_files_fault(
             storage.open_ranges("x")
     assert ranges.read(0, 3) == b"123"
     ranges.close()
+
+
+def test_ranges_are_closed_once_by_whoever_lets_go_of_them(tmp_path: Path) -> None:
+    storage = Storage(tmp_path)
+    storage.write_bytes("x", b"123")
+    before = psutil.Process().num_fds()
+    closed, dropped = storage.open_ranges("x"), storage.open_ranges("x")
+    closed.close()
+    other = os.open(tmp_path / "x", os.O_RDONLY)  # It has the number that was closed.
+    closed.close()
+    del closed, dropped
+    assert os.pread(other, 3, 0) == b"123"
+    os.close(other)
+    assert psutil.Process().num_fds() == before
 
 
 def test_a_path_may_be_bytes_and_anything_else_is_rejected(tmp_path: Path) -> None:

@@ -7,6 +7,8 @@ import errno
 import gc
 import os
 import resource
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +16,10 @@ from pathlib import Path
 import psutil
 import pytest
 
+from schemas.errors import StoreError
 from tests.support.dataset_factory import make_dataset
+from tests.support.processes import ROOT
+from tests.support.reading import assert_examples
 from training import open_dataset
 
 
@@ -116,3 +121,50 @@ def test_files_that_lie_idle_make_room(many_shards: Path) -> None:
             assert len(reader[::9]["valid_frames"]) == 23
             assert len(list(reader.in_order())) == 20
         assert not reader.damaged_count
+
+
+def test_a_file_that_somebody_closed_is_opened_again(tmp_path: Path) -> None:
+    root = make_dataset(tmp_path / "dataset", shards=1, formats=("tfrecord",))
+    reader = open_dataset(root)
+    expected = reader[0]
+    closed = 0
+    for descriptor in map(int, os.listdir("/proc/self/fd")):
+        with contextlib.suppress(OSError):
+            if str(root) in os.readlink(f"/proc/self/fd/{descriptor}"):
+                os.close(descriptor)
+                closed += 1
+    assert closed == 1
+    with pytest.raises(StoreError, match="ad file descriptor; leave open the files"):
+        reader[0]
+    assert_examples([reader[0]], [expected])
+    assert not reader.damaged_count
+
+
+CLOSED_BY_A_HANDLER = """
+import random, signal, sys, time
+from training import open_dataset
+
+def close(*_):
+    global closed
+    closed += 1
+    reader.close()
+    signal.setitimer(signal.ITIMER_REAL, random.uniform(0.0002, 0.002))
+
+closed, count, end = 0, 0, time.monotonic() + 4
+reader = open_dataset(sys.argv[1], batch_size=1)
+batches = iter(reader)
+signal.signal(signal.SIGALRM, close)
+signal.setitimer(signal.ITIMER_REAL, 0.001)
+while time.monotonic() < end:
+    assert len(next(batches)["valid_frames"]) == 1
+    count += 1
+signal.setitimer(signal.ITIMER_REAL, 0)
+assert closed > 100 and count > 100, (closed, count)
+assert not reader.damaged_count
+"""
+
+
+def test_a_signal_handler_may_close_a_reader(root: Path) -> None:
+    run = [sys.executable, "-c", CLOSED_BY_A_HANDLER, str(root)]
+    done = subprocess.run(run, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -9,15 +10,26 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+import psutil
 import pytest
 
+import musicnet_duet.concurrency
+import training.reading.files
 import training.reading.iterator
 import training.reading.loader
 from tests.support.reading import assert_batches, take
 from training import open_dataset
 from training.reading.iterator import BatchIterator
 
-INTERRUPTED = {training.reading.iterator.__file__, training.reading.loader.__file__}
+INTERRUPTED = {
+    module.__file__
+    for module in (
+        musicnet_duet.concurrency,
+        training.reading.files,
+        training.reading.iterator,
+        training.reading.loader,
+    )
+}
 
 NEVER = 10**6
 
@@ -77,6 +89,7 @@ USES: dict[str, Callable[[BatchIterator], object]] = {
 )
 def test_an_interrupt_loses_nothing(root: Path, use: str, order: str, further: int) -> None:
     """Another one may come `further` calls after the first, while that is handled."""
+    files = psutil.Process().num_fds()
     reader = open_dataset(root, batch_size=3, order=order, crop_frames=6)
     count = Interrupts()
     with traced(count):
@@ -102,3 +115,32 @@ def test_an_interrupt_loses_nothing(root: Path, use: str, order: str, further: i
             sound[key] = take(expected, 3)
         assert_batches(take(batches, 3), sound[key])
     assert came.count(1 if further == NEVER else 2) > 5
+    reader.close()
+    gc.collect()  # What was interrupted while it was let go of may refer to itself.
+    assert psutil.Process().num_fds() == files
+
+
+@pytest.mark.usefixtures("without_gc")
+def test_an_interrupt_at_the_beginning_leaves_nothing_that_complains(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither an iterator, nor the threads that it has begun, are whole when they are deleted."""
+    reader = open_dataset(root, batch_size=3)
+    complaints: list[Any] = []
+    monkeypatch.setattr(sys, "unraisablehook", complaints.append)
+    kept = []
+
+    def begin() -> None:
+        kept.append(iter(reader))
+        next(kept[-1])
+
+    count = Interrupts()
+    with traced(count):
+        begin()
+    for line in range(1, count.lines):
+        reader.close()
+        with suppress(KeyboardInterrupt), traced(Interrupts(line)):
+            begin()
+    assert len(kept) > 50
+    kept.clear()
+    assert not complaints
