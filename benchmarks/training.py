@@ -1,4 +1,7 @@
-"""Training: frames per second of our step, of a plain Keras model, and of bare products."""
+"""Training: frames per second of our step, of a plain Keras model, and of bare products.
+
+Inversion: CPU seconds for ten seconds of sound, and how far its log-mel is from what was inverted.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +17,19 @@ WAYS = {
     "limit: the model's matrix products alone": "products",
 }
 
+OURS = "ours: mel power and phases together, float32"
+INVERSIONS = {
+    "usual: magnitudes, then librosa.griffinlim, float64": "usual",
+    OURS: "ours",
+}
+RECORDINGS_INVERTED = 10
+
 
 def run(corpora: Corpora, folder: Path) -> list[Target]:
+    return [*_training(), *_inversion(corpora)]
+
+
+def _training() -> list[Target]:
     rates = {
         name: measure("benchmarks.train_steps", way).result["frames_per_second"]
         for name, way in WAYS.items()
@@ -27,4 +41,26 @@ def run(corpora: Corpora, folder: Path) -> list[Target]:
     return [
         Target("training, to plain Keras with a squared error", ours / plain, 0.4),
         Target("training, to the limit", ours / products, 0.05),
+    ]
+
+
+def _inversion(corpora: Corpora) -> list[Target]:
+    recordings = sorted(corpora.two_hours.root.glob("*_data/*.wav"))[:RECORDINGS_INVERTED]
+    results = {
+        name: measure("benchmarks.inversion", way, *recordings).result
+        for name, way in INVERSIONS.items()
+    }
+    rows = [
+        ["", "CPU s", "dB"],
+        *(
+            [name, f"{result['cpu_seconds']:.2f}", f"{result['mel_error_db']:.2f}"]
+            for name, result in results.items()
+        ),
+    ]
+    print(f"inversion of 10 s of sound; mel error over {len(recordings)} recordings")
+    print(aligned(rows))
+    seconds, error = results[OURS].values()
+    return [
+        Target("inversion, CPU seconds for 10 s of sound", seconds, 1.5, at_most=True),
+        Target("inversion, mel error in dB", error, 0.75, at_most=True),
     ]

@@ -12,14 +12,12 @@ import soundfile
 from numpy.typing import NDArray
 
 from schemas import FeatureConfig
-from schemas.filterbank import mel_filters
 from schemas.mel import MelTransform, decibels
 from training.errors import TrainingError
+from training.griffin_lim import sound_of_mel_power
 
-GRIFFIN_LIM_ITERATIONS = 32
-
-_MEL_ITERATIONS = 50
-_TINY = 1e-30
+_SILENCE_DB = 0.25
+"""What is no farther above the lowest level is silence: half a step of the models' grid."""
 
 
 def mel_to_audio(
@@ -30,39 +28,16 @@ def mel_to_audio(
     `frames` must be those of a recording of `length` samples, `config.frame_count(length)`. Samples
     are from -1 to 1 where those were that `log_mel` was made of.
 
-    The phases, which `log_mel` does not hold, are Griffin and Lim's (1984), in the fast variant of
-    Perraudin et al. (2013), from random ones that are a function of `seed`.
+    The phases, which `log_mel` does not hold, are those of `griffin_lim.sound_of_mel_power`, and a
+    function of `seed`. The lowest level of `config`, `floor_db`, becomes silence.
     """
-    power = 10 ** (log_mel.T.astype(np.float64) / 10)
-    magnitude = np.sqrt(mel_to_stft(power, mel_filters(config).astype(np.float64)))
-    samples = librosa.griffinlim(
-        magnitude,
-        n_iter=GRIFFIN_LIM_ITERATIONS,
-        hop_length=config.hop_length,
-        win_length=config.win_length,
-        n_fft=config.n_fft,
-        length=length,
-        random_state=seed,
-    )
-    return samples.astype(np.float32)
-
-
-def mel_to_stft(power: NDArray[np.float64], filters: NDArray[np.float64]) -> NDArray[np.float64]:
-    """A power spectrum [n_fft // 2 + 1, frames] whose mel power is about `power` [n_mels, frames].
-
-    `filters` are [n_mels, n_fft // 2 + 1]; all arrays are float64.
-
-    The multiplicative updates of Lee and Seung (2001) for the Kullback-Leibler divergence: they
-    fit quiet bins as well as loud ones, in a known time. (`librosa`'s least squares took minutes
-    for ten seconds of a spectrogram that no sound has.)
-    """
-    reach = filters.sum(axis=0)[:, np.newaxis]
-    covered = reach > 0
-    spectrum = np.where(covered, power.mean(axis=0), 0.0)
-    for _ in range(_MEL_ITERATIONS):
-        ratio = filters.T @ (power / np.maximum(filters @ spectrum, _TINY))
-        spectrum *= np.divide(ratio, reach, out=np.zeros_like(ratio), where=covered)
-    return spectrum
+    levels = log_mel.astype(np.float32)
+    loudest = levels.max()
+    # Relative to the loudest, every power fits a float32, whatever the levels are.
+    mel_power = 10 ** ((levels - loudest) / 10)
+    mel_power[levels <= config.floor_db + _SILENCE_DB] = 0
+    samples = sound_of_mel_power(mel_power, config, length=length, seed=seed)
+    return samples * np.float32(10 ** (loudest / 20))
 
 
 def audio_to_log_mel(samples: NDArray[np.float32], config: FeatureConfig) -> NDArray[np.float32]:

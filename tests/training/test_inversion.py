@@ -14,7 +14,7 @@ from tests.support.audio_files import reader_of
 from tests.support.dataset_factory import CONFIG
 from tests.support.reference import windows_of
 from training import TrainingError
-from training.inversion import audio_to_log_mel, mel_to_audio, mel_to_stft, read_audio, wav_bytes
+from training.inversion import audio_to_log_mel, mel_to_audio, read_audio, wav_bytes
 
 
 def tone(hz: float = 440, seconds: float = 1.0) -> np.ndarray:
@@ -77,21 +77,10 @@ def test_the_same_seed_makes_the_same_samples() -> None:
     assert np.any(first != other)
 
 
-def test_unmelled_power_has_the_mel_power_asked_for() -> None:
-    rng = np.random.default_rng(0)
-    filters = np.maximum(0, rng.normal(size=(4, 20)))
-    filters[:, 0] = 0
-    power = filters @ rng.exponential(size=(20, 6)) * np.logspace(-9, 3, 6)
-    spectrum = mel_to_stft(power, filters)
-    np.testing.assert_allclose(filters @ spectrum, power, rtol=0.05)
-    assert np.all(spectrum[0] == 0)
-    assert np.all(spectrum >= 0)
-
-
 def test_silence_stays_silent() -> None:
     log_mel = np.full((20, CONFIG.n_mels), CONFIG.floor_db)
     samples = mel_to_audio(log_mel, CONFIG, length=1_250, seed=0)
-    assert np.abs(samples).max() < 1e-3
+    assert np.all(samples == 0)
 
 
 @pytest.mark.parametrize(("peak", "expected_gain"), [(0.5, 1.0), (4.0, 0.25), (0.0, 1.0)])
