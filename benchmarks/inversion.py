@@ -1,4 +1,4 @@
-"""CPU seconds and mel error of one way from log-mels to sound, on ten seconds of each file."""
+"""CPU seconds and mel error of one way to invert log-mels, on ten seconds of each file."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ CONFIG = FeatureConfig()
 SECONDS = 10
 LENGTH = SECONDS * CONFIG.sample_rate
 RUNS = 3
-UNMELLING_UPDATES = 50
+MAGNITUDE_UPDATES = 50
 GRIFFIN_LIM_ITERATIONS = 32
 
 
@@ -30,13 +30,27 @@ def ours(log_mel: NDArray[np.float32]) -> NDArray[Any]:
     return mel_to_audio(log_mel, CONFIG, length=LENGTH, seed=0)
 
 
-def usual(log_mel: NDArray[np.float32]) -> NDArray[Any]:
-    """Magnitudes first, by multiplicative updates, and then their phases, both in float64."""
+def by_librosa(log_mel: NDArray[np.float32]) -> NDArray[Any]:
+    """Magnitudes by least squares, and then their phases, as `librosa` does both."""
+    return librosa.feature.inverse.mel_to_audio(
+        10 ** (log_mel.T / 10),
+        sr=CONFIG.sample_rate,
+        n_fft=CONFIG.n_fft,
+        hop_length=CONFIG.hop_length,
+        n_iter=GRIFFIN_LIM_ITERATIONS,
+        length=LENGTH,
+        fmin=CONFIG.fmin,
+        fmax=CONFIG.fmax,
+    )
+
+
+def two_stages(log_mel: NDArray[np.float32]) -> NDArray[Any]:
+    """Magnitudes by multiplicative updates, and then their phases by `librosa`, in float64."""
     filters = mel_filters(CONFIG).astype(np.float64)
     power = 10 ** (log_mel.T.astype(np.float64) / 10)
     reach = np.maximum(filters.sum(axis=0), 1e-30)[:, np.newaxis]
     spectrum = np.where(reach > 1e-30, power.mean(axis=0), 0.0)
-    for _ in range(UNMELLING_UPDATES):
+    for _ in range(MAGNITUDE_UPDATES):
         spectrum *= filters.T @ (power / np.maximum(filters @ spectrum, 1e-30)) / reach
     return librosa.griffinlim(
         np.sqrt(spectrum),
@@ -56,8 +70,15 @@ def excerpt(path: Path) -> NDArray[np.float32]:
     return librosa.resample(samples, orig_sr=rate, target_sr=CONFIG.sample_rate)
 
 
+WAYS: dict[str, Callable[[NDArray[np.float32]], NDArray[Any]]] = {
+    "ours": ours,
+    "by_librosa": by_librosa,
+    "two_stages": two_stages,
+}
+
+
 def main(way: str, *paths: str) -> None:
-    invert: Callable[[NDArray[np.float32]], NDArray[Any]] = {"ours": ours, "usual": usual}[way]
+    invert = WAYS[way]
     log_mels = [audio_to_log_mel(excerpt(Path(path)), CONFIG) for path in paths]
     squares = []
     for log_mel in log_mels:

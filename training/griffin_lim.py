@@ -1,12 +1,13 @@
-"""Sound that has a given mel power: Griffin and Lim's algorithm, with mel bins for its constraint.
+"""Sound with a given mel power, found by a variant of Griffin and Lim's algorithm.
 
-Griffin and Lim (1984) look for the phases of a known magnitude spectrum. A mel spectrogram knows
-less, the mel power alone. Each iteration therefore scales the sound's own spectrum to that power,
-which leaves the magnitudes within a mel bin as free as the phases.
+Griffin and Lim (1984, "Signal estimation from modified short-time Fourier transform") estimate the
+phases of a known magnitude spectrum. A mel spectrogram holds less: only the power in each mel bin.
+Each iteration therefore scales the sound's own spectrum to that power, and leaves both the phases
+and the distribution of power within a bin to the sound.
 
-Every other operation is linear, so that the momentum of Perraudin et al. (2013, "A fast
-Griffin-Lim algorithm") can be added to the samples in place of their spectra. No spectrum is ever
-held whole.
+All other operations are linear, so the momentum of Perraudin et al. (2013, "A fast Griffin-Lim
+algorithm") is added to the samples instead of to their spectra. Only the spectra of one block of
+frames are held at a time.
 """
 
 from __future__ import annotations
@@ -29,12 +30,13 @@ _BLOCK_VALUES = 1 << 16
 """Samples of frames that are transformed at once: few enough for a core's own cache."""
 
 _UPDATES = 5
-"""In each iteration; more of them gain less than more iterations do in the same time."""
+"""Multiplicative updates per iteration; time spent on more iterations helps more."""
 
 _MOST_RISE = np.float32(1e6)
-"""The largest factor of one update. That of all of them must fit a float32."""
+"""The largest factor of one update, so that the product of all updates fits a float32."""
 
 _TINY = np.float32(1e-30)
+"""Powers below this count as silence."""
 
 _LEAST_OVERLAP = np.float32(1e-3)
 """Where the squared windows sum to less, samples fade out: dividing would amplify rounding."""
@@ -45,10 +47,11 @@ def sound_of_mel_power(
 ) -> NDArray[np.float32]:
     """Samples, float32 [length], whose mel power is about `mel_power`, float32 [frames, n_mels].
 
-    `frames` is `config.frame_count(length)`. The largest power should be about 1: powers below
-    1e-30 count as none. The algorithm begins with white noise, a function of `seed`.
+    `frames` must be `config.frame_count(length)`. Powers must be finite and at least 0, and the
+    largest should be about 1, since powers below 1e-30 count as silence. The algorithm starts from
+    white noise drawn with `seed`, and runs in one thread.
 
-    It holds about 30 bytes for each sample, and computes in proportion to `length`.
+    Time grows with `length`, and so does memory, by about 25 bytes per sample.
     """
     frames = len(mel_power)
     padded = config.n_fft + (frames - 1) * config.hop_length
@@ -56,15 +59,15 @@ def sound_of_mel_power(
     sound = slice(start, start + length)
     constraint = _Constraint.make(mel_power, config)
 
-    weights = np.zeros(padded, np.float32)
-    add_frames(
-        np.broadcast_to(constraint.window**2, (frames, config.n_fft)), weights, config.hop_length
-    )
+    # Undoes the overlap of the windows, and silences what lies beyond both ends.
     scale = np.zeros(padded, np.float32)
-    scale[sound] = 1 / np.maximum(weights[sound], _LEAST_OVERLAP)
+    squares = np.broadcast_to(constraint.window**2, (frames, config.n_fft))
+    add_frames(squares, scale, config.hop_length)
+    scale[:start] = scale[start + length :] = 0
+    scale[sound] = 1 / np.maximum(scale[sound], _LEAST_OVERLAP)
 
-    noise = np.random.default_rng(seed).standard_normal(padded, dtype=np.float32)
-    found = before = constraint.apply(noise) * scale
+    rng = np.random.default_rng(seed)
+    found = before = constraint.apply(rng.standard_normal(padded, dtype=np.float32)) * scale
     for _ in range(ITERATIONS):
         ahead = found - before
         ahead *= MOMENTUM
@@ -81,15 +84,15 @@ def sound_of_mel_power(
 def mel_gains(
     spectrum: NDArray[np.float32], mel_power: NDArray[np.float32], filters: Any, shares: Any
 ) -> NDArray[np.float32]:
-    """Factors, float32 [bins, frames], that bring a power spectrum nearer to a mel power.
+    """Factors, float32 [bins, frames], that bring a power spectrum closer to a mel power.
 
-    `spectrum` is float32 [bins, frames], with bins = n_fft // 2 + 1; it is overwritten with its
-    product with the factors. `mel_power` is float32 [n_mels, frames], at most about 1. `filters`
-    is a sparse float32 array [n_mels, bins], and `shares` what `filter_shares` makes of it.
+    `spectrum` is float32 [bins, frames], where bins = n_fft // 2 + 1; it is multiplied by the
+    factors in place. `mel_power` is float32 [n_mels, frames], at most about 1. `filters` is a
+    sparse float32 array [n_mels, bins], and `shares` is `filter_shares(filters)`.
 
-    The factors are those of a few multiplicative updates of Lee and Seung (2001) for the
-    Kullback-Leibler divergence, which fit quiet bins as well as loud ones. They are 0 where no
-    filter is.
+    The factors are the product of a few multiplicative updates for the Kullback-Leibler divergence
+    (Lee and Seung, 2001, "Algorithms for non-negative matrix factorization"), which fit quiet bins
+    as well as loud ones. In bins that no filter covers they are 0.
     """
     least = mel_power / _MOST_RISE + _TINY
     gains = np.ones_like(spectrum)
@@ -101,9 +104,9 @@ def mel_gains(
 
 
 def filter_shares(filters: Any) -> Any:
-    """The share of each filter in all filters at a bin: sparse float32 [bins, n_mels].
+    """Each filter divided by the sum of all filters in the same bin: sparse float32 [bins, n_mels].
 
-    `filters` is a sparse float32 array [n_mels, bins]. A bin without filters has no shares.
+    `filters` is a sparse float32 array [n_mels, bins]. Bins that no filter covers have no shares.
     """
     reach = filters.sum(axis=0)
     inverse = np.divide(1, reach, out=np.zeros_like(reach), where=reach > 0)
@@ -111,7 +114,10 @@ def filter_shares(filters: Any) -> Any:
 
 
 def add_frames(frames: NDArray[np.float32], samples: NDArray[np.float32], hop_length: int) -> None:
-    """Adds frame k of `frames` [frames, n_fft] to `samples` from k * hop_length on."""
+    """Adds frame k of `frames`, float32 [frames, n_fft], to `samples` in place.
+
+    Frame k begins at sample k * hop_length. `samples`, float32, must hold all of the last frame.
+    """
     length = frames.shape[1]
     for number, frame in enumerate(frames):
         start = number * hop_length
@@ -120,7 +126,11 @@ def add_frames(frames: NDArray[np.float32], samples: NDArray[np.float32], hop_le
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
 class _Constraint:
-    """The mel power [n_mels, frames] that a sound should have, and what it is computed with."""
+    """The mel power that a sound should have, and the arrays that a transform to it needs.
+
+    `window` is float32 [n_fft], `filters` sparse float32 [n_mels, bins], `shares` sparse float32
+    [bins, n_mels], and `mel_power` float32 [n_mels, frames].
+    """
 
     config: FeatureConfig
     window: NDArray[np.float32]
@@ -142,7 +152,7 @@ class _Constraint:
     def apply(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
         """The windowed frames of `samples`, scaled to the mel power, windowed again and added.
 
-        Both are float32 [n_fft + (frames - 1) * hop_length].
+        `samples` and the result are float32 [n_fft + (frames - 1) * hop_length].
         """
         n_fft, hop_length = self.config.n_fft, self.config.hop_length
         every = np.lib.stride_tricks.sliding_window_view(samples, n_fft)[::hop_length]

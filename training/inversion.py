@@ -14,25 +14,27 @@ from numpy.typing import NDArray
 from schemas import FeatureConfig
 from schemas.mel import MelTransform, decibels
 from training.errors import TrainingError
+from training.grid import STEP_DB
 from training.griffin_lim import sound_of_mel_power
 
-_SILENCE_DB = 0.25
-"""What is no farther above the lowest level is silence: half a step of the models' grid."""
+_SILENCE_DB = STEP_DB / 2
+"""Levels at most this far above the lowest are silence: rounding to the grid moves none farther."""
 
 
 def mel_to_audio(
     log_mel: NDArray[Any], config: FeatureConfig, *, length: int, seed: int
 ) -> NDArray[np.float32]:
-    """A waveform, float32 [length], that has about the mel power `log_mel` [frames, n_mels], in dB.
+    """A waveform, float32 [length], whose mel levels are about `log_mel` [frames, n_mels], in dB.
 
-    `frames` must be those of a recording of `length` samples, `config.frame_count(length)`. Samples
-    are from -1 to 1 where those were that `log_mel` was made of.
+    `frames` must be `config.frame_count(length)`. Levels may be -inf, but neither NaN nor inf.
+    Those of `config.floor_db` and below become silence. Full scale is 1, as in `audio_to_log_mel`;
+    samples may exceed it.
 
-    The phases, which `log_mel` does not hold, are those of `griffin_lim.sound_of_mel_power`, and a
-    function of `seed`. The lowest level of `config`, `floor_db`, becomes silence.
+    `log_mel` holds no phases: `griffin_lim.sound_of_mel_power` finds them. The same `seed` gives
+    the same waveform.
     """
     levels = log_mel.astype(np.float32)
-    loudest = levels.max()
+    loudest = max(levels.max(), np.float32(config.floor_db))
     # Relative to the loudest, every power fits a float32, whatever the levels are.
     mel_power = 10 ** ((levels - loudest) / 10)
     mel_power[levels <= config.floor_db + _SILENCE_DB] = 0
@@ -43,8 +45,8 @@ def mel_to_audio(
 def audio_to_log_mel(samples: NDArray[np.float32], config: FeatureConfig) -> NDArray[np.float32]:
     """The log-mel spectrogram, in dB, as a dataset has it: float32 [frames, n_mels].
 
-    `samples` are mono, at the features' rate. Frame k is centered at sample k * hop_length, with
-    zeros beyond both ends.
+    `samples` are mono, at the features' rate, of full scale 1. Frame k is centered at sample
+    k * hop_length, with zeros beyond both ends.
     """
     frames = config.frame_count(len(samples))
     before = config.n_fft // 2

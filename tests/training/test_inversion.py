@@ -83,6 +83,21 @@ def test_silence_stays_silent() -> None:
     assert np.all(samples == 0)
 
 
+def test_levels_without_power_are_silent() -> None:
+    log_mel = np.full((20, CONFIG.n_mels), -np.inf, np.float32)
+    assert np.all(mel_to_audio(log_mel, CONFIG, length=1_250, seed=0) == 0)
+    log_mel = audio_to_log_mel(tone(), CONFIG)
+    silenced = np.where(log_mel <= CONFIG.floor_db, -np.inf, log_mel)
+    silenced[10:30] = -np.inf
+    log_mel[10:30] = CONFIG.floor_db
+    first, second = (
+        mel_to_audio(each, CONFIG, length=CONFIG.sample_rate, seed=0)
+        for each in (log_mel, silenced)
+    )
+    np.testing.assert_array_equal(first, second)
+    assert np.any(first)
+
+
 @pytest.mark.parametrize(("peak", "expected_gain"), [(0.5, 1.0), (4.0, 0.25), (0.0, 1.0)])
 def test_wav_fits_without_clipping(peak: float, expected_gain: float) -> None:
     samples = np.array([0, peak, -peak / 2], np.float32)
