@@ -150,8 +150,9 @@ def test_repeated_gains_reach_the_mel_power() -> None:
     start = np.ones((20, 6), np.float32)
     spectrum, product = start.copy(), start.copy()
     for _ in range(10):
-        product *= mel_gains(spectrum, power, sparse, shares)
-    assert (shares @ power).dtype == np.float32
+        gains = mel_gains(spectrum, power, sparse, shares)
+        product *= gains
+    assert shares.dtype == gains.dtype == np.float32
     np.testing.assert_allclose(filters @ spectrum, power, rtol=0.05)
     np.testing.assert_allclose(product, spectrum, rtol=1e-4)
     assert np.all(spectrum[0] == 0)

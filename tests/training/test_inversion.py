@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import io
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from tests.support.audio_files import reader_of
 from tests.support.dataset_factory import CONFIG
 from tests.support.reference import windows_of
 from training import TrainingError
+from training.grid import dequantize, quantize
 from training.inversion import audio_to_log_mel, mel_to_audio, read_audio, wav_bytes
 
 
@@ -83,9 +85,17 @@ def test_silence_stays_silent() -> None:
     assert np.all(samples == 0)
 
 
+@pytest.mark.parametrize("floor_db", [-80.0, -79.76, -79.75, -79.74])
+def test_the_lowest_level_is_silent_on_the_grid_as_well(floor_db: float) -> None:
+    config = dataclasses.replace(CONFIG, amin=10 ** (floor_db / 10))
+    log_mel = dequantize(quantize(np.full((20, config.n_mels), config.floor_db)))
+    assert np.all(mel_to_audio(log_mel, config, length=1_250, seed=0) == 0)
+
+
 def test_levels_without_power_are_silent() -> None:
     log_mel = np.full((20, CONFIG.n_mels), -np.inf, np.float32)
-    assert np.all(mel_to_audio(log_mel, CONFIG, length=1_250, seed=0) == 0)
+    with np.errstate(invalid="raise"):
+        assert np.all(mel_to_audio(log_mel, CONFIG, length=1_250, seed=0) == 0)
     log_mel = audio_to_log_mel(tone(), CONFIG)
     silenced = np.where(log_mel <= CONFIG.floor_db, -np.inf, log_mel)
     silenced[10:30] = -np.inf
