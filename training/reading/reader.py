@@ -330,7 +330,8 @@ class Reader:
     def close(self) -> None:
         """Stops the threads and closes the files.
 
-        The reader can still be used: it then starts threads and opens files again.
+        Waits for reads that are under way, a second at most; a signal handler may call it. The
+        reader can still be used: it then starts threads and opens files again.
         """
         self._loader.close()
 
