@@ -90,7 +90,7 @@ def iterators_alive() -> int:
 
 def batches_read_ahead() -> int:
     gc.collect()
-    return sum(isinstance(each, PendingBatch) for each in gc.get_objects())
+    return sum(type(each) is PendingBatch for each in gc.get_objects())
 
 
 @pytest.mark.parametrize("state", [None, {"epoch": 0, "position": 5}])
@@ -104,14 +104,15 @@ def test_iterations_that_were_broken_off_do_not_pile_up(reader: Reader, state: A
 
 def test_a_dataset_that_is_dropped_holds_no_batches(reader: Reader) -> None:
     """TensorFlow lets go neither of its functions nor of what these refer to."""
+    before = batches_read_ahead()
     dataset = reader.as_tf_dataset(lambda batch: batch["log_mel"])
     iterations = [iter(dataset) for _ in range(3)]
     expected = [next(each).numpy() for each in iterations]
     del dataset
-    assert batches_read_ahead()
+    assert batches_read_ahead() > before
     assert (next(iterations[0]).numpy() != expected[0]).any()
     iterations.clear()
-    assert not batches_read_ahead()
+    assert batches_read_ahead() <= before
 
 
 def test_an_iteration_that_ends_late_does_not_bring_an_epoch_back(reader: Reader) -> None:
