@@ -45,7 +45,7 @@ class ShardFiles:
 
     def begin(self) -> None:
         """Lets go of what may be another process's."""
-        self._storage = self._given if self._given.is_local else None
+        self._own_storage = self._given if self._given.is_local else None
         self._open: OrderedDict[str, RangeReader] = OrderedDict()
         self._threads: TaskThreads | None = None
 
@@ -68,6 +68,7 @@ class ShardFiles:
 
     def submit(self, call: Callable[[], T]) -> Task[T]:
         """Has one of the threads make a call."""
+        self._storage()  # All threads share the connections that the caller makes here.
         threads = self._threads
         if threads is None:
             threads = self._threads = TaskThreads(self._thread_count, "read-shards")
@@ -88,10 +89,14 @@ class ShardFiles:
     def __reduce__(self) -> tuple[Any, ...]:
         return functools.partial(ShardFiles, self._given, threads=self._thread_count), ()
 
-    def _newly_opened(self, name: str) -> RangeReader:
-        storage = self._storage
+    def _storage(self) -> Storage:
+        storage = self._own_storage
         if storage is None:
-            storage = self._storage = Storage(self._given.root)
+            storage = self._own_storage = Storage(self._given.root)
+        return storage
+
+    def _newly_opened(self, name: str) -> RangeReader:
+        storage = self._storage()
         try:
             return storage.open_ranges(name)
         except StoreError:
