@@ -86,7 +86,7 @@ def tf_dataset(
     options.experimental_optimization.inject_prefetch = False
     dataset = dataset.with_options(options)
     # TensorFlow never lets go of the functions that it calls.
-    weakref.finalize(dataset, iterations.forget_dropped)
+    weakref.finalize(dataset, iterations.forget_dropped).atexit = False
     return dataset
 
 
