@@ -189,21 +189,28 @@ class Loader:
         return problems
 
     def _run(self, reads: Sequence[Read], batch: PendingBatch) -> list[Loss]:
+        groups = itertools.groupby(reads, lambda read: read.shard)
+        return [
+            loss
+            for shard, of_shard in groups
+            for loss in self._run_shard(shard, list(of_shard), batch)
+        ]
+
+    def _run_shard(self, shard: int, reads: Sequence[Read], batch: PendingBatch) -> list[Loss]:
+        """Nothing refers to the file once this returns, so that it may make room for the next."""
+        name = self._index.shards[shard]
         losses: list[Loss] = []
-        for shard, group in itertools.groupby(reads, lambda read: read.shard):
-            of_shard = list(group)
-            name = self._index.shards[shard]
-            try:
-                file = self._files.opened(name)
-                for read in of_shard:
-                    batch.require_wanted()
-                    losses += self._fetch(file, read, batch)
-            except StoreError:
-                self._files.forget(name)  # A shared disk may have forgotten it as well.
-                raise
-            except UnreadableFileError as error:
-                parts = (part for read in of_shard for part in read.parts)
-                losses += [Loss(shard, part, error.cause, remedy_of(error)) for part in parts]
+        try:
+            file = self._files.opened(name)
+            for read in reads:
+                batch.require_wanted()
+                losses += self._fetch(file, read, batch)
+        except StoreError:
+            self._files.forget(name)  # A shared disk may have forgotten it as well.
+            raise
+        except UnreadableFileError as error:
+            parts = (part for read in reads for part in read.parts)
+            losses += [Loss(shard, part, error.cause, remedy_of(error)) for part in parts]
         return losses
 
     def _fetch(self, file: RangeReader, read: Read, batch: PendingBatch) -> list[Loss]:

@@ -123,6 +123,21 @@ def test_files_that_lie_idle_make_room(many_shards: Path) -> None:
         assert not reader.damaged_count
 
 
+def test_a_shard_makes_room_for_the_next_one(
+    many_shards: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def start(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", start)  # So one thread reads all shards.
+    with open_dataset(many_shards) as reader, contextlib.ExitStack() as others:
+        reader[0]
+        with allowed(40):
+            open_all(others)
+            assert len(reader[:9]["valid_frames"]) == 9
+        assert not reader.damaged_count
+
+
 def test_a_file_that_somebody_closed_is_opened_again(tmp_path: Path) -> None:
     root = make_dataset(tmp_path / "dataset", shards=1, formats=("tfrecord",))
     reader = open_dataset(root)
