@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import enum
 import functools
 import itertools
@@ -115,16 +116,10 @@ class Loader:
         self._layouts, self._crop_frames, self._reads = layouts, crop_frames, reads
         self._files = ShardFiles(storage, threads=reads - 1)
 
-    def again(self) -> Loader:
-        """Another one of the same examples, with threads and files of its own."""
-        return Loader(
-            self._index,
-            storage=self._storage,
-            split=self._split,
-            layouts=self._layouts,
-            crop_frames=self._crop_frames,
-            reads=self._reads,
-        )
+    def __getstate__(self) -> dict[str, Any]:
+        """A copy has threads, files and damage of its own."""
+        damage = Damage(len(self._index))
+        return {**self.__dict__, "damage": damage, "_files": copy.copy(self._files)}
 
     def plan(self, examples: Examples, sizes: Sequence[int]) -> list[BatchPlan]:
         """Plans the batches of some sizes that follow each other in `examples`."""

@@ -128,8 +128,10 @@ class Reader:
             f"{' and '.join(options.features)}, batches of {options.batch_size}{shard}>"
         )
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_loader": self._loader.again()}
+    def __copy__(self) -> Self:
+        other = object.__new__(type(self))
+        other.__dict__.update(self.__dict__, _loader=copy.copy(self._loader))
+        return other
 
     def __enter__(self) -> Self:
         return self

@@ -167,6 +167,18 @@ def test_copies_have_files_and_damage_of_their_own(
     assert psutil.Process().num_fds() == before
 
 
+@pytest.mark.parametrize("copied", COPIES[1:])
+def test_a_reader_notes_what_an_iterator_meets_that_was_copied_with_it(
+    root: Path, copied: Callable[[Any], Any]
+) -> None:
+    reader = opened(root)
+    other, batches = copied((reader, reader.epoch(0)))
+    path, (offset, _) = payload_bytes(root, "tfrecord", ["log_mel"])[0]
+    with flipped(path, offset + 1):
+        list(batches)
+    assert (reader.damaged_count, other.damaged_count) == (0, 1)
+
+
 @pytest.mark.parametrize(
     "use",
     [
