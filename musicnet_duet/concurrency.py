@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import itertools
 import os
 import queue
 import threading
 import time
+import weakref
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import CancelledError
@@ -83,33 +83,32 @@ class TaskThreads:
     """
 
     def __init__(self, most: int, name: str) -> None:
-        self._name = name
+        self._most, self._name = most, name
         self._tasks: queue.SimpleQueue[Task[Any] | None] = queue.SimpleQueue()
         self._threads: list[threading.Thread] = []
-        self._unused: deque[None] = deque(itertools.repeat(None, most))
-        """One for each thread that may be started; threads and signal handlers take them."""
+        weakref.finalize(self, _end, self._tasks).atexit = False
 
     def submit(self, call: Callable[[], Result]) -> Task[Result]:
         task = Task(call)
-        if self._unused:
-            with contextlib.suppress(IndexError):  # Somebody else took the last one.
-                self._unused.pop()
-                self._start()
+        if len(self._threads) < self._most:
+            self._start()
         if self._threads:
             self._tasks.put(task)
         return task
 
     def _start(self) -> None:
+        """Starts a thread, unless another caller starts the last one at the same time."""
         thread = threading.Thread(
             target=_run_all, args=(self._tasks,), name=self._name, daemon=True
         )
-        self._threads.append(thread)
         try:
-            thread.start()
+            self._threads.append(thread)
+            if self._threads.index(thread) < self._most:
+                thread.start()
         except RuntimeError:  # The system's limit is reached, or the interpreter is ending.
-            self._unused.clear()
+            self._most = 0
         finally:
-            if thread.ident is None:  # This also comes after an interrupt.
+            if thread.ident is None and thread in self._threads:  # also after an interrupt
                 self._threads.remove(thread)
 
     def run_next(self) -> bool:
@@ -125,10 +124,7 @@ class TaskThreads:
 
         Tasks that are waiting run where their results are needed.
         """
-        with contextlib.suppress(queue.Empty):
-            while True:
-                self._tasks.get_nowait()
-        self._tasks.put(None)
+        _end(self._tasks)
 
     def join(self, timeout: float) -> None:
         """Waits until the threads have ended, or for some seconds."""
@@ -137,9 +133,12 @@ class TaskThreads:
             with contextlib.suppress(RuntimeError):  # An interrupt came before it began.
                 thread.join(max(0.0, end - time.monotonic()))
 
-    def __del__(self) -> None:
-        if hasattr(self, "_tasks"):  # An interrupt may come before anything.
-            self.close()
+
+def _end(tasks: queue.SimpleQueue[Task[Any] | None]) -> None:
+    with contextlib.suppress(queue.Empty):
+        while True:
+            tasks.get_nowait()
+    tasks.put(None)
 
 
 def _run_all(tasks: queue.SimpleQueue[Task[Any] | None]) -> None:

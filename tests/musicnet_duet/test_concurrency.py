@@ -1,5 +1,6 @@
 import contextlib
 import threading
+import time
 import weakref
 from collections.abc import Generator, Iterator
 from concurrent.futures import CancelledError
@@ -191,7 +192,11 @@ def test_an_interrupt_before_a_thread_starts_is_not_waited_for(
         patched.setattr(threading.Thread, "start", start)
         with pytest.raises(KeyboardInterrupt):
             pool.submit(Calls())
-    assert pool.submit(Calls()).result() == 1
+    task = pool.submit(Calls())  # A thread comes of it.
+    end = time.monotonic() + 30
+    while not task.is_done and time.monotonic() < end:
+        time.sleep(0.01)
+    assert task.is_done
     pool.close()
     pool.join(10)
 
