@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 import io
 import os
 import secrets
@@ -149,22 +150,33 @@ class LocalFolder:
             raise UnreadableFileError.of(joined(self._root, name), "not_a_file", cause)
 
 
+class _Descriptor(io.FileIO):
+    """An open file, which is closed silently once nobody refers to it.
+
+    A `__del__` in Python could be interrupted: the interrupt would be lost, and the file open.
+    """
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path)
+        # Its finalizer calls `close`; that of a file warns that nobody called it before.
+        vars(self)["close"] = functools.partial(os.close, self.fileno())
+
+
 class LocalRanges:
-    """Positioned reads on a file descriptor; threads may share one. Errors name `where`.
+    """Positioned reads of a file; threads may share one. Errors name `where`.
 
     Whoever lets go of it has closed it.
     """
 
-    _descriptor = -1
-
     def __init__(self, path: str, where: str) -> None:
         self._where = where
-        self._descriptor = os.open(path, os.O_RDONLY)
+        self._file = _Descriptor(path)
 
     def read(self, offset: int, length: int) -> bytes:
         parts = []
         with _reading(self._where):
-            while length > 0 and (part := os.pread(self._descriptor, length, offset)):
+            descriptor = self._file.fileno()
+            while length > 0 and (part := os.pread(descriptor, length, offset)):
                 parts.append(part)
                 offset += len(part)
                 length -= len(part)
@@ -174,8 +186,9 @@ class LocalRanges:
         rest, start = unfilled(buffers, 0), offset
         end = offset + sum(map(len, rest))
         try:
+            descriptor = self._file.fileno()
             while offset < end:
-                count = os.preadv(self._descriptor, rest[:_MOST_BUFFERS], offset)
+                count = os.preadv(descriptor, rest[:_MOST_BUFFERS], offset)
                 offset += count
                 if offset == end or not count:
                     break
@@ -185,13 +198,7 @@ class LocalRanges:
         return offset - start
 
     def close(self) -> None:
-        descriptor, self._descriptor = self._descriptor, -1
-        if descriptor != -1:
-            os.close(descriptor)
-
-    def __del__(self) -> None:
-        with contextlib.suppress(OSError):  # Somebody closed all descriptors of the process.
-            self.close()
+        io.FileIO.close(self._file)
 
 
 class _StoredFile(io.FileIO):

@@ -210,7 +210,7 @@ def test_what_a_system_fails_at_for_a_moment_is_not_the_files_fault(
         patch.setattr(os, "pread", fail)
         with pytest.raises(StoreError, match=f"/x: .*; {remedy}, then run the same command again"):
             ranges.read(0, 3)
-        patch.setattr(os, "open", fail)
+        patch.setattr("schemas.storage.local._Descriptor", fail)
         with pytest.raises(StoreError, match="/x: "):
             storage.open_ranges("x")
     assert ranges.read(0, 3) == b"123"

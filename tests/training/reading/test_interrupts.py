@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -14,9 +15,11 @@ import psutil
 import pytest
 
 import musicnet_duet.concurrency
+import schemas.storage.local
 import training.reading.files
 import training.reading.iterator
 import training.reading.loader
+from tests.support.processes import ROOT
 from tests.support.reading import assert_batches, take
 from training import open_dataset
 from training.reading.iterator import BatchIterator
@@ -25,6 +28,7 @@ INTERRUPTED = {
     module.__file__
     for module in (
         musicnet_duet.concurrency,
+        schemas.storage.local,
         training.reading.files,
         training.reading.iterator,
         training.reading.loader,
@@ -144,3 +148,45 @@ def test_an_interrupt_at_the_beginning_leaves_nothing_that_complains(
     assert len(kept) > 50
     kept.clear()
     assert not complaints
+
+
+INTERRUPTED_BY_A_HANDLER = """
+import gc, os, random, resource, signal, sys, time
+from training import open_dataset
+
+class Interrupt(KeyboardInterrupt):
+    pass
+
+def interrupt(*_):
+    global sent
+    sent += 1
+    raise Interrupt
+
+sent, came, end = 0, 0, time.monotonic() + 4
+reader = open_dataset(sys.argv[1], batch_size=1)
+reader[0]
+reader.close()
+before = len(os.listdir("/proc/self/fd"))
+_, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+resource.setrlimit(resource.RLIMIT_NOFILE, (before + 15, most))  # So one shard at a time is open.
+signal.signal(signal.SIGALRM, interrupt)
+while time.monotonic() < end:
+    sent_before = sent
+    try:
+        signal.setitimer(signal.ITIMER_REAL, random.uniform(0.0002, 0.002))
+        while sent == sent_before:
+            reader[[0, 5, 10, 15]]
+    except Interrupt:
+        came += 1
+reader.close()
+gc.collect()  # What was interrupted may refer to itself.
+assert came == sent > 300, (came, sent)
+assert len(os.listdir("/proc/self/fd")) == before
+assert not reader.damaged_count
+"""
+
+
+def test_interrupts_while_shards_make_room_are_not_lost_and_leave_no_file_open(root: Path) -> None:
+    run = [sys.executable, "-c", INTERRUPTED_BY_A_HANDLER, str(root)]
+    done = subprocess.run(run, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
