@@ -120,6 +120,7 @@ class _Iterations:
         self._numbers = itertools.count()
         self._iterators: OrderedDict[int, BatchIterator] = OrderedDict()
         self._lock = threading.Lock()
+        self._is_dropped = False
 
     def begin(self) -> NDArray[np.int64]:
         """Where a new iteration begins."""
@@ -129,13 +130,15 @@ class _Iterations:
             return _where(next(self._numbers), state)
 
     def forget_dropped(self) -> None:
-        """Keeps no batches in memory once nobody holds the dataset.
+        """Keeps no batches in memory when nobody holds the dataset anymore.
 
-        The garbage collector may call this in a thread that is in `next`.
+        The garbage collector may call this in a thread that is in `next`, which then forgets them.
         """
+        self._is_dropped = True
         if self._lock.acquire(blocking=False):
             try:
                 self._forget()
+                self._is_dropped = False
             finally:
                 self._lock.release()
 
@@ -152,6 +155,8 @@ class _Iterations:
             if self._state is None and after["position"] == self._examples:
                 del self._iterators[number]
                 self._epoch = max(self._epoch, epoch + 1)
+        if self._is_dropped:
+            self.forget_dropped()
         names = [name for name in ("first_frame", "valid_frames", "begins") if name in batch]
         numbers = np.stack([batch[name] for name in names], axis=1, dtype=np.int64)
         ids = [batch["recording_id"]] if self._strings else []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import gc
 import sys
 import time
@@ -23,7 +24,7 @@ from tests.support.reading import (
     take,
 )
 from training import Reader, TrainingError, open_dataset
-from training.reading.as_tf import MOST_ITERATORS
+from training.reading.as_tf import MOST_ITERATORS, _Iterations
 from training.reading.iterator import BatchIterator
 from training.reading.loader import PendingBatch
 
@@ -113,6 +114,31 @@ def test_a_dataset_that_is_dropped_holds_no_batches(reader: Reader) -> None:
     assert (next(iterations[0]).numpy() != expected[0]).any()
     iterations.clear()
     assert batches_read_ahead() <= before
+
+
+def test_a_dataset_that_is_dropped_while_it_is_read_holds_no_batches(
+    reader: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The garbage collector may drop it at any moment, in any thread."""
+    before = batches_read_ahead()
+    iterate = functools.partial(reader._iterator, keeps_steps=True)
+    iterations = _Iterations(
+        lambda epoch: iterate(epoch=epoch), len(reader), None, FEATURES, strings=False
+    )
+    where, *_ = iterations.next(iterations.begin())
+    assert batches_read_ahead() > before
+    sound = BatchIterator.__next__
+
+    def next_and_drop(batches: BatchIterator) -> Any:
+        iterations.forget_dropped()
+        return sound(batches)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(BatchIterator, "__next__", next_and_drop)
+        where, *_ = iterations.next(where)
+    assert batches_read_ahead() <= before
+    iterations.next(where)  # Somebody may go on with an iteration of it.
+    assert batches_read_ahead() > before
 
 
 def test_an_iteration_that_ends_late_does_not_bring_an_epoch_back(reader: Reader) -> None:
