@@ -35,7 +35,7 @@ class ShardFiles:
     lock: signal handlers, and processes that were forked, might wait for it without end.
 
     In a forked process, and in a copy, everything is opened again: neither threads nor connections
-    to a store may be shared.
+    to a store may be shared. Files that threads were reading at a fork stay open in the child.
     """
 
     def __init__(self, storage: Storage, *, threads: int) -> None:
@@ -54,12 +54,16 @@ class ShardFiles:
 
         Raises `UnreadableFileError`, or `StoreError`, where it cannot be opened.
         """
-        file = self._open.get(name)
+        open_files = self._open
+        file = open_files.get(name)
         if file is None:
             self._let_go(_most_open_files() - 1)
-            file = self._open.setdefault(name, self._newly_opened(name))
+            file = self._newly_opened(name)
+            if self._threads is None:
+                return file  # for a thread that `close` did not wait for
+            file = open_files.setdefault(name, file)
         with contextlib.suppress(KeyError):  # Somebody else may have let go of it.
-            self._open.move_to_end(name)
+            open_files.move_to_end(name)
         return file
 
     def forget(self, name: str) -> None:
@@ -84,7 +88,7 @@ class ShardFiles:
         if threads is not None:
             threads.close()
             threads.join(timeout=_MOST_SECONDS)
-        self._let_go(0)
+        self._open = OrderedDict()  # A thread may go on with the one before.
 
     def __reduce__(self) -> tuple[Any, ...]:
         return functools.partial(ShardFiles, self._given, threads=self._thread_count), ()

@@ -8,6 +8,7 @@ import functools
 import itertools
 import logging
 import threading
+import traceback
 from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import CancelledError
 from typing import Any, NamedTuple
@@ -192,20 +193,24 @@ class Loader:
         ]
 
     def _run_shard(self, shard: int, reads: Sequence[Read], batch: PendingBatch) -> list[Loss]:
-        """Nothing refers to the file once this returns, so that it may make room for the next."""
+        """Nothing refers to the file once this ends, so that it may make room for the next."""
         name = self._index.shards[shard]
-        losses: list[Loss] = []
         try:
-            file = self._files.opened(name)
-            for read in reads:
-                batch.require_wanted()
-                losses += self._fetch(file, read, batch)
-        except StoreError:
+            return self._fetch_all(name, reads, batch)
+        except StoreError as error:
             self._files.forget(name)  # A shared disk may have forgotten it as well.
+            traceback.clear_frames(error.__traceback__)  # Somebody may keep the error.
             raise
         except UnreadableFileError as error:
             parts = (part for read in reads for part in read.parts)
-            losses += [Loss(shard, part, error.cause, remedy_of(error)) for part in parts]
+            return [Loss(shard, part, error.cause, remedy_of(error)) for part in parts]
+
+    def _fetch_all(self, name: str, reads: Sequence[Read], batch: PendingBatch) -> list[Loss]:
+        file = self._files.opened(name)
+        losses: list[Loss] = []
+        for read in reads:
+            batch.require_wanted()
+            losses += self._fetch(file, read, batch)
         return losses
 
     def _fetch(self, file: RangeReader, read: Read, batch: PendingBatch) -> list[Loss]:

@@ -12,11 +12,14 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 
+import training.reading.files
 from schemas.errors import StoreError
+from schemas.storage.local import LocalRanges
 from tests.support.dataset_factory import make_dataset
 from tests.support.processes import ROOT
 from tests.support.reading import assert_examples
@@ -153,6 +156,50 @@ def test_a_file_that_somebody_closed_is_opened_again(tmp_path: Path) -> None:
         reader[0]
     assert_examples([reader[0]], [expected])
     assert not reader.damaged_count
+
+
+def test_an_error_that_is_kept_keeps_no_file_open(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read(*_: object) -> int:
+        raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
+
+    before = open_files()
+    kept = []
+    with open_dataset(root) as reader, monkeypatch.context() as patched:
+        patched.setattr(os, "preadv", read)
+        for _ in range(5):
+            with pytest.raises(StoreError) as error:
+                reader[0]
+            kept.append(error)
+    assert open_files() == before
+
+
+@pytest.mark.usefixtures("without_gc")
+def test_a_read_that_ends_after_a_reader_is_closed_leaves_no_file_open(
+    many_shards: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, may_go_on = threading.Event(), threading.Event()
+    sound = LocalRanges.read_into
+
+    def read_into(*arguments: Any) -> int:
+        begun.set()
+        assert may_go_on.wait(30)
+        return sound(*arguments)
+
+    monkeypatch.setattr(training.reading.files, "_MOST_SECONDS", 0.01)
+    before, threads = open_files(), set(threading.enumerate())
+    reader = open_dataset(many_shards, batch_size=50)
+    batches = iter(reader)
+    monkeypatch.setattr(LocalRanges, "read_into", read_into)
+    batches._read_ahead()
+    assert begun.wait(30)
+    reader.close()
+    may_go_on.set()
+    for thread in set(threading.enumerate()) - threads:
+        thread.join(30)
+    assert open_files() == before
+    assert len(next(batches)["valid_frames"]) == 50
 
 
 CLOSED_BY_A_HANDLER = """
