@@ -148,15 +148,17 @@ class _Iterations:
         Where the iteration is after it, its features, its numbers, and, if asked, its ids.
         """
         number, epoch, position = where.tolist()
-        with self._lock:
-            iterator = self._iterator(number, {"epoch": epoch, "position": position})
-            batch = next(iterator)
-            after = iterator.get_state()
-            if self._state is None and after["position"] == self._examples:
-                del self._iterators[number]
-                self._epoch = max(self._epoch, epoch + 1)
-        if self._is_dropped:
-            self.forget_dropped()
+        try:
+            with self._lock:
+                iterator = self._iterator(number, {"epoch": epoch, "position": position})
+                batch = next(iterator)
+                after = iterator.get_state()
+                if self._state is None and after["position"] == self._examples:
+                    del self._iterators[number]
+                    self._epoch = max(self._epoch, epoch + 1)
+        finally:
+            if self._is_dropped:
+                self.forget_dropped()
         names = [name for name in ("first_frame", "valid_frames", "begins") if name in batch]
         numbers = np.stack([batch[name] for name in names], axis=1, dtype=np.int64)
         ids = [batch["recording_id"]] if self._strings else []

@@ -214,16 +214,19 @@ class Loader:
         return losses
 
     def _fetch(self, file: RangeReader, read: Read, batch: PendingBatch) -> list[Loss]:
+        losses: list[Loss] = []
         buffers, views = batch.buffers(read)
         try:
             end = read.offset + file.read_into(read.offset, buffers)
         except UnreadableFileError as error:
             if len(read.parts) == 1:
                 return [Loss(read.shard, read.parts[0], error.cause, remedy_of(error))]
+            end = None
+        if end is None:
             # Of those that were read together, only what cannot be read by itself is lost.
-            alone = (Read.of(read.shard, [part]) for part in read.parts)
-            return [loss for each in alone for loss in self._fetch(file, each, batch)]
-        losses = []
+            for part in read.parts:
+                losses += self._fetch(file, Read.of(read.shard, [part]), batch)
+            return losses
         for part, view in zip(read.parts, views, strict=True):
             if part.offset + part.nbytes <= end and crc32c(view) == part.crc:
                 batch.take(part, view)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import gc
 import sys
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from schemas.errors import StoreError
 from tests.support.oddities import ODDITIES, assert_one_short_line, name_of_oddity
 from tests.support.reading import (
     FEATURES,
@@ -116,8 +118,9 @@ def test_a_dataset_that_is_dropped_holds_no_batches(reader: Reader) -> None:
     assert batches_read_ahead() <= before
 
 
+@pytest.mark.parametrize("fails", [False, True])
 def test_a_dataset_that_is_dropped_while_it_is_read_holds_no_batches(
-    reader: Reader, monkeypatch: pytest.MonkeyPatch
+    reader: Reader, monkeypatch: pytest.MonkeyPatch, fails: bool
 ) -> None:
     """The garbage collector may drop it at any moment, in any thread."""
     before = batches_read_ahead()
@@ -131,11 +134,14 @@ def test_a_dataset_that_is_dropped_while_it_is_read_holds_no_batches(
 
     def next_and_drop(batches: BatchIterator) -> Any:
         iterations.forget_dropped()
+        if fails:
+            raise StoreError("the store does not answer")
         return sound(batches)
 
     with monkeypatch.context() as patched:
         patched.setattr(BatchIterator, "__next__", next_and_drop)
-        where, *_ = iterations.next(where)
+        with pytest.raises(StoreError) if fails else contextlib.nullcontext():
+            where, *_ = iterations.next(where)
     assert batches_read_ahead() <= before
     iterations.next(where)  # Somebody may go on with an iteration of it.
     assert batches_read_ahead() > before
