@@ -20,13 +20,14 @@ from numpy.typing import ArrayLike
 from training.config import ModelConfig
 from training.grid import LOWEST_DB, N_LEVELS, STEP_DB
 from training.input_noise import remaining_noise
+from training.layers import FastGRU, FastLSTM, FastSimpleRNN
 from training.likelihood import Mixture, log_prob, mixture_from
 from training.process import require_tensorflow_backend
 
 MIN_STD_DB = 1.0
 """A bin that hardly moves in the training split is normalized as if it moved by this much."""
 
-_LAYERS = {"rnn": keras.layers.SimpleRNN, "gru": keras.layers.GRU, "lstm": keras.layers.LSTM}
+_LAYERS = {"rnn": FastSimpleRNN, "gru": FastGRU, "lstm": FastLSTM}
 
 
 class State(NamedTuple):
