@@ -176,7 +176,6 @@ def _loop(
         body,
         (0, states, outputs),
         maximum_iterations=count,
-        parallel_iterations=1,
     )
     return states, tuple(each.stack() for each in outputs)
 
