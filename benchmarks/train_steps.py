@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from training.config import ModelConfig
-from training.layers import FastGRU
+from training.layers import GRU
 from training.model import SpectrogramModel, negative_log_likelihood
 
 BATCH, FRAMES, UNITS, MELS = 8, 430, 256, 128
@@ -65,7 +65,7 @@ def products() -> Callable[[], object]:
 
 
 def main(way: str) -> None:
-    ways = {"plain": plain, "fast": lambda: plain(FastGRU), "ours": ours, "products": products}
+    ways = {"plain": plain, "fast": lambda: plain(GRU), "ours": ours, "products": products}
     step = ways[way]()
     for _ in range(2):
         step()

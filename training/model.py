@@ -20,14 +20,14 @@ from numpy.typing import ArrayLike
 from training.config import ModelConfig
 from training.grid import LOWEST_DB, N_LEVELS, STEP_DB
 from training.input_noise import remaining_noise
-from training.layers import FastGRU, FastLSTM, FastSimpleRNN
+from training.layers import GRU, LSTM, SimpleRNN
 from training.likelihood import Mixture, log_prob, mixture_from
 from training.process import require_tensorflow_backend
 
 MIN_STD_DB = 1.0
 """A bin that hardly moves in the training split is normalized as if it moved by this much."""
 
-_LAYERS = {"rnn": FastSimpleRNN, "gru": FastGRU, "lstm": FastLSTM}
+_LAYERS = {"rnn": SimpleRNN, "gru": GRU, "lstm": LSTM}
 
 
 class State(NamedTuple):
