@@ -1,0 +1,1 @@
+"""Models of spectrograms: what they hear, a recurrent trunk, and a head."""
