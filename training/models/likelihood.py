@@ -127,8 +127,7 @@ def nearest_levels(db: tf.Tensor) -> tf.Tensor:
     return tf.cast(tf.clip_by_value(indices, 0.0, N_LEVELS - 1.0), tf.int32)
 
 
-@tf.custom_gradient
-def _log_prob(
+def _with_gradient(
     lower: tf.Tensor, upper: tf.Tensor, *parameters: tf.Tensor
 ) -> tuple[tf.Tensor, Callable[[tf.Tensor], list[tf.Tensor | None]]]:
     """The gradient by hand needs half the operations of the automatic one, and less memory."""
@@ -163,6 +162,9 @@ def _log_prob(
         return [None, None, *of_logits, *of_means, *of_log_scales]
 
     return tf.math.log(probability), gradient
+
+
+_log_prob = tf.custom_gradient(_with_gradient)
 
 
 def _small_side(lower: tf.Tensor, upper: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:

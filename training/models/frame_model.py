@@ -1,0 +1,186 @@
+"""Next-frame prediction p(frame t | frames before t): hearing, a recurrent trunk, and a head."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, NamedTuple, Self
+
+import keras
+import numpy as np
+import tensorflow as tf
+from numpy.typing import ArrayLike
+
+from training.errors import TrainingError
+from training.grid import LOWEST_DB, N_LEVELS, STEP_DB
+from training.models.config import FrameModelConfig
+from training.models.heads import ChainedHead, IndependentHead
+from training.models.hearing import Hearing, delayed, features, features_width
+from training.models.likelihood import Mixture
+from training.models.noise import InputNoise
+from training.process import require_tensorflow_backend
+
+_RECURRENT = {"rnn": keras.layers.SimpleRNN, "gru": keras.layers.GRU, "lstm": keras.layers.LSTM}
+_HEADS = {"chained": ChainedHead, "independent": IndependentHead}
+
+_GRID = {"lowest_db": LOWEST_DB, "step_db": STEP_DB, "n_levels": N_LEVELS}
+
+
+class State(NamedTuple):
+    """All that generation carries from a frame to the next one: float32 tensors [batch, ...].
+
+    `frame` is the last frame, `before` the one before it, both normalized; `cells` are the states
+    of the layers' cells before they are given `frame`.
+    """
+
+    frame: tf.Tensor
+    before: tf.Tensor
+    cells: tuple[tuple[tf.Tensor, ...], ...]
+
+
+@keras.saving.register_keras_serializable(package="musicnet_duet")
+class FrameModel(keras.Model):
+    """Predicts each frame of a log-mel spectrogram from the frames before it.
+
+    `model(log_mel)` takes dB, float32 [batch, frames, n_mels], and gives the mixtures for these
+    frames as `Mixture.pack` packs them, [batch, frames, 3 * components, n_mels]: the `y_pred` of
+    `NegativeLogLikelihood`, whose `y_true` is the same `log_mel`. All arithmetic is in float32,
+    whatever Keras's own settings are. Raises `TrainingError` where Keras has another backend than
+    TensorFlow.
+
+    Examples:
+        >>> from training import open_dataset
+        >>> from training.models import BitsPerDimension, FrameModel, FrameModelConfig
+        >>> from training.models import NegativeLogLikelihood, density_example
+        >>> reader = open_dataset("dataset", batch_size=4)
+        >>> model = FrameModel(FrameModelConfig(units=(16,)))
+        >>> statistics = reader.dataset.manifest.statistics
+        >>> model.set_statistics(statistics.mean, statistics.std)
+        >>> model.compile("adam", NegativeLogLikelihood(), weighted_metrics=[BitsPerDimension()])
+        >>> history = model.fit(reader.as_tf_dataset(density_example), epochs=2, verbose=0)
+        >>> history.history["bits"][1] < history.history["bits"][0]
+        True
+    """
+
+    def __init__(
+        self,
+        config: FrameModelConfig = FrameModelConfig(),  # noqa: B008 - it is frozen
+        name: str = "frame_model",
+        **kwargs: Any,
+    ) -> None:
+        require_tensorflow_backend()
+        super().__init__(name=name, **{"dtype": "float32", **kwargs})
+        self.config = config
+        seeds = (
+            np.random.SeedSequence(config.seed).generate_state(2 * len(config.units) + 2) >> 1
+        ).tolist()
+        self.hearing = Hearing(dtype="float32", name="hearing")
+        self.input_noise = InputNoise(config.noise, seeds[0], dtype="float32", name="input_noise")
+        self.head = _HEADS[config.head](
+            config.n_mels, config.components, seeds[1], dtype="float32", name="head"
+        )
+        self.trunk = [
+            _RECURRENT[config.recurrent](
+                width,
+                return_sequences=True,
+                kernel_initializer=keras.initializers.GlorotUniform(seed=seeds[2 * number]),
+                recurrent_initializer=keras.initializers.Orthogonal(seed=seeds[2 * number + 1]),
+                dtype="float32",
+                name=f"recurrent_{number}",
+            )
+            for number, width in enumerate(config.units, start=1)
+        ]
+
+    def build(self, input_shape: Any) -> None:
+        """Makes all weights; `input_shape` is (batch, frames, n_mels), and None where it may vary.
+
+        Raises `TrainingError` for another number of bins than the config's.
+        """
+        n_mels = self.config.n_mels
+        if input_shape[-1] != n_mels:
+            raise TrainingError(
+                f"the model has n_mels={n_mels} and the data {input_shape[-1]}; "
+                f"make it with FrameModelConfig(n_mels={input_shape[-1]})"
+            )
+        self.hearing.build((None, None, n_mels))
+        self.input_noise.build((None, None, n_mels))
+        width = features_width(n_mels)
+        for layer in self.trunk:
+            layer.build((None, None, width))
+            width = layer.units
+        self.head.build((None, None, width))
+
+    def set_statistics(self, mean_db: ArrayLike, std_db: ArrayLike) -> None:
+        """Sets the statistics of the training split, dB [n_mels]; they are saved with the model."""
+        if not self.built:
+            self.build((None, None, self.config.n_mels))
+        self.hearing.set_statistics(mean_db, std_db)
+
+    def call(self, log_mel: tf.Tensor, training: bool = False) -> tf.Tensor:
+        """The packed mixtures for all frames, with noise in the inputs of training only."""
+        true = self.hearing(log_mel)
+        heard, level = self.input_noise(true, training=training)
+        frames = delayed(heard)
+        hidden = features(frames, delayed(frames), level)
+        for layer in self.trunk:
+            hidden = layer(hidden, training=training)
+        return self._in_db(self.head(hidden, frames, true)).pack()
+
+    def start(self, batch_size: int) -> State:
+        """The state before any frame: the mean frame came before it."""
+        frame = tf.zeros([batch_size, self.config.n_mels])
+        cells = tuple(tuple(layer.cell.get_initial_state(batch_size)) for layer in self.trunk)
+        return State(frame, frame, cells)
+
+    def hear(self, state: State, levels: tf.Tensor) -> tuple[tf.Tensor, State]:
+        """The packed mixture for the frame `levels`, int32 [batch, n_mels]; and the state after it.
+
+        Steps give what `call` gives for the whole sequence.
+        """
+        hidden, cells = self._advance(state)
+        frame = self.hearing.normalize(levels)
+        packed = self._in_db(self.head(hidden, state.frame, frame)).pack()
+        return packed, State(frame, state.frame, cells)
+
+    def sample(
+        self, state: State, uniform: tf.Tensor, temperature: tf.Tensor | float
+    ) -> tuple[tf.Tensor, State]:
+        """Levels of the next frame, int32 [batch, n_mels], drawn from the model; the state after.
+
+        `uniform` float32 [2, batch, n_mels] and `temperature` are those of `likelihood.draw`.
+        """
+        hidden, cells = self._advance(state)
+        levels = self.head.sample(hidden, state.frame, uniform, temperature, self.hearing)
+        return levels, State(self.hearing.normalize(levels), state.frame, cells)
+
+    def get_config(self) -> dict[str, Any]:
+        own = {"config": dataclasses.asdict(self.config), "grid": _GRID}
+        return {**super().get_config(), **own}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Self:
+        """Raises `TrainingError` for a model that was made with another grid of levels."""
+        own = dict(config)
+        if (found := own.pop("grid")) != _GRID:
+            raise TrainingError(
+                f"the saved model's grid of levels {found} is not this version's {_GRID}; "
+                "load it with the version that saved it"
+            )
+        return cls(**{**own, "config": FrameModelConfig(**own["config"])})
+
+    def _advance(self, state: State) -> tuple[tf.Tensor, tuple[tuple[tf.Tensor, ...], ...]]:
+        hidden = features(state.frame, state.before, tf.zeros([1, 1]))
+        cells = []
+        for layer, cell_state in zip(self.trunk, state.cells, strict=True):
+            hidden, after = layer.cell(hidden, list(cell_state))
+            cells.append(tuple(after))
+        return hidden, tuple(cells)
+
+    def _in_db(self, mixture: Mixture) -> Mixture:
+        means = tuple(self.hearing.to_db(mean) for mean in mixture.means)
+        return Mixture(mixture.logits, means, mixture.log_scales)
+
+
+def density_example(batch: Mapping[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """Inputs, targets and weights for `fit`, from a batch of a reader; for `as_tf_dataset`."""
+    return batch["log_mel"], batch["log_mel"], batch["weights"]

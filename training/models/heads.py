@@ -1,0 +1,148 @@
+"""Heads: from the trunk's view of a frame to a distribution of the frame's levels.
+
+Means are normalized, as frames are, and relative to the bin's last level; scales are in dB.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from training.models.hearing import Hearing
+from training.models.likelihood import (
+    Mixture,
+    bounded_log_scale,
+    draw,
+    nearest_levels,
+    weights_of,
+)
+
+
+@keras.saving.register_keras_serializable(package="musicnet_duet")
+class IndependentHead(keras.layers.Layer):
+    """The bins of a frame are independent given the past, each a mixture of `components`."""
+
+    def __init__(self, n_mels: int, components: int, seed: int = 0, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.n_mels, self.components, self.seed = n_mels, components, seed
+        self._parameters = keras.layers.Dense(
+            3 * components * n_mels,
+            kernel_initializer=keras.initializers.RandomNormal(stddev=0.01, seed=seed),
+            dtype=self.dtype_policy,
+            name="parameters",
+        )
+
+    def build(self, input_shape: Any) -> None:
+        """`input_shape` is that of the trunk's output."""
+        self._parameters.build(input_shape)
+        # Components that begin with different scales learn different things.
+        bias = np.zeros((3, self.components, self.n_mels), np.float32)
+        bias[2] += np.linspace(-0.5, 0.5, self.components)[:, np.newaxis]
+        self._parameters.bias.assign(bias.ravel())
+
+    def call(self, hidden: tf.Tensor, frames: tf.Tensor, targets: tf.Tensor) -> Mixture:
+        """The mixture for `targets`, given the `frames` before them.
+
+        `hidden` is [..., units]; `frames` and `targets` are normalized levels [..., n_mels].
+        """
+        return self._given_below(self._given_past(hidden, frames), frames, targets)
+
+    def sample(
+        self,
+        hidden: tf.Tensor,
+        frames: tf.Tensor,
+        uniform: tf.Tensor,
+        temperature: tf.Tensor | float,
+        hearing: Hearing,
+    ) -> tf.Tensor:
+        """Levels (int32 grid indices, [..., n_mels]) drawn from the mixture.
+
+        `uniform` and `temperature` are those of `likelihood.draw`; `hearing` knows the units.
+        """
+        mean, noise_db = draw(self._given_past(hidden, frames), uniform, temperature)
+        return nearest_levels(hearing.to_db(mean) + noise_db)
+
+    def get_config(self) -> dict[str, Any]:
+        own = {"n_mels": self.n_mels, "components": self.components, "seed": self.seed}
+        return {**super().get_config(), **own}
+
+    def _given_past(self, hidden: tf.Tensor, frames: tf.Tensor) -> Mixture:
+        """The mixture before any bin of the frame is known."""
+        raw = self._parameters(hidden)
+        shape = [*tf.unstack(tf.shape(raw))[:-1], 3 * self.components, self.n_mels]
+        outputs = Mixture.unpack(tf.reshape(raw, shape))
+        return Mixture(
+            outputs.logits,
+            tuple(frames + shift for shift in outputs.means),
+            tuple(bounded_log_scale(scale) for scale in outputs.log_scales),
+        )
+
+    def _given_below(self, mixture: Mixture, frames: tf.Tensor, targets: tf.Tensor) -> Mixture:
+        """The mixture of each bin once the bins of `targets` below it are known."""
+        return mixture
+
+
+@keras.saving.register_keras_serializable(package="musicnet_duet")
+class ChainedHead(IndependentHead):
+    """Each bin's means are shifted by the innovations of the bins below it in the same frame.
+
+    A bin's innovation is its level less its predicted mean given the past. The shifts are these
+    times one strictly lower-triangular matrix, [n_mels, n_mels]: a whole sequence costs one matrix
+    product.
+    """
+
+    def build(self, input_shape: Any) -> None:
+        super().build(input_shape)
+        self.chain = self.add_weight(
+            name="chain", shape=(self.n_mels, self.n_mels), initializer="zeros"
+        )
+
+    def sample(
+        self,
+        hidden: tf.Tensor,
+        frames: tf.Tensor,
+        uniform: tf.Tensor,
+        temperature: tf.Tensor | float,
+        hearing: Hearing,
+    ) -> tf.Tensor:
+        """As `IndependentHead.sample`.
+
+        Components and noise are drawn for all bins at once, so a frame's levels are the solution of
+        levels = nearest(means + shifts(levels) + noise). Each pass over all bins settles at least
+        one more of them from below, so at most `n_mels` passes find it (Song, Meng, Liao and Ermon,
+        2021, "Accelerating Feedforward Computation via Parallel Nonlinear Equation Solving").
+        """
+        past = self._given_past(hidden, frames)
+        mean, noise_db = draw(past, uniform, temperature)
+        predicted = _mean(past)
+
+        def passed(levels: tf.Tensor) -> tf.Tensor:
+            shift = self._shifts(hearing.normalize(levels) - predicted)
+            return nearest_levels(hearing.to_db(mean + shift) + noise_db)
+
+        first = nearest_levels(hearing.to_db(mean) + noise_db)
+        levels, _ = tf.while_loop(
+            lambda levels, before: tf.reduce_any(levels != before),
+            lambda levels, _: (passed(levels), levels),
+            (passed(first), first),
+            maximum_iterations=self.n_mels,
+        )
+        return levels
+
+    def _given_below(self, mixture: Mixture, frames: tf.Tensor, targets: tf.Tensor) -> Mixture:
+        shift = self._shifts(targets - _mean(mixture))
+        return dataclasses.replace(mixture, means=tuple(mean + shift for mean in mixture.means))
+
+    def _shifts(self, innovations: tf.Tensor) -> tf.Tensor:
+        """Of each bin's means, from the innovations below it: [..., n_mels]."""
+        lower = tf.linalg.set_diag(tf.linalg.band_part(self.chain, -1, 0), tf.zeros(self.n_mels))
+        return tf.linalg.matmul(innovations, lower, transpose_b=True)
+
+
+def _mean(mixture: Mixture) -> tf.Tensor:
+    pairs = zip(weights_of(mixture.logits), mixture.means, strict=True)
+    return tf.add_n([weight * mean for weight, mean in pairs])

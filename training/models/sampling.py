@@ -1,0 +1,49 @@
+"""Free-running samples: each frame is drawn from the model and becomes its next input."""
+
+from __future__ import annotations
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from training.models.frame_model import FrameModel
+
+
+def sample_levels(
+    model: FrameModel,
+    frames: int,
+    *,
+    seeds: list[int],
+    temperature: float = 1.0,
+    prime: NDArray[np.int32] | None = None,
+) -> NDArray[np.int32]:
+    """A piece for each of `seeds`: grid indices, int32 [seeds, frames, n_mels].
+
+    `prime` int32 [any, n_mels] is what the model hears before the first frame that it draws; it is
+    not part of the result. All randomness of a piece is numpy's PCG64 of its seed.
+    """
+    before = np.empty((0, model.config.n_mels), np.int32) if prime is None else prime
+    drawn = [np.random.default_rng(seed).random((frames, 2, model.config.n_mels)) for seed in seeds]
+    # Away from 0 and 1, whose logarithms are infinite, also after rounding to float32.
+    uniform = np.clip(np.stack(drawn, axis=2), 1e-7, 1 - 1e-7).astype(np.float32)
+    primes = np.repeat(before[:, np.newaxis], len(seeds), axis=1)
+    levels = _run(model, tf.constant(primes), tf.constant(uniform), tf.constant(temperature))
+    return np.swapaxes(levels.numpy(), 0, 1)
+
+
+def _sampled(
+    model: FrameModel, primes: tf.Tensor, uniform: tf.Tensor, temperature: tf.Tensor
+) -> tf.Tensor:
+    """Levels [frames, pieces, n_mels]; `primes` has the same layout."""
+    state = model.start(tf.shape(uniform)[2])
+    for levels in primes:
+        _, state = model.hear(state, levels)
+    count = tf.shape(uniform)[0]
+    drawn = tf.TensorArray(tf.int32, count)
+    for number in tf.range(count):
+        levels, state = model.sample(state, uniform[number], temperature)
+        drawn = drawn.write(number, levels)
+    return drawn.stack()
+
+
+_run = tf.function(_sampled, reduce_retracing=True)
