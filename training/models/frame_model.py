@@ -30,12 +30,14 @@ class State(NamedTuple):
     """All that generation carries from a frame to the next one: float32 tensors [batch, ...].
 
     `frame` is the last frame, `before` the one before it, both normalized; `cells` are the states
-    of the layers' cells before they are given `frame`.
+    of the layers' cells before they are given `frame`. `noise_level` [batch, 1] is what the network
+    is given as the level of the noise in the frames.
     """
 
     frame: tf.Tensor
     before: tf.Tensor
     cells: tuple[tuple[tf.Tensor, ...], ...]
+    noise_level: tf.Tensor
 
 
 @keras.saving.register_keras_serializable(package="musicnet_duet")
@@ -126,21 +128,24 @@ class FrameModel(keras.Model):
             hidden = layer(hidden, training=training)
         return self._in_db(self.head(hidden, frames, true)).pack()
 
-    def start(self, batch_size: int) -> State:
-        """The state before any frame: the mean frame came before it."""
+    def start(self, batch_size: int, noise_level: tf.Tensor | float = 0.0) -> State:
+        """The state before any frame: the mean frame came before it.
+
+        At a `noise_level` above 0, the network treats the frames that it draws as not quite true.
+        """
         frame = tf.zeros([batch_size, self.config.n_mels])
         cells = tuple(tuple(layer.cell.get_initial_state(batch_size)) for layer in self.trunk)
-        return State(frame, frame, cells)
+        return State(frame, frame, cells, tf.fill([batch_size, 1], noise_level))
 
     def hear(self, state: State, levels: tf.Tensor) -> tuple[tf.Tensor, State]:
         """The packed mixture for the frame `levels`, int32 [batch, n_mels]; and the state after it.
 
-        Steps give what `call` gives for the whole sequence.
+        At noise level 0, steps give what `call` gives for the whole sequence.
         """
         hidden, cells = self._advance(state)
         frame = self.hearing.normalize(levels)
         packed = self._in_db(self.head(hidden, state.frame, frame)).pack()
-        return packed, State(frame, state.frame, cells)
+        return packed, State(frame, state.frame, cells, state.noise_level)
 
     def sample(
         self, state: State, uniform: tf.Tensor, temperature: tf.Tensor | float
@@ -151,7 +156,8 @@ class FrameModel(keras.Model):
         """
         hidden, cells = self._advance(state)
         levels = self.head.sample(hidden, state.frame, uniform, temperature, self.hearing)
-        return levels, State(self.hearing.normalize(levels), state.frame, cells)
+        frame = self.hearing.normalize(levels)
+        return levels, State(frame, state.frame, cells, state.noise_level)
 
     def get_config(self) -> dict[str, Any]:
         own = {"config": dataclasses.asdict(self.config), "grid": _GRID}
@@ -169,7 +175,7 @@ class FrameModel(keras.Model):
         return cls(**{**own, "config": FrameModelConfig(**own["config"])})
 
     def _advance(self, state: State) -> tuple[tf.Tensor, tuple[tuple[tf.Tensor, ...], ...]]:
-        hidden = features(state.frame, state.before, tf.zeros([1, 1]))
+        hidden = features(state.frame, state.before, state.noise_level)
         cells = []
         for layer, cell_state in zip(self.trunk, state.cells, strict=True):
             hidden, after = layer.cell(hidden, list(cell_state))

@@ -76,3 +76,10 @@ def test_sampling_goes_on_from_what_it_drew() -> None:
 def test_a_low_temperature_repeats_itself_whatever_the_seed() -> None:
     pieces = sample_levels(model_of("chained"), 20, seeds=[1, 2], temperature=1e-4)
     np.testing.assert_array_equal(pieces[0], pieces[1])
+
+
+def test_the_network_is_given_the_noise_level() -> None:
+    model = model_of("chained")
+    noisy, plain = (sample_levels(model, 6, seeds=[0], noise_level=each) for each in (3.0, 0.0))
+    assert (noisy != plain).any()
+    np.testing.assert_array_equal(plain, sample_levels(model, 6, seeds=[0]))
