@@ -75,7 +75,7 @@ def in_float64(mixture: Mixture) -> list[np.ndarray]:
 @settings(deadline=None)
 @given(parameters())
 def test_probabilities_sum_to_one(drawn: tuple[np.ndarray, ...]) -> None:
-    np.testing.assert_allclose(probabilities(mixture_of(drawn)).sum(axis=0), 1, atol=2e-5)
+    np.testing.assert_allclose(probabilities(mixture_of(drawn)).sum(axis=0), 1, atol=4e-6)
 
 
 @settings(deadline=None)
