@@ -12,8 +12,8 @@ import numpy as np
 import tensorflow as tf
 
 from training.config import ModelConfig
-from training.layers import GRU
 from training.model import SpectrogramModel, negative_log_likelihood
+from training.models.layers import GRU
 
 BATCH, FRAMES, UNITS, MELS = 8, 430, 256, 128
 SECONDS = 10.0

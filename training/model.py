@@ -20,8 +20,8 @@ from numpy.typing import ArrayLike
 from training.config import ModelConfig
 from training.grid import LOWEST_DB, N_LEVELS, STEP_DB
 from training.input_noise import remaining_noise
-from training.layers import GRU, LSTM, SimpleRNN
 from training.likelihood import Mixture, log_prob, mixture_from
+from training.models.layers import GRU, LSTM, SimpleRNN
 from training.process import require_tensorflow_backend
 
 MIN_STD_DB = 1.0

@@ -16,11 +16,12 @@ from training.grid import LOWEST_DB, N_LEVELS, STEP_DB
 from training.models.config import FrameModelConfig
 from training.models.heads import ChainedHead, IndependentHead
 from training.models.hearing import Hearing, delayed, features, features_width
+from training.models.layers import GRU, LSTM, SimpleRNN
 from training.models.likelihood import Mixture
 from training.models.noise import InputNoise
 from training.process import require_tensorflow_backend
 
-_RECURRENT = {"rnn": keras.layers.SimpleRNN, "gru": keras.layers.GRU, "lstm": keras.layers.LSTM}
+_RECURRENT = {"rnn": SimpleRNN, "gru": GRU, "lstm": LSTM}
 _HEADS = {"chained": ChainedHead, "independent": IndependentHead}
 
 _GRID = {"lowest_db": LOWEST_DB, "step_db": STEP_DB, "n_levels": N_LEVELS}

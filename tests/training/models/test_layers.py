@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from training.config import KINDS, ModelConfig
-from training.layers import GRU, LSTM, SimpleRNN
 from training.model import SpectrogramModel, negative_log_likelihood
+from training.models.layers import GRU, LSTM, SimpleRNN
 
 OURS = {"rnn": SimpleRNN, "gru": GRU, "lstm": LSTM}
 KERAS = {"rnn": keras.layers.SimpleRNN, "gru": keras.layers.GRU, "lstm": keras.layers.LSTM}
@@ -369,7 +369,7 @@ def test_a_process_that_imports_the_layers_loads_a_saved_model(tmp_path: Path) -
         [keras.Input((None, FEATURES)), *(each(4, return_sequences=True) for each in OURS.values())]
     )
     model.save(tmp_path / "model.keras")
-    code = "import sys, keras, training.layers; keras.models.load_model(sys.argv[1]).summary()"
+    code = "import sys, keras, training.models; keras.models.load_model(sys.argv[1]).summary()"
     subprocess.run([sys.executable, "-c", code, tmp_path / "model.keras"], check=True)
 
 

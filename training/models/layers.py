@@ -11,7 +11,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from training.recurrence import Tensors, gru, lstm, simple_rnn
+from training.models.recurrence import Tensors, gru, lstm, simple_rnn
 
 _registered = keras.saving.register_keras_serializable(package="musicnet_duet")
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from training.recurrence import gru, lstm, simple_rnn
+from training.models.recurrence import gru, lstm, simple_rnn
 
 FRAMES, BATCH, UNITS = 4, 2, 3
 

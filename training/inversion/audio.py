@@ -15,7 +15,7 @@ from schemas import FeatureConfig
 from schemas.mel import MelTransform, decibels
 from training.errors import TrainingError
 from training.grid import STEP_DB
-from training.griffin_lim import sound_of_mel_power
+from training.inversion.griffin_lim import sound_of_mel_power
 
 _SILENCE_DB = STEP_DB / 2
 """Levels at most this far above the lowest are silence: rounding to the grid moves none farther."""

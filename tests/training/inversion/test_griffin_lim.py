@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from pipelines.demo.synthesis import SAMPLE_RATE, Note, render
 from schemas import PRESETS, FeatureConfig
 from tests.support.dataset_factory import CONFIG
-from training.griffin_lim import filter_shares, mel_gains, sound_of_mel_power
 from training.inversion import audio_to_log_mel, mel_to_audio
+from training.inversion.griffin_lim import filter_shares, mel_gains, sound_of_mel_power
 
 PIANO, VIOLIN = 1, 41
 
