@@ -11,12 +11,19 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from training.config import ModelConfig
-from training.model import SpectrogramModel, negative_log_likelihood
+from training.config import FrameModelConfig
+from training.grid import dequantize
+from training.models import FrameModel, NegativeLogLikelihood
 from training.models.layers import GRU
 
 BATCH, FRAMES, UNITS, MELS = 8, 430, 256, 128
 SECONDS = 10.0
+
+
+def model_of(config: FrameModelConfig) -> FrameModel:
+    model = FrameModel(config)
+    model.set_statistics(np.zeros(MELS), np.full(MELS, 20.0))
+    return model
 
 
 def plain(layer: type = keras.layers.GRU) -> Callable[[], object]:
@@ -30,26 +37,18 @@ def plain(layer: type = keras.layers.GRU) -> Callable[[], object]:
 
 
 def ours() -> Callable[[], object]:
-    model = SpectrogramModel(ModelConfig(units=(UNITS,)), np.zeros(MELS), np.full(MELS, 20.0))
-    optimizer = keras.optimizers.Adam()
-    optimizer.build(model.trainable_variables)
-    levels = tf.constant(np.random.default_rng(0).integers(0, 321, (BATCH, FRAMES, MELS)), tf.int32)
-    valid = tf.fill([BATCH], FRAMES)
-
-    def step() -> tf.Tensor:
-        with tf.GradientTape() as tape:
-            loss = tf.reduce_mean(negative_log_likelihood(model, levels, valid))
-        gradients = tape.gradient(loss, model.trainable_variables)
-        optimizer.apply_gradients(zip(gradients, model.trainable_variables, strict=True))
-        return loss
-
-    return tf.function(step)
+    """The step that `train` runs, without its validations and checkpoints."""
+    model = model_of(FrameModelConfig(units=(UNITS,)))
+    optimizer = keras.optimizers.Adam(global_clipnorm=1.0)
+    model.compile(optimizer, NegativeLogLikelihood(), jit_compile=False)
+    levels = np.random.default_rng(0).integers(0, 321, (BATCH, FRAMES, MELS))
+    log_mel, weights = dequantize(levels), np.ones((BATCH, FRAMES), np.float32)
+    return lambda: model.train_on_batch(log_mel, log_mel, sample_weight=weights)
 
 
 def products() -> Callable[[], object]:
     """Forward and twice backward, as if all frames could be multiplied at once."""
-    config = ModelConfig(units=(UNITS,))
-    model = SpectrogramModel(config, np.zeros(MELS), np.ones(MELS))
+    model = model_of(FrameModelConfig(units=(UNITS,)))
     kernels = [weight for weight in model.trainable_variables if len(weight.shape) == 2]
     inputs = [tf.random.normal([BATCH * FRAMES, kernel.shape[0]]) for kernel in kernels]
 

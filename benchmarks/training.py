@@ -14,7 +14,7 @@ from pipelines.text import aligned
 WAYS = {
     "plain Keras: GRU, Dense, squared error": "plain",
     "the same with our GRU": "fast",
-    "ours: GRU, mixture of logistics": "ours",
+    "ours: GRU, chained mixtures of logistics": "ours",
     "limit: the model's matrix products alone": "products",
 }
 

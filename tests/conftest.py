@@ -55,11 +55,11 @@ def small_dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def small_run(small_dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The run of a tiny model on `small_dataset`."""
-    from training.config import LoopConfig, ModelConfig, TrainingConfig
+    from training.config import FrameModelConfig, LoopConfig, TrainingConfig
     from training.train import train
 
     run_dir = tmp_path_factory.mktemp("small") / "run"
-    model, training = ModelConfig(units=(8,)), TrainingConfig(batch_size=4)
+    model, training = FrameModelConfig(units=(8,)), TrainingConfig(batch_size=4)
     loop = LoopConfig(steps=12, validation_interval=5)
     train(str(small_dataset), str(run_dir), model, training, loop)
     return run_dir

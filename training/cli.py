@@ -25,11 +25,11 @@ from musicnet_duet.arguments import (
 )
 from musicnet_duet.command import INTERRUPTED, Command, CommandParser, Outcome, Program
 from schemas.names import SPLITS
-from training.config import KINDS, LoopConfig, ModelConfig, TrainingConfig
+from training.config import HEADS, RECURRENT, FrameModelConfig, LoopConfig, TrainingConfig
 from training.errors import TrainingError
 
 _LOOP = LoopConfig()
-_MODEL = ModelConfig()
+_MODEL = FrameModelConfig()
 _TRAINING = TrainingConfig()
 
 _MEGABYTE = 1_000_000
@@ -48,6 +48,26 @@ def _add_run(parser: CommandParser, *aliases: str, text: str = "the folder of th
 
 def _add_data(parser: CommandParser) -> None:
     parser.add_path("--data", type=path, required=True, metavar="DATASET", help="the dataset")
+
+
+def _add_checkpoint(parser: CommandParser) -> None:
+    parser.add_argument(
+        "--checkpoint",
+        type=_checkpoint,
+        default="best",
+        metavar="WHICH",
+        help="best on the validation split, last, or the number of a step (default: best)",
+    )
+
+
+def _checkpoint(text: str) -> str | int:
+    """`best`, `last`, or the number of a step."""
+    if text in ("best", "last"):
+        return text
+    try:
+        return count(text)
+    except argparse.ArgumentTypeError:
+        raise argparse.ArgumentTypeError(f"{text!r} is neither best nor last nor a step") from None
 
 
 def _add_train_options(parser: CommandParser) -> None:
@@ -69,25 +89,15 @@ def _add_train_options(parser: CommandParser) -> None:
         help="the steps between validations; each writes a checkpoint "
         f"(default: {_LOOP.validation_interval})",
     )
+    parser.add_argument(
+        "--patience",
+        type=count,
+        metavar="VALIDATIONS",
+        help="stop early once this many validations in a row were no better than an earlier one "
+        "(default: never)",
+    )
     # What follows belongs to the run: no defaults here, so that a resumed run keeps its own.
-    parser.add_argument(
-        "--model",
-        dest="kind",
-        type=one_of(KINDS),
-        choices=KINDS,
-        help=f"the kind of layers (default: {_MODEL.kind})",
-    )
-    parser.add_argument(
-        "--units",
-        type=count,
-        nargs="+",
-        help=f"the units of each layer (default: {' '.join(map(str, _MODEL.units))})",
-    )
-    parser.add_argument(
-        "--mixtures",
-        type=count,
-        help=f"the logistics mixed for each mel bin (default: {_MODEL.mixtures})",
-    )
+    _add_model_options(parser)
     parser.add_argument(
         "--batch-size",
         type=count,
@@ -96,20 +106,88 @@ def _add_train_options(parser: CommandParser) -> None:
     parser.add_argument(
         "--learning-rate",
         type=positive,
-        help=f"the learning rate of Adam (default: {_TRAINING.learning_rate})",
+        help=f"the highest learning rate of Adam (default: {_TRAINING.learning_rate})",
     )
     parser.add_argument(
-        "--input-noise-db",
-        type=number_between(0, 100),
+        "--warmup-steps",
+        type=natural,
+        metavar="STEPS",
+        help="the steps in which the learning rate rises to its highest "
+        f"(default: {_TRAINING.warmup_steps})",
+    )
+    parser.add_argument(
+        "--decay-steps",
+        type=count,
+        metavar="STEPS",
+        help="the step until which the learning rate falls along a cosine "
+        "(default: the --steps of the new run)",
+    )
+    parser.add_argument(
+        "--gain-db",
+        type=number_between(0, 60),
         metavar="DB",
-        help="the noise added to the model's input in training, so that it learns to recover "
-        f"from its own errors (default: {_TRAINING.input_noise_db:g}; 0 for none)",
+        help="make windows louder or softer by up to this much in training "
+        f"(default: {_TRAINING.gain_db:g})",
+    )
+    parser.add_argument(
+        "--ema",
+        type=number_between(0, 0.99999),
+        metavar="MOMENTUM",
+        help="score and use a moving average of the weights with this momentum, such as 0.99 "
+        f"(default: {_TRAINING.ema:g}, for none)",
     )
     parser.add_argument(
         "--seed",
         type=seed_31_bits,
-        help="the seed for weights, the order of windows and input noise "
+        help="the seed for weights, the order of windows and all random draws "
         f"(default: {_TRAINING.seed})",
+    )
+
+
+def _add_model_options(parser: CommandParser) -> None:
+    parser.add_argument(
+        "--model",
+        dest="recurrent",
+        type=one_of(RECURRENT),
+        choices=RECURRENT,
+        help=f"the kind of layers (default: {_MODEL.recurrent})",
+    )
+    parser.add_argument(
+        "--units",
+        type=count,
+        nargs="+",
+        help=f"the units of each layer (default: {' '.join(map(str, _MODEL.units))})",
+    )
+    parser.add_argument(
+        "--head",
+        type=one_of(HEADS),
+        choices=HEADS,
+        help=f"whether the mel bins of a frame depend on those below them (default: {_MODEL.head})",
+    )
+    parser.add_argument(
+        "--components",
+        type=count,
+        help=f"the logistics mixed for each mel bin (default: {_MODEL.components})",
+    )
+    parser.add_argument(
+        "--noise",
+        type=number_between(0, 10),
+        metavar="SD",
+        help="the most noise added to the model's inputs in training, in standard deviations of a "
+        f"mel bin, so that it recovers from its own errors (default: {_MODEL.noise:g}; 0 for none)",
+    )
+    parser.add_argument(
+        "--dropout",
+        type=number_between(0, 0.95),
+        metavar="SHARE",
+        help=f"the share of each layer's outputs set to 0 in training (default: "
+        f"{_MODEL.dropout:g})",
+    )
+    parser.add_argument(
+        "--mixed-precision",
+        action="store_const",
+        const=True,
+        help="compute the layers in bfloat16, which is faster on recent GPUs",
     )
 
 
@@ -123,10 +201,12 @@ def _add_evaluate_options(parser: CommandParser) -> None:
         default="test",
         help="the split to score (default: test)",
     )
+    _add_checkpoint(parser)
 
 
 def _add_generate_options(parser: CommandParser) -> None:
     _add_run(parser)
+    _add_checkpoint(parser)
     parser.add_path(
         "--output",
         type=path_ending_in(".wav"),
@@ -187,9 +267,13 @@ def _train(options: argparse.Namespace) -> Outcome:
         steps=options.steps,
         validation_interval=options.validation_interval,
         memory_bytes=options.memory_mb * _MEGABYTE,
+        patience=options.patience,
     )
     model, training = _changed(model, options), _changed(training, options)
     result = train(options.data, options.run_dir, model, training, loop, resume=options.resume)
+    if not result.new_steps and result.stopped_early:
+        text = f"{result.run_dir}: stopped early at step {result.step}; raise --patience to go on"
+        return Outcome(result, text)
     if not result.new_steps and not result.interrupted:
         text = f"{result.run_dir}: all {result.step} steps are done; raise --steps to go on"
         return Outcome(result, text)
@@ -199,6 +283,8 @@ def _train(options: argparse.Namespace) -> Outcome:
             f"best on validation: {result.best_validation_bits:.3f} bits/dim "
             f"at step {result.best_step}"
         )
+    if result.stopped_early:
+        lines.append("stopped early: validations no longer improved")
     lines += _damage_lines(result.damaged_count, result.damaged_windows)
     if not result.interrupted:
         return Outcome(result, "\n".join(lines))
@@ -220,6 +306,7 @@ def _generate(options: argparse.Namespace) -> Outcome:
         temperature=options.temperature,
         data=options.data,
         prime=options.prime,
+        checkpoint=options.checkpoint,
         overwrite=options.overwrite,
         memory_bytes=options.memory_mb * _MEGABYTE,
     )
@@ -239,6 +326,7 @@ def _evaluate(options: argparse.Namespace) -> Outcome:
         options.run_dir,
         options.data,
         options.split,
+        checkpoint=options.checkpoint,
         memory_bytes=options.memory_mb * _MEGABYTE,
     )
     rows = [(score.recording_id, score.frames, score.bits) for score in result.recordings]

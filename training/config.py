@@ -16,59 +16,86 @@ from training.validation import (
     one_of,
     real_number,
     shown,
+    true_or_false,
     whole_number,
 )
 
 DEFAULT_MEMORY_BYTES = 256_000_000
 """Enough for two readers of the largest preset's log-mels at the default batch size."""
 
-KINDS = ("rnn", "gru", "lstm")
+RECURRENT = ("rnn", "gru", "lstm")
+HEADS = ("chained", "independent")
 
 _MAX_WIDTH = 2**16
 _MAX_LAYERS = 64
-_MAX_MIXTURES = 1_000
+_MAX_COMPONENTS = 1_000
+_MAX_NOISE = 10.0
+_MAX_DROPOUT = 0.95
 _MAX_BATCH_SIZE = 2**20
-_MAX_NOISE_DB = 100.0
+_MAX_GAIN_DB = 60.0
+_MAX_EMA = 0.99999
 
 
-@dataclasses.dataclass(frozen=True)
-class ModelConfig:
-    """The network: recurrent layers of `units` each, then a mixture of logistics for every bin.
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class FrameModelConfig:
+    """The network: recurrent layers of `units` each, then a head of mixtures for every bin.
 
-    Raises `TrainingError` when a value is impossible.
+    `noise` is the largest standard deviation of the noise in the inputs of training, in standard
+    deviations of a bin; see `models/noise.py`. `dropout` is the share of the outputs of each layer
+    that training sets to 0. With `mixed_precision`, the layers and the head compute in bfloat16;
+    weights and the likelihood remain float32. The initial weights and all draws are functions of
+    `seed`. Raises `TrainingError` when a value is impossible.
     """
 
-    kind: str = "gru"
-    units: tuple[int, ...] = (256,)
     n_mels: int = 128
-    mixtures: int = 3
+    recurrent: str = "gru"
+    units: tuple[int, ...] = (256,)
+    head: str = "chained"
+    components: int = 3
+    noise: float = 0.6
+    dropout: float = 0.0
+    mixed_precision: bool = False
+    seed: int = 0
 
     def __post_init__(self) -> None:
-        _set(self, kind=one_of("model", self.kind, KINDS))
         if not isinstance(self.units, tuple | list):
             raise TrainingError(f"units={shown(self.units)} must be a list of integers")
         units = tuple(whole_number("units", each, 1, _MAX_WIDTH) for each in self.units)
         if not 1 <= len(units) <= _MAX_LAYERS:
             raise TrainingError(f"units={shown(units)} must name 1 to {_MAX_LAYERS} layers")
-        _set(self, units=units)
-        _set(self, n_mels=whole_number("n_mels", self.n_mels, 1, _MAX_WIDTH))
-        _set(self, mixtures=whole_number("mixtures", self.mixtures, 1, _MAX_MIXTURES))
+        checked = {
+            "n_mels": whole_number("n_mels", self.n_mels, 1, _MAX_WIDTH),
+            "recurrent": one_of("recurrent", self.recurrent, RECURRENT),
+            "units": units,
+            "head": one_of("head", self.head, HEADS),
+            "components": whole_number("components", self.components, 1, _MAX_COMPONENTS),
+            "noise": real_number("noise", self.noise, 0, _MAX_NOISE),
+            "dropout": real_number("dropout", self.dropout, 0, _MAX_DROPOUT),
+            "mixed_precision": true_or_false("mixed_precision", self.mixed_precision),
+            "seed": whole_number("seed", self.seed, 0, MAX_SEED),
+        }
+        _set(self, **checked)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TrainingConfig:
     """How the weights come about: with the model and the data, all that they depend on.
 
-    `learning_rate` is Adam's, constant; the gradient's global norm is clipped to `clip_norm`.
-    `input_noise_db` is the largest standard deviation, in dB, of the noise in the inputs of most
-    windows, see `input_noise.py`; with 0, a model scores a little better and its free-running
-    samples wander off. Raises `TrainingError` when a value is impossible.
+    The learning rate of Adam rises in a line to `learning_rate` in `warmup_steps`, and falls along
+    a cosine until `decay_steps`; None means the step at which the run is first asked to end. The
+    gradient's global norm is clipped to `clip_norm`. `gain_db` is the most by which a window is
+    made louder or softer in training. With `ema` above 0, a moving average of the weights with
+    this momentum is scored and used. `seed` makes the first weights, the order of the windows, and
+    all draws. Raises `TrainingError` when a value is impossible.
     """
 
     batch_size: int = 8
-    learning_rate: float = 1e-3
+    learning_rate: float = 4e-3
+    warmup_steps: int = 30
+    decay_steps: int | None = None
     clip_norm: float = 1.0
-    input_noise_db: float = 20.0
+    gain_db: float = 0.0
+    ema: float = 0.0
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -76,8 +103,11 @@ class TrainingConfig:
         for name in ("learning_rate", "clip_norm"):
             value = real_number(name, getattr(self, name), SMALLEST_FACTOR, LARGEST_FACTOR)
             _set(self, **{name: value})
-        noise = real_number("input_noise_db", self.input_noise_db, 0, _MAX_NOISE_DB)
-        _set(self, input_noise_db=noise)
+        _set(self, warmup_steps=whole_number("warmup_steps", self.warmup_steps, 0, MAX_STEPS))
+        if self.decay_steps is not None:
+            _set(self, decay_steps=whole_number("decay_steps", self.decay_steps, 1, MAX_STEPS))
+        _set(self, gain_db=real_number("gain_db", self.gain_db, 0, _MAX_GAIN_DB))
+        _set(self, ema=real_number("ema", self.ema, 0, _MAX_EMA))
         _set(self, seed=whole_number("seed", self.seed, 0, MAX_SEED))
 
 
@@ -86,18 +116,22 @@ class LoopConfig:
     """How long and in how much memory: what may change when a run is resumed.
 
     `steps` is the number at which the run ends, resumed or not; every `validation_interval` steps
-    the validation split is scored and a checkpoint is written. Raises `TrainingError` when a value
-    is impossible.
+    the validation split is scored and a checkpoint is written. The run ends early once the last
+    `patience` validations were no better than one before; never, if it is None. Raises
+    `TrainingError` when a value is impossible.
     """
 
     steps: int = 1_000
     validation_interval: int = 50
     memory_bytes: int = DEFAULT_MEMORY_BYTES
+    patience: int | None = None
 
     def __post_init__(self) -> None:
         for name in ("steps", "validation_interval"):
             _set(self, **{name: whole_number(name, getattr(self, name), 1, MAX_STEPS)})
         _set(self, memory_bytes=whole_number("memory_bytes", self.memory_bytes, 1, MAX_BYTES))
+        if self.patience is not None:
+            _set(self, patience=whole_number("patience", self.patience, 1, MAX_STEPS))
 
 
 def from_json(kind: type[Any], values: Mapping[str, Any], *, where: str) -> Any:

@@ -15,8 +15,7 @@ from training.baselines import SCORED_FROM, fit_baselines
 from training.config import DEFAULT_MEMORY_BYTES
 from training.errors import TrainingError
 from training.grid import quantize
-from training.likelihood import bits
-from training.model import negative_log_likelihood
+from training.models.losses import frame_nats
 from training.reading.opening import open_splits
 from training.reading.reader import Reader
 from training.trained_model import load_trained
@@ -57,16 +56,23 @@ class Evaluation:
 
 
 def evaluate(
-    run_dir: str, data: str, split: str = "test", *, memory_bytes: int = DEFAULT_MEMORY_BYTES
+    run_dir: str,
+    data: str,
+    split: str = "test",
+    *,
+    checkpoint: str | int = "best",
+    memory_bytes: int = DEFAULT_MEMORY_BYTES,
 ) -> Evaluation:
-    """Scores the best checkpoint of a run. The baselines are fitted to the training split here.
+    """Scores a checkpoint of a run, see `trained_model.load_trained`.
+
+    The baselines are fitted to the training split here.
 
     Every scorer puts its mass on the same grid and is scored on the same frames: those that are
     valid and have two frames before them in their window. Raises `TrainingError` where there is no
     trained model, the dataset has other features than it, the memory budget is too small, or
     nothing can be scored.
     """
-    trained = load_trained(run_dir)
+    trained = load_trained(run_dir, checkpoint)
     dataset = Dataset(data)
     trained.run.require_features(dataset)
     reader, train_reader = open_splits(
@@ -80,13 +86,12 @@ def evaluate(
         (window for _, window in valid_levels(train_reader)), n_mels
     )
     score = tf.function(
-        lambda levels, valid: negative_log_likelihood(trained.model, levels, valid, SCORED_FROM),
-        reduce_retracing=True,
+        lambda log_mel: frame_nats(log_mel, trained.model(log_mel)), reduce_retracing=True
     )
     totals: dict[str, NDArray[np.float64]] = {}
     for batch in reader.in_order():
         levels, valid = quantize(batch["log_mel"]), batch["valid_frames"]
-        model_bits = bits(score(tf.constant(levels), tf.constant(valid)).numpy())
+        model_bits = score(tf.constant(batch["log_mel"])).numpy() / np.log(2)
         for row, name in enumerate(batch["recording_id"]):
             window = levels[row, : valid[row]]
             if len(window) <= SCORED_FROM:
@@ -94,7 +99,7 @@ def evaluate(
             sums = totals.setdefault(str(name), np.zeros(1 + len(SCORERS)))
             sums += [
                 len(window) - SCORED_FROM,
-                model_bits[row],
+                model_bits[row, SCORED_FROM : len(window)].sum(dtype=np.float64),
                 histogram.bits(window).sum() / n_mels,
                 autoregression.bits(window).sum() / n_mels,
             ]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,13 +15,14 @@ from musicnet_duet.outputs import require_free, write_together
 from musicnet_duet.plots import Sound, draw
 from schemas import Dataset
 from schemas.shards import SPLITS
-from training.config import DEFAULT_MEMORY_BYTES, ModelConfig, TrainingConfig
+from training.config import DEFAULT_MEMORY_BYTES, FrameModelConfig, TrainingConfig
 from training.errors import TrainingError
 from training.grid import dequantize, quantize
 from training.inversion import audio_to_log_mel, mel_to_audio, wav_bytes
+from training.models.sampling import SAMPLING_NOISE, sample_levels
 from training.novelty import spectral_summary
 from training.reading.opening import open_dataset
-from training.sampling import sample_levels
+from training.runs import installed_versions
 from training.trained_model import Trained, load_trained
 from training.validation import MAX_BYTES, MAX_SEED, real_number, whole_number
 
@@ -46,8 +46,8 @@ class GenerationOptions:
 
     `temperature` 1 samples from the model; less makes every level nearer to the likeliest.
     `prime` is the id of a recording in the dataset `data`; its first window is the model's input
-    before the sample. Files that exist are replaced with `overwrite` only. Raises `TrainingError`
-    when a value is impossible.
+    before the sample. `checkpoint` is that of `trained_model.load_trained`. Files that exist are
+    replaced with `overwrite` only. Raises `TrainingError` when a value is impossible.
     """
 
     seconds: float
@@ -56,6 +56,7 @@ class GenerationOptions:
     temperature: float = 1.0
     data: str | None = None
     prime: str | None = None
+    checkpoint: str | int = "best"
     overwrite: bool = False
     memory_bytes: int = DEFAULT_MEMORY_BYTES
 
@@ -75,10 +76,10 @@ class Provenance:
     """What made a sound, and what it is like.
 
     `audio` is the name of its file, `primed_by` the recording of `GenerationOptions.prime`, and
-    `checkpoint` and `step` those of the model. `features` is that of `FeatureConfig.to_dict`, and
-    `packages` are versions. `gain` is what the samples were multiplied by, `rms_db` their level in
-    dB of full scale; `level_db`, `centroid_hz` and `spread_hz` are those of
-    `novelty.SpectralSummary`.
+    `checkpoint` and `step` those of the model, `noise_level` that of `sample_levels`. `features` is
+    that of `FeatureConfig.to_dict`, and `packages` are versions. `gain` is what the samples were
+    multiplied by, `rms_db` their level in dB of full scale; `level_db`, `centroid_hz` and
+    `spread_hz` are those of `novelty.SpectralSummary`.
     """
 
     audio: str
@@ -88,7 +89,8 @@ class Provenance:
     features: Mapping[str, Any]
     gain: float
     level_db: float
-    model: ModelConfig
+    model: FrameModelConfig
+    noise_level: float
     packages: Mapping[str, str]
     primed_by: str | None
     rms_db: float
@@ -112,7 +114,7 @@ def generate(run_dir: str, options: GenerationOptions) -> Provenance:
     png_path, json_path = wav_path.with_suffix(".png"), wav_path.with_suffix(".json")
     paths = [wav_path, png_path, json_path]
     require_free(paths, overwrite=options.overwrite)
-    trained = load_trained(run_dir)
+    trained = load_trained(run_dir, options.checkpoint)
     config = trained.run.features
     length = round(options.seconds * config.sample_rate)
     frames = config.frame_count(length)
@@ -121,10 +123,11 @@ def generate(run_dir: str, options: GenerationOptions) -> Provenance:
     levels = sample_levels(
         trained.model,
         warm_up + frames,
-        seed=options.seed,
+        seeds=[options.seed],
         temperature=options.temperature,
+        noise_level=SAMPLING_NOISE,
         prime=prime,
-    )[warm_up:]
+    )[0, warm_up:]
     samples = mel_to_audio(dequantize(levels), config, length=length, seed=options.seed)
     wav, gain = wav_bytes(samples, config.sample_rate)
     samples = samples * np.float32(gain)
@@ -137,7 +140,8 @@ def generate(run_dir: str, options: GenerationOptions) -> Provenance:
         features=config.to_dict(),
         gain=gain,
         model=run.model,
-        packages={name: importlib.import_module(name).__version__ for name in PACKAGES},
+        noise_level=SAMPLING_NOISE,
+        packages=installed_versions(PACKAGES),
         primed_by=options.prime,
         rms_db=float(20 * np.log10(max(1e-9, np.sqrt(np.mean(samples.astype(float) ** 2))))),
         seconds=float(options.seconds),
@@ -148,7 +152,7 @@ def generate(run_dir: str, options: GenerationOptions) -> Provenance:
         **dataclasses.asdict(spectral_summary(log_mel, config)),
     )
     text = json.dumps(dataclasses.asdict(provenance), indent=1, sort_keys=True)
-    title = f"{trained.run.model.kind}, step {trained.step}, seed {options.seed}"
+    title = f"{trained.run.model.recurrent}, step {trained.step}, seed {options.seed}"
     picture = draw([Sound(title=title, log_mel=log_mel, samples=samples)], config)
     require_free(paths, overwrite=options.overwrite)
     write_together({wav_path: wav, png_path: picture, json_path: f"{text}\n".encode()})

@@ -1,48 +1,60 @@
 """The folder of a run: what it was started with, and where its parts are.
 
 RUN/
-  run.json         model, training settings, features, dataset's fingerprint and statistics:
-                   all that generation needs besides the weights
-  checkpoints/     see `checkpoints.py`
-  tensorboard/     scalars and pictures
+  run.json         model, training settings, features, dataset's fingerprint and statistics,
+                   and the versions of what the run was started with
+  metrics.jsonl    the figures of each step, a line of JSON each
+  checkpoints/     see `fitting/checkpoints.py`
+  tensorboard/     scalars, pictures and sound
 """
 
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import json
 import math
 import os
 import shlex
+from collections.abc import Iterable, Mapping
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
 from musicnet_duet.outputs import RUN_FILE, RUN_FOLDERS
 from schemas import Dataset, FeatureConfig, Storage
-from training.config import ModelConfig, TrainingConfig, from_json
+from training.config import FrameModelConfig, TrainingConfig, from_json
 from training.errors import TrainingError
+from training.validation import shown
 
 CHECKPOINTS, TENSORBOARD = RUN_FOLDERS
+METRICS = "metrics.jsonl"
+
+VERSION = 2
+"""Of the folder's layout. Version 1 had no number, and kept weights in npz files."""
+
+PACKAGES = ("keras", "numpy", "tensorflow")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Run:
     """What a run was started with.
 
-    `mean_db` and `std_db` [n_mels] are those of each bin in the training split, in dB.
+    `mean_db` and `std_db` [n_mels] are those of each bin in the training split, in dB. `packages`
+    are the versions that it was started with; resuming with others is allowed.
     """
 
-    model: ModelConfig
+    model: FrameModelConfig
     training: TrainingConfig
     features: FeatureConfig
     fingerprint: str
     mean_db: tuple[float, ...]
     std_db: tuple[float, ...]
+    packages: Mapping[str, str]
 
     @classmethod
-    def of(cls, dataset: Dataset, model: ModelConfig, training: TrainingConfig) -> Run:
-        """A run on a dataset; `model.n_mels` is replaced by the dataset's.
+    def of(cls, dataset: Dataset, model: FrameModelConfig, training: TrainingConfig) -> Run:
+        """A run on a dataset, whose bins and whose seed replace those of `model`.
 
         Raises `TrainingError` where the dataset holds no `log_mel`.
         """
@@ -53,16 +65,21 @@ class Run:
                 "make it again with this feature"
             )
         return cls(
-            model=dataclasses.replace(model, n_mels=manifest.config.n_mels),
+            model=dataclasses.replace(model, n_mels=manifest.config.n_mels, seed=training.seed),
             training=training,
             features=manifest.config,
             fingerprint=manifest.fingerprint,
             mean_db=tuple(manifest.statistics.mean.tolist()),
             std_db=tuple(manifest.statistics.std.tolist()),
+            packages=installed_versions(PACKAGES),
         )
 
     def to_json(self) -> bytes:
-        values = {**dataclasses.asdict(self), "features": self.features.to_dict()}
+        values = {
+            **dataclasses.asdict(self),
+            "features": self.features.to_dict(),
+            "version": VERSION,
+        }
         return json.dumps(values, indent=1, sort_keys=True, allow_nan=False).encode() + b"\n"
 
     @classmethod
@@ -70,13 +87,15 @@ class Run:
         """Reads what `to_json` made; `where` names the file for the `TrainingError`."""
         try:
             values = json.loads(text)
+            _require_version(values, where=where)
             run = cls(
-                model=from_json(ModelConfig, values["model"], where=where),
+                model=from_json(FrameModelConfig, values["model"], where=where),
                 training=from_json(TrainingConfig, values["training"], where=where),
                 features=FeatureConfig.from_dict(values["features"], where=where),
                 fingerprint=values["fingerprint"],
                 mean_db=tuple(map(float, values["mean_db"])),
                 std_db=tuple(map(float, values["std_db"])),
+                packages=dict(values["packages"]),
             )
         except (KeyError, TypeError, ValueError, RecursionError) as error:
             raise TrainingError(
@@ -146,7 +165,25 @@ def _flat(run: Run) -> dict[str, Any]:
     model = dataclasses.asdict(run.model)
     return {
         "dataset fingerprint": run.fingerprint,
-        "model": model.pop("kind"),
+        "model": model.pop("recurrent"),
         **model,
         **dataclasses.asdict(run.training),
     }
+
+
+def installed_versions(packages: Iterable[str]) -> dict[str, str]:
+    """The version of each package, by the name of its module, which is imported."""
+    return {name: importlib.import_module(name).__version__ for name in packages}
+
+
+def _require_version(values: Mapping[str, Any], *, where: str) -> None:
+    if "version" not in values and "mixtures" in values["model"]:
+        raise TrainingError(
+            f"{where}: this run was made by an earlier version, whose checkpoints this one cannot "
+            "read; start another run, or use the version that made it"
+        )
+    if values["version"] != VERSION:
+        raise TrainingError(
+            f"{where}: has version {shown(values['version'])} of the format, and this is version "
+            f"{VERSION}; use the version of musicnet-duet that made it"
+        )

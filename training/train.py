@@ -1,52 +1,54 @@
-"""Training: steps over batches, validation, and checkpoints from which it can be resumed."""
+"""Training: `fit` over batches, validation, and checkpoints from which it can be resumed."""
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
-import itertools
-import math
 import os
-import signal
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
-from numpy.typing import NDArray
 
 from musicnet_duet.outputs import RUN_FILE, RUN_FOLDERS, dataset_around
 from musicnet_duet.progress import ProgressDisplay
-from schemas import Dataset, DatasetError, Storage
-from training.board import Board
-from training.checkpoints import Checkpoints, Progress
-from training.config import LoopConfig, ModelConfig, TrainingConfig
+from schemas import Dataset, Storage
+from training.config import FrameModelConfig, LoopConfig, TrainingConfig
 from training.errors import TrainingError
-from training.grid import dequantize, quantize
-from training.input_noise import draw_input_noise
-from training.likelihood import bits, mean_db
-from training.model import denoising_negative_log_likelihood, negative_log_likelihood
-from training.reading.iterator import BatchIterator
-from training.reading.loader import Batch
+from training.fitting.batches import reader_state, training_batches
+from training.fitting.board import Board
+from training.fitting.callbacks import (
+    Figures,
+    OwnFigures,
+    StopAtDivergence,
+    ValidateAndSave,
+    saving,
+)
+from training.fitting.checkpoints import Checkpoints, Validations
+from training.fitting.metrics import MetricsFile
+from training.fitting.scoring import Validation
+from training.fitting.stopping import no_longer_improves, stop_signals
+from training.grid import dequantize
+from training.inversion import mel_to_audio
+from training.models.frame_model import FrameModel
+from training.models.losses import BitsPerDimension, FrameCount, NegativeLogLikelihood
+from training.models.sampling import SAMPLING_NOISE, sample_levels
+from training.models.schedules import WarmUpCosine
 from training.reading.opening import open_splits
 from training.reading.reader import Reader
-from training.runs import CHECKPOINTS, TENSORBOARD, Run, is_run, read_run, write_run
-from training.sampling import sample_levels
-from training.trained_model import new_model, set_arrays
+from training.runs import CHECKPOINTS, METRICS, TENSORBOARD, Run, is_run, read_run, write_run
 
-MAX_VALIDATION_WINDOWS = 256
-"""Validation scores the split's windows in file order, which is shuffled, up to about this many."""
+_WINDOWS_SHOWN = 8
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TrainingResult:
     """How a call of `train` ended. Bits are per dimension: per bin of a valid frame.
 
-    The run has `step` steps; this call did `new_steps` of them. It met `damaged_count` damaged
+    The run has `step` steps; this call did `new_steps` of them. `interrupted` says that a signal
+    ended it, `stopped_early` that validations no longer improved. It met `damaged_count` damaged
     windows, and `damaged_windows` describes some of them.
     """
 
@@ -54,6 +56,7 @@ class TrainingResult:
     step: int
     new_steps: int
     interrupted: bool
+    stopped_early: bool
     validation_bits: float | None
     best_step: int | None
     best_validation_bits: float | None
@@ -67,7 +70,7 @@ class TrainingResult:
 def train(
     data: str,
     run_dir: str,
-    model_config: ModelConfig,
+    model_config: FrameModelConfig,
     training: TrainingConfig,
     loop: LoopConfig,
     *,
@@ -83,6 +86,7 @@ def train(
     what was saved before that is whole.
     """
     dataset = Dataset(data)
+    training = _with_decay_steps(training, loop, run_dir if resume else None)
     run = Run.of(dataset, model_config, training)
     _require_run_dir(run_dir, run, resume)
     train_reader, validation_reader = open_splits(
@@ -92,37 +96,37 @@ def train(
         memory_bytes=loop.memory_bytes,
         seed=training.seed,
     )
-
-    trainer = Trainer(run)
     checkpoints = Checkpoints(Path(run_dir) / CHECKPOINTS)
-    batches = iter(train_reader)
-    progress = Progress(0, training.seed, batches.get_state())
+    index = checkpoints.index()
+    first_step = index.latest or 0
+    model = checkpoints.load(first_step) if first_step else new_model(run)
     if not resume:
         write_run(run_dir, run)
-    elif (latest := checkpoints.latest()) is not None:
-        progress = trainer.restore(checkpoints, latest)
-        batches.set_state(progress.reader)
 
-    started, first_step = time.perf_counter(), progress.step
+    started = time.perf_counter()
     session = _Session(
         run_dir=run_dir,
-        run=run,
         loop=loop,
-        trainer=trainer,
-        batches=batches,
+        model=model,
+        training=training,
+        train_reader=train_reader,
         validation_reader=validation_reader,
         checkpoints=checkpoints,
+        first_step=first_step,
+        validations=index.validations,
     )
-    if progress.step < loop.steps:
-        progress = session.train(progress)
-
-    best = min(progress.validations, key=lambda pair: pair[1], default=(None, None))
+    if first_step < loop.steps and not no_longer_improves(index.validations, loop.patience):
+        session.fit()
+    validations = session.validations
+    stopped_early = session.step < loop.steps and no_longer_improves(validations, loop.patience)
+    best = min(validations, key=lambda pair: pair[1], default=(None, None))
     return TrainingResult(
         run_dir=run_dir,
-        step=progress.step,
-        new_steps=progress.step - first_step,
-        interrupted=progress.step < loop.steps,
-        validation_bits=progress.validations[-1][1] if progress.validations else None,
+        step=session.step,
+        new_steps=session.step - first_step,
+        interrupted=session.step < loop.steps and not stopped_early,
+        stopped_early=stopped_early,
+        validation_bits=validations[-1][1] if validations else None,
         best_step=best[0],
         best_validation_bits=best[1],
         frames_per_second=session.frames_per_second,
@@ -135,160 +139,142 @@ def train(
     )
 
 
+def new_model(run: Run) -> FrameModel:
+    """The run's model with fresh weights, a function of the run's seed, and with its optimizer.
+
+    Raises `TrainingError` where Keras has another backend than TensorFlow.
+    """
+    model = FrameModel(run.model)
+    model.set_statistics(run.mean_db, run.std_db)
+    training = run.training
+    decay_steps = training.decay_steps or training.warmup_steps
+    optimizer = keras.optimizers.Adam(
+        WarmUpCosine(training.learning_rate, training.warmup_steps, decay_steps),
+        global_clipnorm=training.clip_norm,
+        use_ema=training.ema > 0,
+        ema_momentum=training.ema,
+    )
+    optimizer.build(model.trainable_variables)
+    model.compile(
+        optimizer,
+        NegativeLogLikelihood(),
+        weighted_metrics=[BitsPerDimension(), FrameCount()],
+        jit_compile=False,
+    )
+    return model
+
+
 @dataclasses.dataclass(kw_only=True)
 class _Session:
     """One call of `train`, from the first of its steps to the last."""
 
     run_dir: str
-    run: Run
     loop: LoopConfig
-    trainer: Trainer
-    batches: BatchIterator
+    model: FrameModel
+    training: TrainingConfig
+    train_reader: Reader
     validation_reader: Reader
     checkpoints: Checkpoints
-    frames: int = 0
-    busy_seconds: float = 0.0
+    first_step: int
+    validations: Validations
+    frames_per_second: float = 0.0
 
-    @property
-    def frames_per_second(self) -> float:
-        return self.frames / self.busy_seconds if self.frames else 0.0
+    def __post_init__(self) -> None:
+        self.step = self.first_step
 
-    def train(self, progress: Progress) -> Progress:
-        """Steps until all are done or a signal asks for an end; saves what was done."""
-        steps = self.loop.steps
-        with (
-            _stop_signals() as stop,
-            _saving(),
-            Board(Path(self.run_dir) / TENSORBOARD) as board,
-            _shown(steps, progress.step) as shown,
-        ):
-            saved_step = progress.step
-            while progress.step < steps and not stop.is_set():
-                progress, loss = self._step(progress)
-                speed = self.frames_per_second
-                rate = self.run.training.learning_rate
-                scalars = {"loss": loss, "frames_per_second": speed, "learning_rate": rate}
-                board.scalars(progress.step, scalars)
-                shown.update(figures=f"bits/dim={loss:.3f}, frames/s={speed:.0f}")
-                if progress.step % self.loop.validation_interval == 0 or progress.step == steps:
-                    progress = self._validate(progress, board)
-                    self._save(progress)
-                    saved_step = progress.step
-            if progress.step != saved_step:
-                self._save(progress)
-            if progress.step == steps:
-                frames = self.run.features.window_frames
-                sample = sample_levels(self.trainer.model, frames, seed=0, temperature=1.0)
-                board.picture("free-running sample", steps, dequantize(sample))
-        return progress
-
-    def _step(self, progress: Progress) -> tuple[Progress, float]:
-        """One step: the progress after it, and its loss in bits per dimension."""
-        started = time.perf_counter()
-        batch = next(self.batches)
-        loss = self.trainer.step(batch)
-        self.busy_seconds += time.perf_counter() - started
-        self.frames += int(batch["valid_frames"].sum())
-        step = progress.step + 1
-        if not math.isfinite(loss):
-            raise TrainingError(
-                f"{self.run_dir}: the loss of step {step} is {loss}: the weights diverged; "
-                "start another run with a smaller learning_rate"
+    def fit(self) -> None:
+        """Steps until all are done or there is a reason to stop; saves what was done."""
+        first, steps, folder = self.first_step, self.loop.steps, Path(self.run_dir)
+        with contextlib.ExitStack() as stack:
+            stop = stack.enter_context(stop_signals())
+            stack.enter_context(saving(self.run_dir))
+            board = stack.enter_context(Board(folder / TENSORBOARD))
+            metrics = MetricsFile(folder / METRICS, done=first)
+            shown = stack.enter_context(
+                ProgressDisplay("training", unit="steps", total=steps, done=first)
             )
-        return dataclasses.replace(progress, step=step, reader=self.batches.get_state()), loss
-
-    def _validate(self, progress: Progress, board: Board) -> Progress:
-        found = self.trainer.validate(self.validation_reader)
-        board.scalars(progress.step, {"validation_bits_per_dimension": found})
-        window = next(self.validation_reader.in_order())["log_mel"][0]
-        name = "validation: target above one-step-ahead mean"
-        board.picture(name, progress.step, window, self.trainer.expected(window))
-        validations = (*progress.validations, (progress.step, found))
-        return dataclasses.replace(progress, validations=validations)
-
-    def _save(self, progress: Progress) -> None:
-        if not is_run(self.run_dir):
-            raise TrainingError(
-                f"{self.run_dir}: its {RUN_FILE} vanished during training, so nothing can be "
-                "saved; start another run"
+            figures = Figures(
+                first, run_dir=self.run_dir, metrics=metrics, board=board, shown=shown
             )
-        self.trainer.save(self.checkpoints, progress)
+            keeper = ValidateAndSave(
+                first,
+                self.validations,
+                run_dir=self.run_dir,
+                loop=self.loop,
+                validation=Validation(self.model, self.validation_reader),
+                checkpoints=self.checkpoints,
+                metrics=metrics,
+                board=board,
+                stop=stop,
+            )
+            guard = StopAtDivergence(first, self.run_dir, self._describe)
+            with self._reading(keeper):
+                self.model.fit(
+                    training_batches(self.train_reader, self.training, first),
+                    epochs=1,
+                    steps_per_epoch=steps - first,
+                    shuffle=False,
+                    verbose=0,
+                    callbacks=[OwnFigures(), guard, figures, keeper],
+                )
+            self.step, self.validations = keeper.step, keeper.validations
+            self.frames_per_second = figures.frames_per_second
+            if self.step == steps:
+                self._present(board)
 
+    def _present(self, board: Board) -> None:
+        """Adds a free-running sample to TensorBoard, as a picture and as sound."""
+        config = self.train_reader.dataset.config
+        frames = config.window_frames
+        levels = sample_levels(self.model, frames, seeds=[0], noise_level=SAMPLING_NOISE)[0]
+        log_mel = dequantize(levels)
+        length = (frames - 1) * config.hop_length
+        board.picture("free-running sample", self.step, log_mel)
+        samples = mel_to_audio(log_mel, config, length=length, seed=0)
+        board.sound("free-running sample", self.step, samples, config.sample_rate)
 
-class Trainer:
-    """A model with its optimizer: what a step of training and a checkpoint are made of."""
-
-    def __init__(self, run: Run) -> None:
-        self.model = new_model(run)
-        # A number would become a variable of Keras's floatx, whatever that is here.
-        rate = tf.constant(run.training.learning_rate, tf.float32)
-        self._optimizer = keras.optimizers.Adam(
-            lambda: rate, global_clipnorm=run.training.clip_norm
-        )
-        self._optimizer.build(self.model.trainable_variables)
-        frames, n_mels = run.features.window_frames, run.model.n_mels
-        signature = [
-            tf.TensorSpec([None, frames, n_mels], tf.int32),
-            tf.TensorSpec([None], tf.int32),
+    def _describe(self, step: int) -> str:
+        """The recordings and frames of the windows of a step, or of the first of them."""
+        batches = iter(self.train_reader)
+        batches.set_state(reader_state(self.train_reader, step - 1))
+        batch = next(batches)
+        columns = (batch[name].tolist() for name in ("recording_id", "first_frame", "valid_frames"))
+        windows = [
+            f"{name} frames {first} to {first + valid - 1}"
+            for name, first, valid in zip(*columns, strict=True)
         ]
-        self._seed, self._input_noise_db = run.training.seed, run.training.input_noise_db
-        self._step = tf.function(self._step_on, input_signature=signature)
-        self._negative_log_likelihood = tf.function(
-            lambda levels, valid: negative_log_likelihood(self.model, levels, valid),
-            input_signature=signature,
-        )
+        more = len(windows) - _WINDOWS_SHOWN
+        shown = windows[:_WINDOWS_SHOWN] + ([f"{more} more windows"] if more > 0 else [])
+        return ", ".join(shown)
 
-    def step(self, batch: Batch) -> float:
-        """Changes the weights by one batch; its loss in bits per dimension before the change.
-
-        The loss is that of the noisy inputs and their targets: it is above that of true inputs.
-        """
-        return float(bits(self._step(*_tensors(batch))))
-
-    def validate(self, reader: Reader) -> float:
-        """Bits per dimension of a split, or of about its first `MAX_VALIDATION_WINDOWS`."""
-        total, frames = 0.0, 0
-        batches = -(-MAX_VALIDATION_WINDOWS // reader.options.batch_size)
-        for batch in itertools.islice(reader.in_order(), batches):
-            total += float(tf.reduce_sum(self._negative_log_likelihood(*_tensors(batch))))
-            frames += int(batch["valid_frames"].sum())
-        if not frames:
+    @contextlib.contextmanager
+    def _reading(self, keeper: ValidateAndSave) -> Iterator[None]:
+        """Turns TensorFlow's errors into those that the reader raised within its functions."""
+        try:
+            yield
+        except tf.errors.ResourceExhaustedError:
+            raise
+        except tf.errors.OpError as error:
+            batches = iter(self.train_reader)
+            batches.set_state(reader_state(self.train_reader, keeper.step))
+            next(batches)  # Raises what it raised before.
+            cause = error.message.split("\n")[0]
             raise TrainingError(
-                f"every validation window is damaged, the first: {reader.damaged[0]}; "
-                "make the dataset again"
-            )
-        return float(bits(total / frames))
-
-    def expected(self, log_mel: NDArray[Any]) -> NDArray[np.float32]:
-        """The mean of each frame given the true frames before it: as `log_mel` [frames, n_mels]."""
-        expected: NDArray[np.float32] = mean_db(self.model(quantize(log_mel[np.newaxis]))).numpy()
-        return expected[0]
-
-    def save(self, checkpoints: Checkpoints, progress: Progress) -> None:
-        optimizer = [variable.numpy() for variable in self._optimizer.variables]
-        checkpoints.save(progress, self.model.get_weights(), optimizer)
-
-    def restore(self, checkpoints: Checkpoints, name: str) -> Progress:
-        progress, weights, optimizer = checkpoints.load(name)
-        set_arrays(self.model.weights, weights, where=f"checkpoint {name}")
-        set_arrays(self._optimizer.variables, optimizer, where=f"checkpoint {name}")
-        return progress
-
-    def _step_on(self, levels: tf.Tensor, valid_frames: tf.Tensor) -> tf.Tensor:
-        seed = tf.stack([self._seed, tf.cast(self._optimizer.iterations, tf.int32)])
-        noise_db = draw_input_noise(tf.shape(levels), self._input_noise_db, seed)
-        with tf.GradientTape() as tape:
-            total = tf.reduce_sum(
-                denoising_negative_log_likelihood(self.model, levels, valid_frames, noise_db)
-            )
-            loss = total / tf.cast(tf.reduce_sum(valid_frames), tf.float32)
-        variables = self.model.trainable_variables
-        self._optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
-        return loss
+                f"{self.run_dir}: step {keeper.step + 1} failed ({cause}); run the same command "
+                "again with resume=True"
+            ) from error
 
 
-def _tensors(batch: Batch) -> tuple[tf.Tensor, tf.Tensor]:
-    return tf.constant(quantize(batch["log_mel"])), tf.constant(batch["valid_frames"])
+def _with_decay_steps(
+    training: TrainingConfig, loop: LoopConfig, resumed: str | None
+) -> TrainingConfig:
+    """The settings with a step at which the decay ends: that of the run that is `resumed`."""
+    if training.decay_steps is not None:
+        return training
+    steps: int | None = loop.steps
+    if resumed is not None and is_run(resumed):
+        steps = read_run(resumed).training.decay_steps
+    return dataclasses.replace(training, decay_steps=steps)
 
 
 def _require_run_dir(run_dir: str, run: Run, resume: bool) -> None:
@@ -307,49 +293,8 @@ def _require_run_dir(run_dir: str, run: Run, resume: bool) -> None:
         raise TrainingError(
             f"{run_dir}: holds no run to resume; leave out resume=True to start one"
         )
-    for name in RUN_FOLDERS:
+    for name in (*RUN_FOLDERS, METRICS):
         if not resume and os.path.exists(folder / name):
             raise TrainingError(
                 f"{folder / name}: exists, and belongs to no run; choose another run_dir"
             )
-
-
-@contextlib.contextmanager
-def _saving() -> Iterator[None]:
-    """Errors of saving say how the run is gone on with, if it can be."""
-    try:
-        yield
-    except DatasetError as error:
-        text = str(error)
-        if not isinstance(error.__cause__, OSError):
-            raise
-        if text.endswith("again"):
-            text += " with resume=True"
-        raise TrainingError(text) from error
-
-
-@contextlib.contextmanager
-def _stop_signals() -> Iterator[threading.Event]:
-    """An event that SIGINT and SIGTERM set; a second one of them acts as usual."""
-    stop = threading.Event()
-    usual: dict[int, Any] = {}
-
-    def restore() -> None:
-        while usual:
-            signal.signal(*usual.popitem())
-
-    def handle(number: int, frame: object) -> None:
-        stop.set()
-        restore()
-
-    if threading.current_thread() is threading.main_thread():
-        for number in (signal.SIGINT, signal.SIGTERM):
-            usual[number] = signal.signal(number, handle)
-    try:
-        yield stop
-    finally:
-        restore()
-
-
-def _shown(steps: int, done: int) -> ProgressDisplay:
-    return ProgressDisplay("training", unit="steps", total=steps, done=done)

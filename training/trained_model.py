@@ -1,62 +1,66 @@
-"""Models of runs: new ones, and trained ones from the folder of a run."""
+"""Trained models from the folders of runs."""
 
 from __future__ import annotations
 
 import dataclasses
 import shlex
-from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
-from typing import Any
 
-from numpy.typing import NDArray
-
-from training.checkpoints import Checkpoints
 from training.errors import TrainingError
-from training.model import SpectrogramModel
+from training.fitting.checkpoints import Checkpoints, Index
+from training.models.frame_model import FrameModel
+from training.process import require_tensorflow_backend
 from training.runs import CHECKPOINTS, Run, read_run
+from training.validation import shown
+
+CHOICES = ("best", "last")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Trained:
-    """A model with the weights of the best checkpoint on the validation split."""
+    """A model with the weights of one checkpoint, averaged if the run averages them."""
 
     run: Run
-    model: SpectrogramModel
+    model: FrameModel
     checkpoint: str
     step: int
 
 
-def new_model(run: Run) -> SpectrogramModel:
-    """The run's model with fresh weights, a function of the run's seed.
+def load_trained(folder: str | PathLike[str], checkpoint: str | int = "best") -> Trained:
+    """A checkpoint of a run: `best` on the validation split, `last`, or that of a step.
 
-    Raises `TrainingError` where Keras has another backend than TensorFlow.
+    Before any validation, the last one counts as the best. Raises `TrainingError` where there is no
+    run, no such checkpoint, or it is damaged, and where Keras has another backend than TensorFlow.
     """
-    return SpectrogramModel(run.model, run.mean_db, run.std_db, seed=run.training.seed)
-
-
-def load_trained(folder: str | PathLike[str]) -> Trained:
-    """The best checkpoint of a run on the validation split.
-
-    Raises `TrainingError` where there is no run, or one without a checkpoint.
-    """
+    require_tensorflow_backend()
     run = read_run(folder)
     checkpoints = Checkpoints(Path(folder) / CHECKPOINTS)
-    name = checkpoints.best()
-    if name is None:
+    step = _step_of(checkpoints.index(), checkpoint, str(folder))
+    model = checkpoints.load(step)
+    if model.config != run.model:
+        raise TrainingError(
+            f"{checkpoints.path(step)}: this checkpoint is not of the model in {folder}; start "
+            "another run"
+        )
+    model.optimizer.finalize_variable_values(model.trainable_variables)
+    return Trained(run, model, checkpoints.path(step).stem, step)
+
+
+def _step_of(index: Index, checkpoint: str | int, folder: str) -> int:
+    if index.latest is None:
         raise TrainingError(
             f"{folder}: this run has no checkpoint yet; resume it with: "
-            f"duet train --data DATASET --run {shlex.quote(str(folder))} --resume"
+            f"duet train --data DATASET --run {shlex.quote(folder)} --resume"
         )
-    progress, weights, _ = checkpoints.load(name)
-    model = new_model(run)
-    set_arrays(model.weights, weights, where=str(Path(folder) / CHECKPOINTS / name))
-    return Trained(run, model, name, progress.step)
-
-
-def set_arrays(variables: Sequence[Any], arrays: Sequence[NDArray[Any]], *, where: str) -> None:
-    """Assigns arrays to variables; `TrainingError` where they are not of the variables' shapes."""
-    if [tuple(each.shape) for each in variables] != [each.shape for each in arrays]:
-        raise TrainingError(f"{where}: was made by another version of this code; start another run")
-    for variable, array in zip(variables, arrays, strict=True):
-        variable.assign(array)
+    if checkpoint == "best":
+        return index.latest if index.best is None else index.best
+    if checkpoint == "last":
+        return index.latest
+    text = str(checkpoint)
+    if text.isdecimal() and int(text) in index.steps:
+        return int(text)
+    raise TrainingError(
+        f"{folder}: has no checkpoint {shown(checkpoint)}; choose one of "
+        f"{', '.join([*CHOICES, *map(str, index.steps)])}"
+    )

@@ -82,3 +82,10 @@ def real_number(name: str, value: Any, low: float, high: float) -> float:
     if not real or not low <= value <= high or not math.isfinite(value):
         raise TrainingError(f"{name}={shown(value)} must be a number from {low:g} to {high:g}")
     return float(value)
+
+
+def true_or_false(name: str, value: Any) -> bool:
+    """`value`, a Python boolean. Raises `TrainingError`, with name and value, for others."""
+    if not isinstance(value, bool):
+        raise TrainingError(f"{name}={shown(value)} must be True or False")
+    return value

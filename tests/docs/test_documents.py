@@ -35,7 +35,16 @@ COMMANDS = [
     for command in commands(block)
 ]
 PAGES = (*DOCUMENTS, "CHANGELOG.md", "docs/api.md")
-MADE = {".venv-peers/", "dataset.json", "demo/", "music.json", "summary.json"}
+MADE = {
+    ".venv-peers/",
+    "checkpoints/index.json",
+    "dataset.json",
+    "demo/",
+    "music.json",
+    "run.json",
+    "summary.json",
+    "tensorboard/",
+}
 """What commands of ours make, and the repository does not hold."""
 
 

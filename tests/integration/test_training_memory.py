@@ -28,20 +28,21 @@ from pathlib import Path
 import numpy as np
 from schemas import Dataset
 from training import open_dataset
-from training.config import LoopConfig, ModelConfig, TrainingConfig
+from training.config import FrameModelConfig, LoopConfig, TrainingConfig
 from training.runs import Run
-from training.train import Trainer, train
+from training.train import new_model, train
 
 def peak():
     status = Path("/proc/self/status").read_text()
     return int(status.split("VmHWM:")[1].split()[0]) * 1024
 
 data, run_dir, budget, steps, what = sys.argv[1:]
-model, training = ModelConfig("rnn", (4,), mixtures=1), TrainingConfig(batch_size=8)
-trainer = Trainer(Run.of(Dataset(data), model, training))
-log_mel = np.zeros((8, 430, 128), np.float32)
+model = FrameModelConfig(recurrent="rnn", units=(4,), components=1)
+training = TrainingConfig(batch_size=8)
+trained = new_model(Run.of(Dataset(data), model, training))
+log_mel, weights = np.zeros((8, 430, 128), np.float32), np.ones((8, 430), np.float32)
 for _ in range(4):
-    trainer.step({"log_mel": log_mel, "valid_frames": np.full(8, 430, np.int32)})
+    trained.train_on_batch(log_mel, log_mel, sample_weight=weights)
 idle = peak()
 if what == "hold":
     held = [batch["log_mel"].copy() for batch in open_dataset(data, batch_size=8).in_order()]

@@ -21,7 +21,7 @@ def make_documented(root: Path) -> Path:
     """Makes all three, small, with the default features; returns `root`."""
     from pipelines import PlanOptions, PreprocessOptions, preprocess
     from schemas import PRESETS
-    from training.config import LoopConfig, ModelConfig, TrainingConfig
+    from training.config import FrameModelConfig, LoopConfig, TrainingConfig
     from training.train import train
 
     recordings = write_tiny_musicnet(root / "musicnet", RECORDINGS)
@@ -34,6 +34,6 @@ def make_documented(root: Path) -> Path:
             formats=("tfrecord", "hdf5"),
         )
     )
-    model, training = ModelConfig(units=(8,)), TrainingConfig(batch_size=4)
+    model, training = FrameModelConfig(units=(8,)), TrainingConfig(batch_size=4)
     train(str(root / "dataset"), str(root / "run"), model, training, LoopConfig(steps=2))
     return root

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.support.dataset_factory import FRAMES, make_dataset
-from training import TrainingError, likelihood, open_dataset
+from training import TrainingError, open_dataset
 from training.baselines import fit_baselines
 from training.evaluate import (
     Evaluation,
@@ -14,6 +14,8 @@ from training.evaluate import (
     paired_differences,
     valid_levels,
 )
+from training.grid import dequantize
+from training.models import likelihood
 from training.trained_model import load_trained
 from training.works import SharedWorks
 
@@ -31,8 +33,9 @@ def test_every_scorer_has_the_bits_of_the_same_frames(
     histogram, autoregression = fit_baselines(train, 8)
     expected: dict[str, list[np.ndarray]] = {"model": [], "histogram": [], "autoregression": []}
     for _, levels in valid_levels(open_dataset(small_dataset, "test")):
-        log_prob = likelihood.log_prob(model(levels[np.newaxis]), levels[np.newaxis]).numpy()
-        expected["model"].append(-log_prob[0, 2:] / np.log(2))
+        packed = model(dequantize(levels)[np.newaxis])
+        log_prob = likelihood.log_prob(likelihood.Mixture.unpack(packed), levels[np.newaxis])
+        expected["model"].append(-log_prob.numpy()[0, 2:] / np.log(2))
         expected["histogram"].append(histogram.bits(levels))
         expected["autoregression"].append(autoregression.bits(levels))
     for name, parts in expected.items():

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from training import TrainingError
-from training.checkpoints import Checkpoints
-from training.config import LoopConfig, ModelConfig, TrainingConfig
+from training.config import FrameModelConfig, LoopConfig, TrainingConfig
+from training.fitting.checkpoints import Checkpoints
 from training.runs import CHECKPOINTS
 from training.train import train
 from training.trained_model import load_trained
@@ -51,8 +51,8 @@ def test_another_backend_of_keras_is_one_clear_error(
 
 def arrays_of(run_dir: Path) -> list[np.ndarray]:
     checkpoints = Checkpoints(run_dir / CHECKPOINTS)
-    _, weights, optimizer = checkpoints.load(checkpoints.latest() or "")
-    return weights + optimizer
+    model = checkpoints.load(checkpoints.index().latest or 0)
+    return [each.numpy() for each in (*model.weights, *model.optimizer.variables)]
 
 
 @pytest.mark.parametrize("floatx", ["float16", "float64"])
@@ -66,7 +66,7 @@ def test_keras_own_settings_change_no_weight(
         "image_data_format": "channels_first",
     }
     (tmp_path / "keras.json").write_text(json.dumps(settings))
-    model, loop = ModelConfig(units=(6, 5)), LoopConfig(steps=3)
+    model, loop = FrameModelConfig(units=(6, 5)), LoopConfig(steps=3)
     train(str(small_dataset), str(tmp_path / "plain"), model, TrainingConfig(), loop)
     options = ("--data", small_dataset, "--run-dir", tmp_path / "odd", "--steps", 3)
     found = run(COMMAND, "train", *options, "--units", 6, 5, KERAS_HOME=str(tmp_path))
@@ -81,12 +81,12 @@ LIBRARY = """
 import os, sys
 import numpy as np
 import tensorflow as tf
-from training.config import LoopConfig, ModelConfig, TrainingConfig
+from training.config import FrameModelConfig, LoopConfig, TrainingConfig
 from training.process import make_deterministic
 from training.train import train
 np.random.seed(0)
 environment = dict(os.environ)
-model, training = ModelConfig(units=(4,)), TrainingConfig(batch_size=4)
+model, training = FrameModelConfig(units=(4,)), TrainingConfig(batch_size=4)
 train(sys.argv[1], sys.argv[2], model, training, LoopConfig(steps=1))
 assert dict(os.environ) == environment
 assert np.random.random_sample() == np.random.RandomState(0).random_sample()

@@ -69,11 +69,19 @@ def test_impossible_options_are_found_before_anything_is_imported() -> None:
         (*train, "--validation-interval", "x"): "--validation-interval: 'x' is not an integer",
         (*train, "--memory-mb", "0"): "--memory-mb: 0 must be a positive integer",
         (*train, "--units", "8", "0"): "--units: 0 must be a positive integer",
-        (*train, "--mixtures", "0"): "--mixtures: 0 must be a positive integer",
+        (*train, "--components", "0"): "--components: 0 must be a positive integer",
+        (*train, "--warmup-steps", "-1"): "--warmup-steps: -1 must be 0 or more",
+        (*train, "--decay-steps", "0"): "--decay-steps: 0 must be a positive integer",
+        (*train, "--patience", "0"): "--patience: 0 must be a positive integer",
+        (*train, "--gain-db", "61"): "--gain-db: 61 must be from 0 to 60",
+        (*train, "--ema", "1"): "--ema: 1 must be from 0 to 0.99999",
+        (*train, "--dropout", "1"): "--dropout: 1 must be from 0 to 0.95",
+        (*train, "--head", "chain"): "--head: 'chain' is not one of chained, independent; did you "
+        "mean chained?",
         (*train, "--batch-size", "-1"): "--batch-size: -1 must be a positive integer",
         (*train, "--learning-rate", "nan"): "--learning-rate: nan is not a finite number",
         (*train, "--learning-rate", "0"): "--learning-rate: 0 must be a positive number",
-        (*train, "--input-noise-db", "101"): "--input-noise-db: 101 must be from 0 to 100",
+        (*train, "--noise", "11"): "--noise: 11 must be from 0 to 10",
         (*train, "--seed", "-1"): "--seed: -1 must be 0 or more",
         (
             *train,
@@ -85,6 +93,8 @@ def test_impossible_options_are_found_before_anything_is_imported() -> None:
         (*generate, "--seconds", "inf"): "--seconds: inf is not a finite number",
         (*generate, "--temperature", "0"): "--temperature: 0 must be above 0 and at most 10",
         (*generate, "--seed", "-1"): "--seed: -1 must be 0 or more",
+        (*generate, "--checkpoint", "worst"): "--checkpoint: 'worst' is neither best nor last "
+        "nor a step",
         (*generate, "--memory-mb", "-1"): "--memory-mb: -1 must be a positive integer",
         (*generate, "--prime", "1"): "--prime and --data belong together: give both or neither",
         (*generate, "--data", "d"): "--prime and --data belong together: give both or neither",
@@ -207,3 +217,60 @@ def test_resuming_with_another_model_says_what_differs(
     status, _, err = call(capsys, *arguments, "--model", "rnn", "--units", 9)
     assert status == 1
     assert "model is gru there and rnn here; units is (8,) there and (9,) here" in err
+
+
+def test_every_setting_of_the_command_line_reaches_the_run(
+    small_dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = {
+        "model": {
+            "recurrent": "rnn", "units": [5], "head": "independent", "components": 2,
+            "noise": 0.25, "dropout": 0.5, "mixed_precision": True, "n_mels": 8, "seed": 7,
+        },
+        "training": {
+            "batch_size": 3, "learning_rate": 0.01, "warmup_steps": 2, "decay_steps": 9,
+            "clip_norm": 1.0, "gain_db": 6.0, "ema": 0.5, "seed": 7,
+        },
+    }  # fmt: skip
+    flags = "--model rnn --units 5 --head independent --components 2 --noise 0.25 --dropout 0.5"
+    flags += " --mixed-precision --batch-size 3 --learning-rate 0.01 --warmup-steps 2"
+    flags += " --decay-steps 9 --gain-db 6 --ema 0.5 --seed 7 --patience 3"
+    start = ("train", "--data", small_dataset, "--run", tmp_path, "--steps")
+    assert call(capsys, *start, 2, *flags.split())[0] == 0
+    found = json.loads((tmp_path / "run.json").read_bytes())
+    assert {name: found[name] for name in settings} == settings
+    assert call(capsys, *start, 3, "--resume")[0] == 0
+
+
+def test_a_run_that_stopped_early_says_so(
+    small_dataset: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("training.fitting.scoring.Validation.bits", lambda validation: 5.0)
+    start = ("train", "--data", small_dataset, "--run", tmp_path, "--units", 4, "--steps", 9)
+    options = ("--validation-interval", 2, "--patience", 1)
+    status, out, err = call(capsys, *start, *options)
+    assert status == 0
+    assert "stopped early: validations no longer improved" in out
+    assert "go on with" not in err
+    status, out, _ = call(capsys, *start, *options, "--resume")
+    assert status == 0
+    assert out == f"{tmp_path}: stopped early at step 4; raise --patience to go on\n"
+
+
+def test_checkpoints_are_chosen_on_the_command_line(
+    small_dataset: Path, small_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for which, step in (("last", 12), (5, 5), ("best", 12)):
+        options = ("--run", small_run, "--checkpoint", which, "--json")
+        status, out, _ = call(capsys, "evaluate", "--data", small_dataset, *options)
+        assert (status, json.loads(out)["step"]) == (0, step)
+        wav = tmp_path / f"{which}.wav"
+        status, out, _ = call(capsys, "generate", "--seconds", 0.2, "--output", wav, *options)
+        assert (status, json.loads(out)["step"]) == (0, step)
+    missing = ("--run", small_run, "--checkpoint", 7)
+    status, _, err = call(capsys, "evaluate", "--data", small_dataset, *missing)
+    assert status == 1
+    assert "has no checkpoint 7; choose one of best, last, 5, 10, 12" in err

@@ -8,8 +8,8 @@ import pytest
 
 from tests.support.oddities import ODDITIES, assert_one_short_line, name_of_oddity
 from training import TrainingError
-from training.config import LoopConfig, ModelConfig, TrainingConfig
-from training.validation import one_of, real_number, shown, whole_number
+from training.config import FrameModelConfig, LoopConfig, TrainingConfig
+from training.validation import one_of, real_number, shown, true_or_false, whole_number
 
 
 @pytest.mark.parametrize("value", [1, 5, np.int64(3), np.uint8(1)])
@@ -48,8 +48,9 @@ def test_anything_else_is_rejected_on_one_short_line(value: Any) -> None:
         lambda: whole_number("x", value, 0, 5),
         lambda: real_number("x", value, 0, 5),
         lambda: one_of("x", value, ("a", "b")),
-        lambda: ModelConfig(kind=value),
-        lambda: ModelConfig(units=value),
+        lambda: true_or_false("x", value),
+        lambda: FrameModelConfig(recurrent=value),
+        lambda: FrameModelConfig(units=value),
     ):
         with pytest.raises(TrainingError) as raised:
             call()
@@ -81,7 +82,11 @@ def test_other_values_are_no_real_numbers_of_the_range(value: Any) -> None:
         (TrainingConfig, {"learning_rate": np.nan}),
         (TrainingConfig, {"learning_rate": 1e-300}),
         (TrainingConfig, {"clip_norm": np.inf}),
-        (TrainingConfig, {"input_noise_db": 101}),
+        (TrainingConfig, {"warmup_steps": 2**31}),
+        (TrainingConfig, {"decay_steps": 0}),
+        (TrainingConfig, {"gain_db": 61}),
+        (TrainingConfig, {"ema": 1.0}),
+        (LoopConfig, {"patience": 0}),
         (TrainingConfig, {"seed": 2**31}),
     ],
 )

@@ -3,16 +3,19 @@
 Importing this package is all that `keras.models.load_model` needs to know the models.
 """
 
-from training.models.config import FrameModelConfig
+from training.config import FrameModelConfig
 from training.models.frame_model import FrameModel, density_example
-from training.models.losses import BitsPerDimension, NegativeLogLikelihood
+from training.models.losses import BitsPerDimension, FrameCount, NegativeLogLikelihood
 from training.models.sampling import sample_levels
+from training.models.schedules import WarmUpCosine
 
 __all__ = [
     "BitsPerDimension",
+    "FrameCount",
     "FrameModel",
     "FrameModelConfig",
     "NegativeLogLikelihood",
+    "WarmUpCosine",
     "density_example",
     "sample_levels",
 ]

@@ -11,9 +11,10 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import ArrayLike
 
+from training.config import FrameModelConfig
 from training.errors import TrainingError
 from training.grid import LOWEST_DB, N_LEVELS, STEP_DB
-from training.models.config import FrameModelConfig
+from training.models.dropout import Dropout
 from training.models.heads import ChainedHead, IndependentHead
 from training.models.hearing import Hearing, delayed, features, features_width
 from training.models.layers import GRU, LSTM, SimpleRNN
@@ -47,9 +48,9 @@ class FrameModel(keras.Model):
 
     `model(log_mel)` takes dB, float32 [batch, frames, n_mels], and gives the mixtures for these
     frames as `Mixture.pack` packs them, [batch, frames, 3 * components, n_mels]: the `y_pred` of
-    `NegativeLogLikelihood`, whose `y_true` is the same `log_mel`. All arithmetic is in float32,
-    whatever Keras's own settings are. Raises `TrainingError` where Keras has another backend than
-    TensorFlow.
+    `NegativeLogLikelihood`, whose `y_true` is the same `log_mel`. All arithmetic is in float32
+    unless the config asks for mixed precision, whatever Keras's own settings are. Raises
+    `TrainingError` where Keras has another backend than TensorFlow.
 
     Examples:
         >>> from training import open_dataset
@@ -79,8 +80,9 @@ class FrameModel(keras.Model):
         ).tolist()
         self.hearing = Hearing(dtype="float32", name="hearing")
         self.input_noise = InputNoise(config.noise, seeds[0], dtype="float32", name="input_noise")
+        precision = "mixed_bfloat16" if config.mixed_precision else "float32"
         self.head = _HEADS[config.head](
-            config.n_mels, config.components, seeds[1], dtype="float32", name="head"
+            config.n_mels, config.components, seeds[1], precision, dtype="float32", name="head"
         )
         self.trunk = [
             _RECURRENT[config.recurrent](
@@ -88,10 +90,14 @@ class FrameModel(keras.Model):
                 return_sequences=True,
                 kernel_initializer=keras.initializers.GlorotUniform(seed=seeds[2 * number]),
                 recurrent_initializer=keras.initializers.Orthogonal(seed=seeds[2 * number + 1]),
-                dtype="float32",
+                dtype=precision,
                 name=f"recurrent_{number}",
             )
             for number, width in enumerate(config.units, start=1)
+        ]
+        self.dropout = [
+            Dropout(config.dropout, seed ^ 1, dtype=precision, name=f"dropout_{number}")
+            for number, seed in enumerate(seeds[2::2], start=1)
         ]
 
     def build(self, input_shape: Any) -> None:
@@ -108,9 +114,10 @@ class FrameModel(keras.Model):
         self.hearing.build((None, None, n_mels))
         self.input_noise.build((None, None, n_mels))
         width = features_width(n_mels)
-        for layer in self.trunk:
+        for layer, dropout in zip(self.trunk, self.dropout, strict=True):
             layer.build((None, None, width))
             width = layer.units
+            dropout.build((None, None, width))
         self.head.build((None, None, width))
 
     def set_statistics(self, mean_db: ArrayLike, std_db: ArrayLike) -> None:
@@ -125,8 +132,8 @@ class FrameModel(keras.Model):
         heard, level = self.input_noise(true, training=training)
         frames = delayed(heard)
         hidden = features(frames, delayed(frames), level)
-        for layer in self.trunk:
-            hidden = layer(hidden, training=training)
+        for layer, dropout in zip(self.trunk, self.dropout, strict=True):
+            hidden = dropout(layer(hidden, training=training), training=training)
         return self._in_db(self.head(hidden, frames, true)).pack()
 
     def start(self, batch_size: int, noise_level: tf.Tensor | float = 0.0) -> State:

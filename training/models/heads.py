@@ -24,15 +24,27 @@ from training.models.likelihood import (
 
 @keras.saving.register_keras_serializable(package="musicnet_duet")
 class IndependentHead(keras.layers.Layer):
-    """The bins of a frame are independent given the past, each a mixture of `components`."""
+    """The bins of a frame are independent given the past, each a mixture of `components`.
 
-    def __init__(self, n_mels: int, components: int, seed: int = 0, **kwargs: Any) -> None:
+    `precision` is Keras's dtype policy for the product with the trunk's output; all else is in the
+    layer's own dtype.
+    """
+
+    def __init__(
+        self,
+        n_mels: int,
+        components: int,
+        seed: int = 0,
+        precision: str = "float32",
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.n_mels, self.components, self.seed = n_mels, components, seed
+        self.precision = precision
         self._parameters = keras.layers.Dense(
             3 * components * n_mels,
             kernel_initializer=keras.initializers.RandomNormal(stddev=0.01, seed=seed),
-            dtype=self.dtype_policy,
+            dtype=precision,
             name="parameters",
         )
 
@@ -67,12 +79,12 @@ class IndependentHead(keras.layers.Layer):
         return nearest_levels(hearing.to_db(mean) + noise_db)
 
     def get_config(self) -> dict[str, Any]:
-        own = {"n_mels": self.n_mels, "components": self.components, "seed": self.seed}
-        return {**super().get_config(), **own}
+        names = ("n_mels", "components", "seed", "precision")
+        return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 
     def _given_past(self, hidden: tf.Tensor, frames: tf.Tensor) -> Mixture:
         """The mixture before any bin of the frame is known."""
-        raw = self._parameters(hidden)
+        raw = tf.cast(self._parameters(hidden), tf.float32)
         shape = [*tf.unstack(tf.shape(raw))[:-1], 3 * self.components, self.n_mels]
         outputs = Mixture.unpack(tf.reshape(raw, shape))
         return Mixture(

@@ -27,9 +27,9 @@ class NegativeLogLikelihood(keras.losses.Loss):
         self,
         reduction: str = "mean_with_sample_weight",
         name: str = "negative_log_likelihood",
-        **kwargs: Any,
+        dtype: Any = "float32",
     ) -> None:
-        super().__init__(reduction=reduction, name=name, **kwargs)
+        super().__init__(reduction=reduction, name=name, dtype=dtype)
 
     def call(self, y_true: tf.Tensor, y_pred: tf.Tensor) -> tf.Tensor:
         return frame_nats(y_true, y_pred)
@@ -39,8 +39,20 @@ class NegativeLogLikelihood(keras.losses.Loss):
 class BitsPerDimension(keras.metrics.Mean):
     """The mean of `frame_nats` over all frames by their weights, in bits."""
 
-    def __init__(self, name: str = "bits", **kwargs: Any) -> None:
-        super().__init__(name=name, **kwargs)
+    def __init__(self, name: str = "bits", dtype: Any = "float32") -> None:
+        super().__init__(name=name, dtype=dtype)
 
     def update_state(self, y_true: tf.Tensor, y_pred: tf.Tensor, sample_weight: Any = None) -> None:
         super().update_state(frame_nats(y_true, y_pred) / math.log(2), sample_weight)
+
+
+@keras.saving.register_keras_serializable(package="musicnet_duet")
+class FrameCount(keras.metrics.Sum):
+    """How many frames were counted: the sum of their weights, so padding is not counted."""
+
+    def __init__(self, name: str = "frames", dtype: Any = "float32") -> None:
+        super().__init__(name=name, dtype=dtype)
+
+    def update_state(self, y_true: tf.Tensor, y_pred: tf.Tensor, sample_weight: Any = None) -> None:
+        weights = tf.ones(tf.shape(y_true)[:2]) if sample_weight is None else sample_weight
+        super().update_state(weights)

@@ -8,6 +8,9 @@ from numpy.typing import NDArray
 
 from training.models.frame_model import FrameModel
 
+SAMPLING_NOISE = 0.1
+"""The level of noise at which a model hears its own frames: a sample's are not quite true ones."""
+
 
 def sample_levels(
     model: FrameModel,

@@ -15,12 +15,13 @@ from training import TrainingError, open_dataset
 from training.grid import dequantize, quantize
 from training.models import (
     BitsPerDimension,
+    FrameCount,
     FrameModel,
     FrameModelConfig,
     NegativeLogLikelihood,
     density_example,
 )
-from training.models.likelihood import MAX_BITS
+from training.models.likelihood import MAX_BITS, Mixture, mean_db
 
 N_MELS = 8
 
@@ -83,7 +84,8 @@ def test_levels_between_those_of_the_grid_are_heard_as_the_nearest() -> None:
 @pytest.mark.parametrize("recurrent", ["rnn", "gru", "lstm"])
 @pytest.mark.parametrize("head", ["chained", "independent"])
 def test_a_saved_model_is_the_same_bit_for_bit(recurrent: str, head: str, tmp_path: Path) -> None:
-    model = model_of(recurrent=recurrent, head=head, noise=0.3, components=2, seed=5)
+    settings = {"noise": 0.3, "dropout": 0.1, "components": 2, "seed": 5}
+    model = model_of(recurrent=recurrent, head=head, **settings)
     model.save(tmp_path / "model.keras")
     again = keras.models.load_model(tmp_path / "model.keras")
     assert isinstance(again, FrameModel)
@@ -93,9 +95,9 @@ def test_a_saved_model_is_the_same_bit_for_bit(recurrent: str, head: str, tmp_pa
 
 
 def test_training_goes_on_from_a_saved_model_bit_for_bit(tmp_path: Path) -> None:
-    """With the optimizer's state, and with the noise that comes next."""
+    """With the optimizer's state, and with the noise and the dropout that come next."""
     batch = (windows(), windows(), np.ones((2, 9), np.float32))
-    model = compiled(model_of())
+    model = compiled(model_of(dropout=0.2))
     model.train_on_batch(*batch)
     model.save(tmp_path / "model.keras")
     again = keras.models.load_model(tmp_path / "model.keras")
@@ -184,3 +186,59 @@ def test_no_frame_costs_more_than_the_floor_does() -> None:
     model = compiled(model_of())
     absurd = np.full((1, 4, N_MELS), 1e30, np.float32)
     assert model.evaluate(absurd, absurd, verbose=0)[1] <= MAX_BITS + 1e-4
+
+
+def test_two_layers_begin_with_different_weights() -> None:
+    model = FrameModel(FrameModelConfig(n_mels=N_MELS, units=(4, 4)))
+    model.build((None, None, N_MELS))
+    first, second = (layer.cell.recurrent_kernel.numpy() for layer in model.trunk)
+    assert (first != second).any()
+
+
+def test_a_new_model_expects_the_last_level_again() -> None:
+    model = FrameModel(FrameModelConfig(n_mels=N_MELS, units=(4,)))
+    model.set_statistics(np.full(N_MELS, -40), np.full(N_MELS, 15))
+    means = mean_db(Mixture.unpack(model(windows()))).numpy()
+    assert np.abs(means[:, 1:] - np.clip(windows()[:, :-1], -100, 60)).max() < 10
+
+
+def test_padding_has_no_gradient() -> None:
+    model = model_of()
+    padded = windows(count=1)
+    padded[:, 6:] = -100
+    weights = tf.constant([[1.0] * 6 + [0.0] * 3])
+
+    def gradients(log_mel: np.ndarray) -> list[np.ndarray]:
+        with tf.GradientTape() as tape:
+            loss = NegativeLogLikelihood()(log_mel, model(log_mel), sample_weight=weights)
+        return [value.numpy() for value in tape.gradient(loss, model.trainable_variables)]
+
+    for ours, theirs in zip(gradients(windows(count=1)), gradients(padded), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-6)
+
+
+def test_frames_are_counted_by_their_weights() -> None:
+    model = model_of()
+    model.compile("sgd", NegativeLogLikelihood(), weighted_metrics=[FrameCount()])
+    weights = np.ones((2, 9), np.float32)
+    weights[1, 5:] = 0
+    assert model.evaluate(windows(), windows(), sample_weight=weights, verbose=0)[1] == 14
+    assert model.evaluate(windows(), windows(), verbose=0)[1] == 18
+
+
+def test_mixed_precision_keeps_weights_and_likelihood_in_float32(tmp_path: Path) -> None:
+    model, plain = model_of(mixed_precision=True), model_of()
+    assert {variable.dtype for variable in model.trainable_variables} == {"float32"}
+    assert [layer.compute_dtype for layer in model.trunk] == ["bfloat16"]
+    packed = model(windows())
+    assert packed.dtype == tf.float32
+    mixed, exact = (mean_db(Mixture.unpack(each)) for each in (packed, plain(windows())))
+    difference = np.abs(mixed.numpy() - exact.numpy())
+    assert 0 < difference.max() < 2
+    state = model.start(2)
+    for levels in np.swapaxes(quantize(windows()), 0, 1):
+        stepped, state = model.hear(state, tf.constant(levels))
+    np.testing.assert_allclose(stepped, packed[:, -1], rtol=0.05, atol=0.5)
+    model.save(tmp_path / "model.keras")
+    again = keras.models.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(again(windows()), packed)

@@ -17,9 +17,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from training.config import KINDS, ModelConfig
-from training.model import SpectrogramModel, negative_log_likelihood
+from training.config import RECURRENT as KINDS
+from training.config import FrameModelConfig
+from training.models.frame_model import FrameModel
 from training.models.layers import GRU, LSTM, SimpleRNN
+from training.models.losses import frame_nats
 
 OURS = {"rnn": SimpleRNN, "gru": GRU, "lstm": LSTM}
 KERAS = {"rnn": keras.layers.SimpleRNN, "gru": keras.layers.GRU, "lstm": keras.layers.LSTM}
@@ -276,9 +278,9 @@ def test_a_layer_that_must_have_cudnn_says_that_there_is_none() -> None:
 
 
 def recurrent_layers(kind: str) -> list[Any]:
-    config = ModelConfig(kind, (4, 5), n_mels=6, mixtures=2)
-    model = SpectrogramModel(config, np.zeros(6), np.ones(6))
-    return [layer for layer in model.layers if isinstance(layer, keras.layers.RNN)]
+    model = FrameModel(FrameModelConfig(recurrent=kind, units=(4, 5), n_mels=6, components=2))
+    model(np.zeros((1, 3, 6), np.float32))
+    return list(model.trunk)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -305,15 +307,15 @@ def test_the_layers_of_the_model_qualify_for_cudnn(
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_step_of_training_does_one_product_per_frame_and_direction(kind: str) -> None:
-    config = ModelConfig(kind, (4, 5), n_mels=6, mixtures=2)
-    model = SpectrogramModel(config, np.zeros(6), np.ones(6))
+    model = FrameModel(FrameModelConfig(recurrent=kind, units=(4, 5), n_mels=6, components=2))
+    model(np.zeros((1, 3, 6), np.float32))
 
-    def gradients(levels: tf.Tensor) -> Any:
+    def gradients(log_mel: tf.Tensor) -> Any:
         with tf.GradientTape() as tape:
-            loss = tf.reduce_sum(negative_log_likelihood(model, levels, tf.constant([9, 9])))
+            loss = tf.reduce_sum(frame_nats(log_mel, model(log_mel, training=True)))
         return tape.gradient(loss, model.trainable_variables)
 
-    assert products_in_loops(tf.function(gradients), tf.zeros([2, 9, 6], tf.int32)) == 4
+    assert products_in_loops(tf.function(gradients), tf.zeros([2, 9, 6])) == 4
 
 
 def products_in_loops(function: Any, *arguments: tf.Tensor) -> int:

@@ -13,6 +13,9 @@ from training.models import FrameModel, FrameModelConfig
     ("settings", "message"),
     [
         ({"n_mels": 0}, "n_mels=0 must be an integer from 1"),
+        ({"n_mels": 2**40}, "n_mels=1099511627776"),
+        ({"units": (1,) * 65}, "must name 1 to 64 layers"),
+        ({"components": 10**6}, "components=1000000"),
         ({"units": ()}, r"units=\(\) must name 1 to 64 layers"),
         ({"units": 3}, "units=3 must be a list"),
         ({"units": (3, -1)}, "units=-1 must be"),
@@ -20,6 +23,8 @@ from training.models import FrameModel, FrameModelConfig
         ({"head": None}, "head=None must be one of chained, independent"),
         ({"components": 1.5}, "components=1.5 must be an integer"),
         ({"noise": float("nan")}, "noise=nan must be a number from 0"),
+        ({"dropout": 1}, "dropout=1 must be a number from 0 to 0.95"),
+        ({"mixed_precision": 1}, "mixed_precision=1 must be True or False"),
         ({"seed": -1}, "seed=-1 must be an integer"),
     ],
 )

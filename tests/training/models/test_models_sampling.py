@@ -83,3 +83,13 @@ def test_the_network_is_given_the_noise_level() -> None:
     noisy, plain = (sample_levels(model, 6, seeds=[0], noise_level=each) for each in (3.0, 0.0))
     assert (noisy != plain).any()
     np.testing.assert_array_equal(plain, sample_levels(model, 6, seeds=[0]))
+
+
+@pytest.mark.parametrize("temperature", [0.5, 1.0, 1.5])
+def test_the_first_frames_do_not_depend_on_how_many_follow(temperature: float) -> None:
+    model = model_of("chained")
+    longer, shorter = (
+        sample_levels(model, frames, seeds=[0], temperature=temperature)[0] for frames in (30, 10)
+    )
+    np.testing.assert_array_equal(longer[:10], shorter)
+    assert 0 <= longer.min() <= longer.max() < N_LEVELS

@@ -1,4 +1,4 @@
-"""What TensorBoard shows of a run: scalars and pictures."""
+"""What TensorBoard shows of a run: scalars, pictures and sound."""
 
 from __future__ import annotations
 
@@ -64,6 +64,13 @@ class Board:
         image = np.concatenate([colorize(log_mel, top_db) for log_mel in log_mels])
         with self._writing(), self._writer.as_default():
             tf.summary.image(name, image[np.newaxis], step=step)
+
+    def sound(self, name: str, step: int, samples: NDArray[Any], sample_rate: int) -> None:
+        """Samples, float32 [samples]; made softer where they would clip."""
+        peak = float(np.abs(samples).max()) or 1.0
+        audio = (samples / max(1.0, peak))[np.newaxis, :, np.newaxis]
+        with self._writing(), self._writer.as_default():
+            tf.summary.audio(name, audio, sample_rate, step=step)
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[None]:
