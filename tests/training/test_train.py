@@ -108,7 +108,7 @@ def test_without_a_step_of_its_own_the_decay_ends_with_the_run(
     run(small_dataset, tmp_path, 8, training=training, resume=True)
     rates = [line["learning_rate"] for line in figures(tmp_path)]
     assert rates.index(max(rates)) == 1
-    assert rates[5] == rates[6] == rates[7] == pytest.approx(0.02 * max(rates))
+    assert rates[5] > rates[6] == rates[7] == pytest.approx(0.02 * max(rates))
 
 
 def stopped_by(number: signal.Signals, command: list[str], run_dir: Path) -> str:

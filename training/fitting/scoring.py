@@ -26,18 +26,9 @@ class Validation:
     """Scores a model on the validation split."""
 
     def __init__(self, model: FrameModel, reader: Reader) -> None:
-        self._model, self._reader = model, reader
+        self._reader = reader
         shape = [None, reader.options.crop_frames, model.config.n_mels]
-        log_mels, weights = tf.TensorSpec(shape), tf.TensorSpec(shape[:2])
-
-        def summed_nats(log_mel: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
-            return tf.reduce_sum(weights * frame_nats(log_mel, model(log_mel)))
-
-        def expected(log_mel: tf.Tensor) -> tf.Tensor:
-            return mean_db(Mixture.unpack(model(log_mel)))
-
-        self._summed_nats = tf.function(summed_nats, input_signature=[log_mels, weights])
-        self._expected = tf.function(expected, input_signature=[log_mels])
+        self._packed = tf.function(model, input_signature=[tf.TensorSpec(shape)])
 
     def bits(self) -> float:
         """Bits per dimension of the split, or of about its first `MAX_VALIDATION_WINDOWS`.
@@ -47,8 +38,9 @@ class Validation:
         nats, frames = 0.0, 0.0
         count = -(-MAX_VALIDATION_WINDOWS // self._reader.options.batch_size)
         for batch in itertools.islice(self._reader.in_order(), count):
-            nats += float(self._summed_nats(batch["log_mel"], batch["weights"]))
-            frames += float(batch["weights"].sum())
+            log_mel, weights = batch["log_mel"], batch["weights"]
+            nats += float(tf.reduce_sum(weights * frame_nats(log_mel, self._packed(log_mel))))
+            frames += float(weights.sum())
         if not frames:
             raise TrainingError(
                 f"every validation window is damaged, the first: {self._reader.damaged[0]}; "
@@ -59,7 +51,8 @@ class Validation:
     def picture(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """The first window [frames, n_mels] in dB, and each frame's mean given those before it."""
         window = next(self._reader.in_order())["log_mel"][:1]
-        return window[0], self._expected(window).numpy()[0]
+        expected = mean_db(Mixture.unpack(self._packed(window)))
+        return window[0], expected.numpy()[0]
 
 
 @contextlib.contextmanager
