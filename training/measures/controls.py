@@ -1,4 +1,4 @@
-"""What is not music, made of music: a measure of music has to tell it from music."""
+"""Sounds that are not music, made from music: measures have to distinguish the two."""
 
 from __future__ import annotations
 

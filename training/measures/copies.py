@@ -114,7 +114,7 @@ def music_distances(
 ) -> dict[str, NDArray[np.float64]]:
     """The `patch_distances` of each recording to the *other* recordings named in `training`.
 
-    A training recording so becomes one that was never trained on.
+    Each training recording is treated as if it had been held out.
     """
     return {
         name: patch_distances(

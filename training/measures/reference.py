@@ -76,7 +76,7 @@ class Reference:
     departure_limit: float
 
     def verdict(self, measured: Measured) -> Verdict:
-        """Judges a window's measures, of which those in the reference count."""
+        """Judges a window by those of its measures that the reference has."""
         outside = tuple(
             name for name, each in self.intervals.items() if not each.contains(measured[name])
         )

@@ -77,8 +77,8 @@ def harmonic_combs(config: FeatureConfig) -> NDArray[np.float64]:
     """The fine structure of the combs of 12 harmonics, float64 [combs, n_mels], of unit norm.
 
     A harmonic is a triangle one bin wide at its frequency's position, `1 / sqrt(number)` high. The
-    fundamentals are those whose harmonics are apart on mel bins and of which at least four lie
-    below fmax.
+    fundamentals are those with four harmonics or more below fmax, and with the first two at least
+    three mel bins apart.
     """
     octaves = np.log2(HIGHEST_HZ / LOWEST_HZ)
     steps = np.arange(int(octaves * _STEPS_PER_OCTAVE) + 1)

@@ -20,7 +20,7 @@ CONTEXT_SECONDS = 0.07
 """How far a frame's context reaches, before it and after it."""
 
 RANGE_DB = 80.0
-"""Levels further below that of the whole spectrogram are not told apart."""
+"""Levels further below that of the whole spectrogram count as this far below it."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
