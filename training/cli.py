@@ -202,6 +202,12 @@ def _add_evaluate_options(parser: CommandParser) -> None:
         help="the split to score (default: test)",
     )
     _add_checkpoint(parser)
+    parser.add_argument(
+        "--free-running",
+        action="store_true",
+        help="also sample the model, and compare its samples with real music and with sounds that "
+        "are not music",
+    )
 
 
 def _add_generate_options(parser: CommandParser) -> None:
@@ -321,14 +327,17 @@ def _generate(options: argparse.Namespace) -> Outcome:
 
 def _evaluate(options: argparse.Namespace) -> Outcome:
     from training.evaluate import SCORERS, evaluate
+    from training.free_running import free_running
+    from training.reports import free_running_lines
 
-    result = evaluate(
-        options.run_dir,
-        options.data,
-        options.split,
-        checkpoint=options.checkpoint,
-        memory_bytes=options.memory_mb * _MEGABYTE,
-    )
+    arguments = (options.run_dir, options.data, options.split)
+    further = {
+        "checkpoint": options.checkpoint,
+        "memory_bytes": options.memory_mb * _MEGABYTE,
+    }
+    result = evaluate(*arguments, **further)
+    sampled = free_running(*arguments, **further) if options.free_running else None
+    result = dataclasses.replace(result, free_running=sampled)
     rows = [(score.recording_id, score.frames, score.bits) for score in result.recordings]
     width = max(len(name) for name in ["recording", *(name for name, _, _ in rows)])
     lines = [
@@ -342,6 +351,8 @@ def _evaluate(options: argparse.Namespace) -> Outcome:
         margin = "" if error is None else f" +- {error:.3f}"
         lines.append(f"{name} - model, mean over recordings: {mean:.3f}{margin}")
     lines.append(result.works.sentence())
+    if sampled is not None:
+        lines += ["", *free_running_lines(sampled)]
     return Outcome(
         result, "\n".join([*lines, *_damage_lines(result.damaged_count, result.damaged_windows)])
     )
@@ -349,6 +360,7 @@ def _evaluate(options: argparse.Namespace) -> Outcome:
 
 def _compare(options: argparse.Namespace) -> Outcome:
     from training.compare import compare
+    from training.reports import comparison_lines
 
     result = compare(
         options.run_dir,
@@ -356,17 +368,8 @@ def _compare(options: argparse.Namespace) -> Outcome:
         options.audio,
         memory_bytes=options.memory_mb * _MEGABYTE,
     )
-    lines = []
-    for name, (value, low, high) in result.summary.items():
-        within = "yes" if result.within_training_range[name] else "no"
-        lines.append(
-            f"{name}: {value:.1f}, training windows {low:.1f} to {high:.1f}; within them: {within}"
-        )
-    lines += [
-        "distance to the nearest training second, 1 - correlation (least, median):",
-        f"  {result.audio}: {result.nearest[0]:.3f}, {result.nearest[1]:.3f}",
-        f"  test split: {result.test_nearest[0]:.3f}, {result.test_nearest[1]:.3f}",
-        f"copy: {'yes' if result.copy else 'no'}",
+    lines = [
+        *comparison_lines(result),
         *_damage_lines(result.damaged_count, result.damaged_windows),
     ]
     return Outcome(result, "\n".join(lines))

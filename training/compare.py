@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,42 +14,70 @@ from schemas import Dataset, FeatureConfig
 from training.config import DEFAULT_MEMORY_BYTES
 from training.errors import TrainingError
 from training.inversion import audio_to_log_mel, read_audio
-from training.novelty import excerpts_of, nearest_distances, spectral_summary
-from training.reading.opening import open_splits
+from training.measures.copies import (
+    CopyRule,
+    Patches,
+    copy_rule,
+    distances_to_training,
+    known_copies,
+    patches_of,
+)
+from training.measures.real_music import RealMusic, RealWindow, real_music
+from training.measures.reference import Interval
 from training.reading.reader import Reader
+from training.real_windows import MAX_WINDOWS, damage, open_real_music, real_windows
 from training.runs import read_run
 
-EXCERPT_SECONDS = 1.0
+REFERENCE_SPLITS = ("train", "validation")
 
-MAX_EXCERPTS = 200
-"""About this many excerpts of the test split are measured, evenly spread over it."""
+CALIBRATION_WINDOWS = 24
+"""About this many training windows are searched for in other training recordings."""
 
-COPY_DISTANCE = 0.1
-"""Music made again from its own log-mel spectrogram, at any loudness, comes nearer to itself than
-this: to 0.003 to 0.03, measured; other recordings of real music come to 0.35 at the nearest."""
-
-AUDIBLE_DB = -20.0
-"""An excerpt in which no mel bin comes up to this is silence."""
+COPIED_WINDOWS = 6
+"""Copies of this many training windows are searched for in all of them."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """One recording beside the training split.
+    """One recording beside the training and validation splits.
 
-    `summary` maps level, centroid and spread to the recording's value and the least and greatest
-    of the training windows. Distances (see `novelty.nearest_distances`) are of the one-second
-    excerpts to the nearest position in any training window, as (least, median): those of the
-    recording, and of the test split. The recording counts as a copy when an excerpt of it comes
-    nearer than every excerpt of the test split, or than `COPY_DISTANCE`. `damaged_windows`
-    describes some of the `damaged_count` damaged windows that were met.
+    None means unknown: there is too little real music.
+
+    Attributes:
+        audio: The file.
+        windows: The number of windows that it was cut into, as long as those of the dataset, or
+            the one of a shorter recording.
+        frames: Their length.
+        real_windows: The number of windows of real music, cut to the same length.
+        average_precision: That of the transcriber on recordings that it was not fitted to; None
+            also for a dataset without notes.
+        measures: The median over its windows of each measure.
+        intervals: The 5th, 50th and 95th percentile over real windows of each measure.
+        outside: The measures whose median is outside of the 5th to 95th percentile.
+        unlike_windows: The number of windows that all measures together call unlike music, as they
+            do one real window in twenty.
+        unlike: Whether most windows are.
+        nearest: The least and the median distance of its audible seconds to the nearest position in
+            any training window, 1 - correlation.
+        copy_rule: How near copies come, and other recordings.
+        copy: Whether one of its seconds is a copy.
+        damaged_windows: Descriptions of some of the `damaged_count` damaged windows.
+        damaged_count: The number of damaged windows that were met.
     """
 
     audio: str
-    summary: dict[str, tuple[float, float, float]]
-    within_training_range: dict[str, bool]
+    windows: int
+    frames: int
+    real_windows: int
+    average_precision: float | None
+    measures: Mapping[str, float]
+    intervals: Mapping[str, Interval] | None
+    outside: tuple[str, ...] | None
+    unlike_windows: int | None
+    unlike: bool | None
     nearest: tuple[float, float]
-    test_nearest: tuple[float, float]
-    copy: bool
+    copy_rule: CopyRule | None
+    copy: bool | None
     damaged_windows: tuple[str, ...]
     damaged_count: int
 
@@ -67,52 +94,72 @@ def compare(
     config = run.features
     dataset = Dataset(data)
     run.require_features(dataset)
-    train, test = open_splits(dataset, ("train", "test"), batch_size=1, memory_bytes=memory_bytes)
+    readers = open_real_music(dataset, REFERENCE_SPLITS, memory_bytes=memory_bytes)
     log_mel = audio_to_log_mel(read_audio(Path(audio), config), config)
-    frames = round(EXCERPT_SECONDS * config.frames_per_second)
-    own = list(excerpts_of([log_mel], frames, AUDIBLE_DB))
-    apart = max(1, len(test) * (config.window_frames // frames) // MAX_EXCERPTS)
-    every = excerpts_of(_windows(test), frames, AUDIBLE_DB)
-    theirs = [excerpt.copy() for excerpt in itertools.islice(every, 0, None, apart)]
-    if not own or not theirs:
+    patches = patches_of(log_mel, config)
+    if not len(patches.patches):
         raise TrainingError(
-            f"{data if own else audio}: holds no audible second, so there is nothing to compare"
+            f"{audio}: holds no audible second, so there is nothing to compare; choose another file"
         )
-    nearest = nearest_distances(np.stack(own + theirs), _windows(train), np.array(run.mean_db))
-    mine, others = nearest[: len(own)], nearest[len(own) :]
-    summary = _summary(log_mel, train, run.features)
+    frames = min(len(log_mel), config.window_frames)
+    music = real_music(real_windows(list(readers.values()), MAX_WINDOWS), config, frames)
+    windows = [log_mel[k : k + frames] for k in range(0, len(log_mel) - frames + 1, frames)]
+    beside = _beside(windows, music)
+    distances, rule = _copies(patches, readers["train"], np.array(run.mean_db), config)
+    damaged_windows, damaged_count = damage(readers)
     return Comparison(
         audio=audio,
-        summary=summary,
-        within_training_range={
-            name: low <= value <= high for name, (value, low, high) in summary.items()
-        },
-        nearest=(float(mine.min()), float(np.median(mine))),
-        test_nearest=(float(others.min()), float(np.median(others))),
-        copy=bool(mine.min() < max(others.min(), COPY_DISTANCE)),
-        damaged_windows=tuple(train.damaged + test.damaged),
-        damaged_count=train.damaged_count + test.damaged_count,
+        windows=len(windows),
+        frames=frames,
+        real_windows=music.windows,
+        average_precision=music.average_precision,
+        **beside,
+        nearest=(float(distances.min()), float(np.median(distances))),
+        copy_rule=rule,
+        copy=rule.is_copy(distances) if rule else None,
+        damaged_windows=damaged_windows,
+        damaged_count=damaged_count,
     )
 
 
-def _summary(
-    log_mel: NDArray[Any], train: Reader, config: FeatureConfig
-) -> dict[str, tuple[float, float, float]]:
-    own = dataclasses.astuple(spectral_summary(log_mel, config))
-    ranges = np.array(
-        [dataclasses.astuple(spectral_summary(window, config)) for window in _windows(train)]
-    )
-    names = ("level_db", "centroid_hz", "spread_hz")
+def _beside(windows: Sequence[NDArray[Any]], music: RealMusic) -> dict[str, Any]:
+    """The fields of a comparison that say whether windows [frames, n_mels] are like music."""
+    measured = [music.ear.observe(each).measured for each in windows]
+    medians = {name: float(np.median([each[name] for each in measured])) for name in measured[0]}
+    if music.reference is None:
+        unknown = dict.fromkeys(("intervals", "outside", "unlike_windows", "unlike"))
+        return {"measures": medians, **unknown}
+    unlike = sum(music.reference.verdict(each).unlike for each in measured)
     return {
-        name: (value, float(low), float(high))
-        for name, value, low, high in zip(
-            names, own, ranges.min(axis=0), ranges.max(axis=0), strict=True
-        )
+        "measures": medians,
+        "intervals": music.reference.intervals,
+        "outside": music.reference.verdict(medians).outside,
+        "unlike_windows": unlike,
+        "unlike": 2 * unlike > len(windows),
     }
 
 
-def _windows(reader: Reader) -> Iterator[NDArray[Any]]:
-    """The valid frames of each window, in dB: [frames, n_mels]."""
+def _copies(
+    patches: Patches, train: Reader, mean_db: NDArray[Any], config: FeatureConfig
+) -> tuple[NDArray[np.float64], CopyRule | None]:
+    """The distances of patches to the training split, and the rule, from one pass over it."""
+    chosen = real_windows([train], CALIBRATION_WINDOWS)
+    music = [patches_of(each.log_mel, config, each.recording_id) for each in chosen]
+    copies = known_copies([each.log_mel for each in _longest(chosen, COPIED_WINDOWS)], config)
+    own, *found = distances_to_training([patches, *music, *copies], _windows(train), mean_db)
+    names = [each.recording_id for each in chosen]
+    finite = [each[np.isfinite(each)] for each in found]
+    of_music, of_copies = finite[: len(music)], finite[len(music) :]
+    return own, copy_rule(list(zip(names, of_music, strict=True)), of_copies)
+
+
+def _longest(windows: Sequence[RealWindow], count: int) -> list[RealWindow]:
+    return sorted(windows, key=lambda each: -len(each.log_mel))[:count]
+
+
+def _windows(reader: Reader) -> Iterator[tuple[str, NDArray[Any]]]:
+    """The recording of each window, and its valid frames in dB: [frames, n_mels]."""
     for batch in reader.in_order():
-        for log_mel, valid in zip(batch["log_mel"], batch["valid_frames"], strict=True):
-            yield log_mel[:valid]
+        rows = zip(batch["recording_id"], batch["log_mel"], batch["valid_frames"], strict=True)
+        for name, log_mel, valid in rows:
+            yield str(name), log_mel[:valid]

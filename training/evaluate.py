@@ -14,6 +14,7 @@ from schemas import Dataset
 from training.baselines import SCORED_FROM, fit_baselines
 from training.config import DEFAULT_MEMORY_BYTES
 from training.errors import TrainingError
+from training.free_running import FreeRunning
 from training.grid import quantize
 from training.models.losses import frame_nats
 from training.reading.opening import open_splits
@@ -41,6 +42,7 @@ class Evaluation:
     standard error, None for a single recording: recordings differ from one another more than
     scorers do. `works` counts the recordings that play a work that training recordings play too.
     `damaged_windows` describes some of the `damaged_count` damaged windows that were met.
+    `free_running` is there if it was asked for.
     """
 
     run: str
@@ -53,6 +55,7 @@ class Evaluation:
     works: SharedWorks
     damaged_windows: tuple[str, ...]
     damaged_count: int
+    free_running: FreeRunning | None = None
 
 
 def evaluate(

@@ -1,9 +1,8 @@
-"""Is a generated spectrogram new, and is it like music? Distances to the corpus, and summaries."""
+"""How near spectrograms come to one another, and summaries of them."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -39,53 +38,40 @@ def spectral_summary(log_mel: NDArray[Any], config: FeatureConfig) -> SpectralSu
     return SpectralSummary(float(10 * np.log10(total)), float(centroid), float(spread))
 
 
-def excerpts_of(
-    windows: Iterable[NDArray[Any]], frames: int, audible_db: float
-) -> Iterator[NDArray[Any]]:
-    """The consecutive excerpts [frames, n_mels] of windows; silence is left out.
+class PatchSearch:
+    """Compares patches with all positions of windows: 1 - r, from 0 to 2.
 
-    An excerpt is silent when nothing in it reaches `audible_db`: near-silence is near to any
-    other and says nothing about copying.
-    """
-    for log_mel in windows:
-        for first in range(0, len(log_mel) - frames + 1, frames):
-            excerpt = log_mel[first : first + frames]
-            if excerpt.max() >= audible_db:
-                yield excerpt
-
-
-def nearest_distances(
-    excerpts: NDArray[Any], corpus: Iterable[NDArray[Any]], mean_db: NDArray[Any]
-) -> NDArray[np.float64]:
-    """How near each excerpt comes to any position of the corpus: 1 - r, from 0 to 2.
-
-    r is the correlation of the fine structures (see `_fine_structure`) of an excerpt and of as many
+    r is the correlation of the fine structures (see `_fine_structure`) of a patch and of as many
     frames of a window: 1 for the same notes at the same times, however loud and through
     whatever filter, about 0 for unrelated music. (By differences in dB, or with the spectral
     envelope left in, a blur or a quiet passage would be nearer to everything than music is.)
-    `excerpts` [n, frames, n_mels], the windows of `corpus` [any, n_mels] and `mean_db` [n_mels] are
-    in dB; the result is float64 [n], infinite where every window is shorter than an excerpt.
-    One window's products with all excerpts are in memory at a time, that is 4 * n * frames bytes
-    for each of its frames.
+    `patches` [n, frames, n_mels] and `mean_db` [n_mels] are in dB.
     """
-    count, frames, n_mels = excerpts.shape
-    wanted = _fine_structure(excerpts.reshape(count * frames, n_mels), mean_db)
-    own = (wanted.astype(np.float64) ** 2).reshape(count, -1).sum(axis=1)
-    nearest = np.full(count, np.inf)
-    for log_mel in corpus:
-        positions = len(log_mel) - frames + 1
+
+    def __init__(self, patches: NDArray[Any], mean_db: NDArray[Any]) -> None:
+        self._count, self._frames, n_mels = patches.shape
+        self._mean_db = mean_db
+        wanted = _fine_structure(patches.reshape(-1, n_mels), mean_db)
+        self._wanted = wanted.reshape(self._count, self._frames, n_mels)
+        self._squares = (self._wanted.astype(np.float64) ** 2).sum(axis=(1, 2))
+
+    def distances(self, log_mel: NDArray[Any]) -> NDArray[np.float64]:
+        """How near each patch comes to any position of a window [any, n_mels]: float64 [n].
+
+        Infinite where the window is shorter than a patch.
+        """
+        positions = len(log_mel) - self._frames + 1
         if positions < 1:
-            continue
-        window = _fine_structure(log_mel, mean_db)
-        products = (window @ wanted.T).reshape(len(window), count, frames)
-        shared = np.zeros((positions, count))
-        for frame in range(frames):
-            shared += products[frame : frame + positions, :, frame]
+            return np.full(self._count, np.inf)
+        window = _fine_structure(log_mel, self._mean_db)
+        shared = np.zeros((self._count, positions))
+        for frame in range(self._frames):
+            shared += self._wanted[:, frame] @ window[frame : frame + positions].T
         sums = np.concatenate([[0], np.cumsum((window.astype(np.float64) ** 2).sum(axis=1))])
-        theirs = sums[frames:] - sums[:-frames]
-        norms = np.sqrt(np.maximum(own * theirs[:, np.newaxis], _TINY))
-        np.minimum(nearest, (1 - shared / norms).min(axis=0), out=nearest)
-    return nearest
+        squares = sums[self._frames :] - sums[: -self._frames]
+        norms = np.sqrt(np.maximum(np.outer(self._squares, squares), _TINY))
+        nearest: NDArray[np.float64] = (1 - shared / norms).min(axis=1)
+        return nearest
 
 
 def _fine_structure(log_mel: NDArray[Any], mean_db: NDArray[Any]) -> NDArray[np.float32]:

@@ -7,7 +7,8 @@ from numpy.typing import NDArray
 
 from schemas import FeatureConfig
 from training.inversion import audio_to_log_mel
-from training.measures.transcriber import Transcriber, context_frames
+from training.measures.observation import Ear
+from training.measures.transcriber import HIDDEN_UNITS, Transcriber
 
 CONFIG = FeatureConfig()
 
@@ -40,16 +41,33 @@ def clicks(per_second: float, seconds: float) -> NDArray[np.float64]:
     return samples
 
 
-def random_transcriber(config: FeatureConfig = CONFIG, hidden: int = 8) -> Transcriber:
-    """A transcriber that knows nothing, and computes what a trained one does."""
+def tunes(seed: int, frames: int) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+    """Random chords of two notes that decay, three a second, and their labels [frames, 128]."""
+    rng = np.random.default_rng(seed)
+    samples = (frames - 1) * CONFIG.hop_length
+    pitches = rng.integers(57, 76, (1 + 3 * samples // CONFIG.sample_rate, 2))
+    third = CONFIG.sample_rate // 3
+    decay = np.exp(-3 * np.arange(third) / third)
+    chords = [decay * sum(note(hertz(pitch), 1 / 3)[:third] for pitch in pair) for pair in pitches]
+    sound = np.concatenate(chords)[:samples] * 10 ** (rng.normal(0, 2) / 20)
+    hiss = white_noise(len(sound) / CONFIG.sample_rate, 1e-3, seed)
+    log_mel = log_mel_of(sound + hiss)
+    current = np.minimum(np.arange(len(log_mel)) * CONFIG.hop_length // third, len(pitches) - 1)
+    notes = np.zeros((len(log_mel), 128), np.uint8)
+    np.put_along_axis(notes, pitches[current], 1, axis=1)
+    return log_mel, notes
+
+
+def hertz(pitch: int) -> float:
+    return float(440 * 2 ** ((pitch - 69) / 12))
+
+
+def random_transcriber() -> Transcriber:
+    """A transcriber that knows nothing, and computes what a fitted one does."""
     rng = np.random.default_rng(0)
-    inputs = (2 * context_frames(config) + 1) * config.n_mels
-    return Transcriber(
-        config=config,
-        mean=np.full(inputs, -30, np.float32),
-        scale=np.full(inputs, 20, np.float32),
-        hidden_weights=rng.normal(0, 0.1, (inputs, hidden)).astype(np.float32),
-        hidden_bias=np.zeros(hidden, np.float32),
-        note_weights=rng.normal(0, 0.3, (hidden, 128)).astype(np.float32),
-        note_bias=np.full(128, -2, np.float32),
-    )
+    weights = rng.normal(0, 0.01, (HIDDEN_UNITS, 128)).astype(np.float32)
+    return Transcriber(weights, np.zeros(128, np.float32))
+
+
+def random_ear(config: FeatureConfig = CONFIG) -> Ear:
+    return Ear(config, random_transcriber(), 0.1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,15 +12,31 @@ from numpy.typing import NDArray
 
 from schemas import FeatureConfig
 from training.inversion import audio_to_log_mel, mel_to_audio
-from training.novelty import excerpts_of, nearest_distances
+from training.novelty import PatchSearch
 
 PATCH_SECONDS = 1.0
 
-MAX_PATCHES = 40
-"""At most this many patches of a recording are searched for, evenly spread over it."""
-
 AUDIBLE_RANGE_DB = 40.0
-"""A patch is silence where nothing in it comes this near to its recording's greatest level."""
+"""A patch is silence where nothing in it comes this near to its sound's greatest level."""
+
+ABOVE_FLOOR_DB = 20.0
+"""Nor is a patch heard that does not exceed the features' floor by this much."""
+
+COPIED_FRAMES = 200
+DELAYS_IN_HOPS = (0.5, 3.25)
+GAINS_DB = (0.0, -20.0)
+"""The known copies: excerpts that begin at other samples than a frame does, at two loudnesses."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Patches:
+    """The audible seconds of one sound, float32 [patches, frames of a second, n_mels].
+
+    `recording_id` names the recording that they are of, which they are not compared with.
+    """
+
+    recording_id: str | None
+    patches: NDArray[np.float32]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,82 +65,92 @@ class CopyRule:
         return 1 / (self.recordings + 1)
 
     def is_copy(self, distances: NDArray[Any]) -> bool:
-        """Whether any of the distances (see `patch_distances`), from 0 to 2, is a copy's."""
+        """Whether any of the distances (see `distances_to_training`) is a copy's."""
         return bool((distances < self.threshold).any())
 
 
-def copy_rule(music: Mapping[str, NDArray[Any]], copies: Sequence[NDArray[Any]]) -> CopyRule | None:
+def copy_rule(
+    music: Sequence[tuple[str, NDArray[Any]]], copies: Sequence[NDArray[Any]]
+) -> CopyRule | None:
     """The rule, from the distances of real recordings' patches and of known copies' patches.
 
-    `music` are those of `music_distances`, by recording, and `copies` those of `resynthesized`
-    training music. Nothing in it is tuned. Returns None, which means unknown, where one of them is
-    empty or the two overlap: then the distance does not tell copies from music.
+    `music` are pairs of a recording and distances to the training music of other recordings, as if
+    it had been held out; `copies` those of `known_copies`. Nothing in it is tuned. Returns None,
+    which means unknown, where one of them is empty or the two overlap: then the distance does not
+    tell copies from music.
 
     Examples:
-        >>> rule = copy_rule({"one": np.array([0.4, 0.6]), "two": np.array([0.5])},
+        >>> rule = copy_rule([("one", np.array([0.4, 0.6])), ("two", np.array([0.5]))],
         ...                  [np.array([0.01, 0.1])])
         >>> rule.threshold, rule.false_alarm_bound
         (0.2, 0.3333333333333333)
     """
-    minima = [float(distances.min()) for distances in music.values() if len(distances)]
+    minima = [float(distances.min()) for _, distances in music if len(distances)]
     maxima = [float(distances.max()) for distances in copies if len(distances)]
     if not minima or not maxima or max(maxima) >= min(minima):
         return None
-    nearest, farthest = min(minima), max(max(maxima), 0.0)
-    return CopyRule(math.sqrt(nearest * farthest), nearest, farthest, len(minima))
+    nearest, farthest = min(minima), max(0.0, max(maxima))
+    recordings = len({name for name, distances in music if len(distances)})
+    return CopyRule(math.sqrt(nearest * farthest), nearest, farthest, recordings)
 
 
-def patches_of(windows: Sequence[NDArray[Any]], config: FeatureConfig) -> NDArray[np.float32]:
-    """The patches of one recording's windows, float32 [patches, frames of a second, n_mels].
+def patches_of(
+    log_mel: NDArray[Any], config: FeatureConfig, recording_id: str | None = None
+) -> Patches:
+    """The patches of one sound, `log_mel` [frames, n_mels] in dB; they follow one another.
 
-    They follow one another and are thinned out evenly to `MAX_PATCHES` at most. Which are silent
-    is relative to the recording, so a gain changes nothing.
+    An excerpt of two seconds, wherever it begins, thus contains a whole patch.
+    Which are silent is relative to the sound, so a gain changes nothing above the features' floor.
     """
-    frames = round(PATCH_SECONDS * config.frames_per_second)
-    loudest = max((float(window.max()) for window in windows if window.size), default=0.0)
-    every = list(excerpts_of(windows, frames, loudest - AUDIBLE_RANGE_DB))
-    if not every:
-        return np.empty((0, frames, config.n_mels), np.float32)
-    positions = np.linspace(0, len(every) - 1, min(len(every), MAX_PATCHES)).round().astype(int)
-    return np.stack([every[position] for position in positions]).astype(np.float32)
+    frames = max(1, round(PATCH_SECONDS * config.frames_per_second))
+    count = len(log_mel) // frames
+    every = log_mel[: count * frames].reshape(count, frames, log_mel.shape[1])
+    loudest = every.max(axis=(1, 2), initial=-math.inf)
+    audible_db = max(
+        loudest.max(initial=-math.inf) - AUDIBLE_RANGE_DB, config.floor_db + ABOVE_FLOOR_DB
+    )
+    return Patches(recording_id, every[loudest >= audible_db].astype(np.float32))
 
 
-def patch_distances(
-    windows: Sequence[NDArray[Any]],
-    training: Iterable[NDArray[Any]],
+def distances_to_training(
+    sounds: Sequence[Patches],
+    training: Iterable[tuple[str, NDArray[Any]]],
     mean_db: NDArray[Any],
-    config: FeatureConfig,
-) -> NDArray[np.float64]:
-    """How near each patch of a recording's `windows` comes to any position in `training`.
+) -> list[NDArray[np.float64]]:
+    """How near each patch of each sound comes to any position in the training music.
 
-    The distance is `novelty.nearest_distances`, 1 - r of spectra without their envelopes: from 0
-    to 2, whatever the gain and the number of frames between the two. float64 [patches].
+    `training` are pairs of a recording and a window [any, n_mels] of it, read once. The distance is
+    that of `PatchSearch`, from 0 to 2, whatever the gain and the number of frames between the two;
+    infinite where there is nothing to compare with. A list of float64 [patches].
     """
-    patches = patches_of(windows, config)
-    if not len(patches):
-        return np.empty(0)
-    return nearest_distances(patches, training, mean_db)
+    stacked = np.concatenate([each.patches for each in sounds])
+    counts = [len(each.patches) for each in sounds]
+    owners = np.repeat(np.array([each.recording_id for each in sounds], object), counts)
+    nearest = np.full(len(stacked), np.inf)
+    search = PatchSearch(stacked, mean_db)
+    for name, window in training:
+        np.minimum(nearest, search.distances(window), out=nearest, where=owners != name)
+    return np.split(nearest, np.cumsum(counts)[:-1])
 
 
-def music_distances(
-    recordings: Mapping[str, Sequence[NDArray[Any]]],
-    training: Collection[str],
-    mean_db: NDArray[Any],
-    config: FeatureConfig,
-) -> dict[str, NDArray[np.float64]]:
-    """The `patch_distances` of each recording to the *other* recordings named in `training`.
-
-    Each training recording is treated as if it had been held out.
-    """
-    return {
-        name: patch_distances(
-            windows,
-            (each for other in training if other != name for each in recordings[other]),
-            mean_db,
+def known_copies(
+    windows: Sequence[NDArray[Any]], config: FeatureConfig, *, seed: int = 0
+) -> list[Patches]:
+    """Patches of excerpts of training windows [frames, n_mels] that became sound and came back."""
+    return [
+        patches_of(
+            resynthesized(
+                window[:COPIED_FRAMES],
+                config,
+                delay_samples=round(hops * config.hop_length),
+                gain_db=gain_db,
+                seed=seed,
+            ),
             config,
         )
-        for name, windows in recordings.items()
-    }
+        for window in windows
+        for hops, gain_db in zip(DELAYS_IN_HOPS, GAINS_DB, strict=True)
+    ]
 
 
 def resynthesized(

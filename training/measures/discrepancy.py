@@ -2,16 +2,105 @@
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial.distance import cdist, pdist
 
-from training.measures.transcriber import Transcriber
+DRAWS = 200
+LIMIT_PERCENT = 95
 
-PATCH_SECONDS = 1.0
+
+@dataclasses.dataclass(frozen=True)
+class Discrepancy:
+    """How far a set of windows is from real music, and how far real music is from itself.
+
+    `value` is the median MMD^2 over draws of halves of the real recordings, `limit` the 95th
+    percentile of that between two halves.
+    """
+
+    value: float
+    limit: float
+
+    @property
+    def unlike(self) -> bool:
+        return self.value > self.limit
+
+
+class RealHalves:
+    """Real music divided at random into halves, between which discrepancies are measured.
+
+    `recordings` hold the rows [rows, features] of each recording's windows; a row is what a kernel
+    compares, such as the embedding of a second. Windows of one recording resemble each other, so
+    that recordings are divided and not windows. The second half is compared with `count` windows:
+    those of the first half (all of them, where it has fewer) for real-versus-real, or others. The
+    bandwidth is the median distance of two rows (Gretton et al. 2012, 8). All is a function of the
+    arguments.
+
+    There must be two rows in every half. The kernel of all rows is held in memory, which is
+    8 * rows^2 bytes, so give a selection of a large dataset.
+    """
+
+    def __init__(
+        self,
+        recordings: Mapping[str, Sequence[NDArray[Any]]],
+        *,
+        count: int,
+        draws: int = DRAWS,
+        seed: int = 0,
+    ) -> None:
+        names = sorted(recordings)
+        windows = [window for name in names for window in recordings[name]]
+        self._rows = np.concatenate(windows).astype(np.float64)
+        self._bandwidth = median_bandwidth(self._rows)
+        self._kernel = _kernel(self._rows, self._rows, self._bandwidth)
+        self._count = count
+        numbers = iter(_row_numbers(windows))
+        rows_of = [[next(numbers) for _ in recordings[name]] for name in names]
+        self._first: list[list[NDArray[np.intp]]] = []
+        self._second: list[NDArray[np.intp]] = []
+        rng = np.random.default_rng(seed)
+        for _ in range(draws):
+            first, second = np.split(rng.permutation(len(names)), [len(names) // 2])
+            self._first.append([window for each in first for window in rows_of[each]])
+            self._second.append(np.concatenate([w for each in second for w in rows_of[each]]))
+        self._within = [_mean_off_diagonal(_part(self._kernel, each)) for each in self._second]
+
+    @functools.cached_property
+    def among_real(self) -> NDArray[np.float64]:
+        """MMD^2 between two halves, float64 [draws]."""
+        rng = np.random.default_rng(0)
+        values = []
+        for first, second, within in zip(self._first, self._second, self._within, strict=True):
+            chosen = _choice(rng, first, self._count)
+            across = self._kernel[np.ix_(chosen, second)].mean()
+            values.append(_mean_off_diagonal(_part(self._kernel, chosen)) + within - 2 * across)
+        return np.array(values)
+
+    def to_real(self, windows: Sequence[NDArray[Any]]) -> NDArray[np.float64]:
+        """MMD^2 between `count` of `windows`, arrays [rows, features], and second halves: [draws].
+
+        Two rows or more must be among them.
+        """
+        rng = np.random.default_rng(0)
+        rows = np.concatenate(list(windows)).astype(np.float64)
+        numbers = _row_numbers(windows)
+        kernel = _kernel(rows, rows, self._bandwidth)
+        to_rows = _kernel(rows, self._rows, self._bandwidth)
+        values = []
+        for second, within in zip(self._second, self._within, strict=True):
+            chosen = _choice(rng, numbers, self._count)
+            across = to_rows[np.ix_(chosen, second)].mean()
+            values.append(_mean_off_diagonal(_part(kernel, chosen)) + within - 2 * across)
+        return np.array(values)
+
+    def discrepancy(self, windows: Sequence[NDArray[Any]]) -> Discrepancy:
+        """Whether windows are draws of real music."""
+        limit = np.percentile(self.among_real, LIMIT_PERCENT)
+        return Discrepancy(float(np.median(self.to_real(windows))), float(limit))
 
 
 def mmd_squared(one: NDArray[Any], other: NDArray[Any], bandwidth: float) -> float:
@@ -29,93 +118,46 @@ def mmd_squared(one: NDArray[Any], other: NDArray[Any], bandwidth: float) -> flo
         >>> mmd_squared(points, points + 100, bandwidth=1.0)
         2.0
     """
-    return _mmd_squared(
-        _kernel(one, one, bandwidth),
-        _kernel(other, other, bandwidth),
-        _kernel(one, other, bandwidth),
-    )
+    within = _mean_off_diagonal(_kernel(one, one, bandwidth))
+    within += _mean_off_diagonal(_kernel(other, other, bandwidth))
+    return float(within - 2 * _kernel(one, other, bandwidth).mean())
 
 
 def median_bandwidth(points: NDArray[Any]) -> float:
-    """The median distance between two of `points` [n, features], n >= 2 (Gretton et al., 8).
-
-    1 where that is 0.
-    """
-    return float(np.median(pdist(points))) or 1.0
-
-
-def patch_embeddings(log_mel: NDArray[Any], transcriber: Transcriber) -> NDArray[np.float32]:
-    """An embedding of each second of `log_mel` [frames, n_mels]: [seconds, 2 * hidden units].
-
-    The mean and the standard deviation over its frames of the transcriber's hidden units. Frames
-    after the last whole second are left out.
-    """
-    frames = round(PATCH_SECONDS * transcriber.config.frames_per_second)
-    hidden = transcriber.embed(log_mel)
-    count = len(hidden) // frames
-    patches = hidden[: count * frames].reshape(count, frames, hidden.shape[1])
-    return np.concatenate([patches.mean(axis=1), patches.std(axis=1)], axis=1)
-
-
-def discrepancies(
-    windows: Sequence[NDArray[Any]] | None,
-    recordings: Mapping[str, Sequence[NDArray[Any]]],
-    *,
-    count: int,
-    bandwidth: float,
-    draws: int = 200,
-    seed: int = 0,
-) -> NDArray[np.float64]:
-    """MMD^2 between windows and real music, float64 [draws]; real-versus-real without `windows`.
-
-    `recordings` hold the embeddings [patches, features] of each recording's windows. For each draw,
-    the recordings are divided into halves at random, since windows of one recording resemble each
-    other. The windows of the second half are compared with `count` of `windows`, or, where those
-    are None, with `count` windows of the first half (all of them, where it has fewer). The halves
-    are a function of `seed` alone, so that both kinds of call have the same second halves. A set of
-    windows is unlike music when the median of its draws exceeds the 95th percentile of
-    real-versus-real.
-
-    There must be two recordings or more. The kernel of all patches is held in memory, which is
-    8 * patches^2 bytes, so give a selection of a large dataset.
-    """
-    names = sorted(recordings)
-    candidates = [] if windows is None else list(windows)
-    every = candidates + [window for name in names for window in recordings[name]]
-    rows = np.split(np.arange(sum(map(len, every))), np.cumsum([len(each) for each in every])[:-1])
-    real = iter(rows[len(candidates) :])
-    rows_of = {name: [next(real) for _ in recordings[name]] for name in names}
-    points = np.concatenate(every)
-    kernel = _kernel(points, points, bandwidth)
-    values = np.empty(draws)
-    for draw, child in enumerate(np.random.SeedSequence(seed).spawn(draws)):
-        rng = np.random.default_rng(child)
-        order = [names[index] for index in rng.permutation(len(names))]
-        half = len(order) // 2
-        first = [window for name in order[:half] for window in rows_of[name]]
-        second = np.concatenate([window for name in order[half:] for window in rows_of[name]])
-        pool = first if windows is None else rows[: len(candidates)]
-        chosen = np.concatenate([pool[index] for index in rng.permutation(len(pool))[:count]])
-        values[draw] = _mmd_squared(
-            kernel[np.ix_(chosen, chosen)],
-            kernel[np.ix_(second, second)],
-            kernel[np.ix_(chosen, second)],
-        )
-    return values
-
-
-def _mmd_squared(
-    one: NDArray[np.float64], other: NDArray[np.float64], across: NDArray[np.float64]
-) -> float:
-    """From the kernel within one sample [m, m], within the other [n, n], and across [m, n]."""
-    within = _mean_off_diagonal(one) + _mean_off_diagonal(other)
-    return float(within - 2 * across.mean())
-
-
-def _kernel(one: NDArray[Any], other: NDArray[Any], bandwidth: float) -> NDArray[np.float64]:
-    return np.exp(-cdist(one, other, "sqeuclidean") / (2 * bandwidth**2))
+    """The median distance between two of `points` [n, features], n >= 2; 1 where that is 0."""
+    pairs = np.triu_indices(len(points), 1)
+    return float(np.sqrt(np.median(_squared_distances(points, points)[pairs]))) or 1.0
 
 
 def _mean_off_diagonal(kernel: NDArray[np.float64]) -> float:
     count = len(kernel)
     return float((kernel.sum() - np.trace(kernel)) / (count * (count - 1)))
+
+
+def _part(kernel: NDArray[np.float64], rows: NDArray[np.intp]) -> NDArray[np.float64]:
+    return kernel[np.ix_(rows, rows)]
+
+
+def _kernel(one: NDArray[Any], other: NDArray[Any], bandwidth: float) -> NDArray[np.float64]:
+    return np.exp(-_squared_distances(one, other) / (2 * bandwidth**2))
+
+
+def _squared_distances(one: NDArray[Any], other: NDArray[Any]) -> NDArray[np.float64]:
+    """By one matrix product, from points about their common center: float64 [m, n]."""
+    center = other.mean(axis=0, dtype=np.float64)
+    one, other = one - center, other - center
+    squares = np.add.outer((one**2).sum(axis=1), (other**2).sum(axis=1))
+    return np.maximum(squares - 2 * (one @ other.T), 0)
+
+
+def _row_numbers(windows: Sequence[NDArray[Any]]) -> list[NDArray[np.intp]]:
+    """The rows of each window in the concatenation of all."""
+    ends = np.cumsum([len(each) for each in windows])
+    return np.split(np.arange(ends[-1]), ends[:-1])
+
+
+def _choice(
+    rng: np.random.Generator, windows: Sequence[NDArray[np.intp]], count: int
+) -> NDArray[np.intp]:
+    """The rows of `count` windows drawn without replacement, or of all where there are fewer."""
+    return np.concatenate([windows[each] for each in rng.permutation(len(windows))[:count]])

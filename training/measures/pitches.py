@@ -1,4 +1,4 @@
-"""What notes a spectrogram seems to hold: measures of a transcriber's probabilities."""
+"""What notes a spectrogram seems to hold: measures of a piano roll."""
 
 from __future__ import annotations
 
@@ -8,38 +8,47 @@ import numpy as np
 from numpy.typing import NDArray
 
 PITCH_CLASSES = 12
+MANY_NOTES = 8
 
 
-def polyphony(probabilities: NDArray[Any]) -> float:
-    """The mean number of notes that sound at once, the expected one of `probabilities`.
-
-    `probabilities` [frames, 128] are those of `Transcriber.note_probabilities`; labels, 0 or 1,
-    give the number that they count.
+def polyphony(notes: NDArray[Any]) -> float:
+    """The mean number of notes that sound at once. `notes` [frames, 128] are 0 or 1.
 
     Examples:
         >>> polyphony(np.eye(128)[[60, 64]] + np.eye(128)[[67, 67]])
         2.0
     """
-    return float(probabilities.sum(axis=1, dtype=np.float64).mean())
+    return float(notes.sum(axis=1, dtype=np.float64).mean())
 
 
-def pitch_class_histogram(probabilities: NDArray[Any]) -> NDArray[np.float64]:
+def polyphony_histogram(notes: NDArray[Any]) -> NDArray[np.float64]:
+    """The shares of frames in which 0, 1, ..., 7, and 8 notes or more sound: float64 [9].
+
+    Examples:
+        >>> polyphony_histogram(np.eye(128)[[60, 64]])[:3].tolist()
+        [0.0, 1.0, 0.0]
+    """
+    counts = np.minimum(notes.sum(axis=1, dtype=np.int64), MANY_NOTES)
+    return np.bincount(counts, minlength=MANY_NOTES + 1) / len(counts)
+
+
+def pitch_class_histogram(notes: NDArray[Any]) -> NDArray[np.float64]:
     """The share of each pitch class (C first) of all that sounds: float64 [12], which sums to one.
 
-    Uniform where nothing sounds. `probabilities` as in `polyphony`.
+    Uniform where nothing sounds. `notes` as in `polyphony`.
 
     Examples:
         >>> pitch_class_histogram(np.eye(128)[[60, 72, 67, 67]]).nonzero()[0].tolist()
         [0, 7]
     """
-    classes = np.arange(probabilities.shape[1]) % PITCH_CLASSES
+    classes = np.arange(notes.shape[1]) % PITCH_CLASSES
     sums = np.bincount(
-        classes, weights=probabilities.sum(axis=0, dtype=np.float64), minlength=PITCH_CLASSES
+        classes, weights=notes.sum(axis=0, dtype=np.float64), minlength=PITCH_CLASSES
     )
     return sums / sums.sum() if sums.sum() > 0 else np.full(PITCH_CLASSES, 1 / PITCH_CLASSES)
 
 
-def pitch_class_bits(probabilities: NDArray[Any]) -> float:
+def pitch_class_bits(notes: NDArray[Any]) -> float:
     """The entropy of the pitch-class histogram in bits: 0 for one class, log2(12) for all alike.
 
     Pitch-class entropy is one of Wu and Yang's (2020, The Jazz Transformer) measures of music.
@@ -48,21 +57,21 @@ def pitch_class_bits(probabilities: NDArray[Any]) -> float:
         >>> pitch_class_bits(np.eye(128)[[60, 60, 67, 67]])
         1.0
     """
-    shares = pitch_class_histogram(probabilities)
+    shares = pitch_class_histogram(notes)
     shares = shares[shares > 0]
     return float(np.abs((shares * np.log2(shares)).sum()))
 
 
-def note_changes_per_second(probabilities: NDArray[Any], frames_per_second: float) -> float:
-    """Notes that begin per second: the sum over notes of the rises of their probabilities.
+def note_changes_per_second(notes: NDArray[Any], frames_per_second: float) -> float:
+    """Notes that begin per second, those of the first frame left out; 0 for one frame.
 
-    0 for one frame. `probabilities` as in `polyphony`.
+    `notes` as in `polyphony`.
 
     Examples:
         >>> note_changes_per_second(np.eye(128)[[60, 60, 67, 67]], frames_per_second=3.0)
         1.0
     """
-    if len(probabilities) < 2:
+    if len(notes) < 2:
         return 0.0
-    rises = np.maximum(np.diff(probabilities.astype(np.float64), axis=0), 0).sum(axis=1)
-    return float(rises.mean() * frames_per_second)
+    begins = np.maximum(np.diff(notes.astype(np.float64), axis=0), 0).sum(axis=1)
+    return float(begins.mean() * frames_per_second)

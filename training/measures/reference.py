@@ -1,9 +1,8 @@
-"""What real music measures, and whether a sample lies within it."""
+"""What real music measures, and whether a sound lies within it."""
 
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -19,7 +18,15 @@ MIN_WINDOWS = 39
 """The 5th percentile of 39 windows is the second least: the rank is (n + 1) * 5 %. With fewer, the
 two ends would be set by the least and the greatest window alone."""
 
-MIN_RECORDINGS = 2
+MIN_RECORDINGS = 4
+"""Two in each half, where halves of the recordings are compared."""
+
+LEAST_SIDE = 0.05
+"""Each side of an interval counts as at least this share of the whole: onsets, and levels on a
+grid, can have a percentile that equals the median."""
+
+MAX_DEPARTURE = 1e6
+"""Departures are finite, so that percentiles of them are."""
 
 Measured = Mapping[str, float]
 
@@ -38,13 +45,15 @@ class Interval:
     def departure(self, value: float) -> float:
         """How far a value is from the median: 1 at the interval's ends, more beyond them.
 
-        Infinite for any other value than the median where the interval has no width on its side.
+        `MAX_DEPARTURE` at most, also for any other value than the median where the interval is a
+        point.
         """
         distance = abs(value - self.median)
-        width = self.high - self.median if value > self.median else self.median - self.low
-        if distance == 0:
-            return 0.0
-        return distance / width if width > 0 else math.inf
+        side = self.high - self.median if value > self.median else self.median - self.low
+        width = max(side, LEAST_SIDE * (self.high - self.low))
+        if distance >= width * MAX_DEPARTURE:
+            return MAX_DEPARTURE if distance else 0.0
+        return distance / width
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,7 +85,7 @@ class Reference:
     departure_limit: float
 
     def verdict(self, measured: Measured) -> Verdict:
-        """Judges a window by those of its measures that the reference has."""
+        """Judges a window, which has the measures of the reference."""
         outside = tuple(
             name for name, each in self.intervals.items() if not each.contains(measured[name])
         )
@@ -87,20 +96,19 @@ class Reference:
 def make_reference(recordings: Mapping[str, Sequence[Measured]]) -> Reference | None:
     """The reference of real windows: each recording's measures, window by window.
 
-    The windows must be whole (`valid_frames == window_frames`). Percentiles are the ones whose
-    expected coverage is right for any distribution: value k of n in order is the percentile
-    100 * k / (n + 1) (Weibull's; Hyndman and Fan 1996, definition 6). A measure that is not a
-    number in any window is left out. Returns None, which means unknown, for fewer than
-    `MIN_WINDOWS` windows or `MIN_RECORDINGS` recordings.
+    The windows must be whole (`valid_frames == window_frames`), or parts of equal length, and have
+    the same measures. Percentiles are the ones whose expected coverage is right for any
+    distribution: value k of n in order is the percentile 100 * k / (n + 1) (Weibull's; Hyndman and
+    Fan 1996, definition 6). Returns None, which means unknown, for fewer than `MIN_WINDOWS` windows
+    or `MIN_RECORDINGS` recordings.
     """
     windows = [each for measured in recordings.values() for each in measured]
     if len(windows) < MIN_WINDOWS or sum(map(bool, recordings.values())) < MIN_RECORDINGS:
         return None
-    departures = [
-        _greatest_departure(_intervals(_others(recordings, name)), each)
-        for name, measured in recordings.items()
-        for each in measured
-    ]
+    departures = []
+    for name, measured in recordings.items():
+        others = _intervals(_others(recordings, name))
+        departures += [_greatest_departure(others, each) for each in measured]
     limit = _percentile(np.array(departures), 100 * (1 - JOINT_FALSE_ALARM))
     return Reference(_intervals(windows), float(limit))
 
@@ -113,9 +121,7 @@ def _intervals(windows: Sequence[Measured]) -> dict[str, Interval]:
     columns = {name: np.array([each[name] for each in windows]) for name in windows[0]}
     percents = (LOW_PERCENT, 50, HIGH_PERCENT)
     return {
-        name: Interval(*_percentile(column, percents).tolist())
-        for name, column in columns.items()
-        if not np.isnan(column).any()
+        name: Interval(*_percentile(column, percents).tolist()) for name, column in columns.items()
     }
 
 

@@ -22,7 +22,8 @@ _STEPS_PER_OCTAVE = 24
 _HARMONICS = 12
 _LEAST_HARMONICS = 4
 _BINS_APART = 3.0  # two harmonics with a bin between them
-_SD_PER_MEDIAN = 1.4826  # of a Gaussian, by the median of its absolute values
+_KEPT_SHARE = 0.75
+_SD_PER_TRIMMED_MEAN = 1.9421  # of a Gaussian, by the mean of the least 75 % of its absolute values
 _TINY = 1e-9
 
 
@@ -31,8 +32,9 @@ def speckle_db(log_mel: NDArray[Any]) -> float:
 
     The typical mixed difference (x[t+1, k+1] - x[t+1, k] - x[t, k+1] + x[t, k]) / 2, where partials
     that last and attacks of all bins cancel. Independent Gaussian noise has its standard deviation.
-    It is estimated from the median absolute value (Rousseeuw and Croux 1993), which few onsets do
-    not change. 0 for one frame or one bin. Invariant to gain.
+    It is estimated from the mean of the least three quarters of the absolute values, which few
+    onsets do not change. (Their median would be a multiple of a quarter of a step for levels on a
+    grid.) 0 for one frame or one bin. Invariant to gain.
 
     Examples:
         >>> noise = np.random.default_rng(0).normal(0, 3, (400, 128))
@@ -42,16 +44,20 @@ def speckle_db(log_mel: NDArray[Any]) -> float:
         0.0
     """
     mixed = np.diff(np.diff(log_mel.astype(np.float64), axis=0), axis=1) / 2
-    return float(_SD_PER_MEDIAN * np.median(np.abs(mixed))) if mixed.size else 0.0
+    if not mixed.size:
+        return 0.0
+    kept = max(1, int(_KEPT_SHARE * mixed.size))
+    least = np.partition(np.abs(mixed), kept - 1, axis=None)[:kept]
+    return float(_SD_PER_TRIMMED_MEAN * least.mean())
 
 
-def comb_strength(log_mel: NDArray[Any], config: FeatureConfig) -> float:
+def comb_strength(log_mel: NDArray[Any], config: FeatureConfig) -> float | None:
     """How much frames look like the harmonics of one note: -1 to 1, the mean over frames.
 
     For each frame, the greatest correlation of its fine structure (levels less their moving average
     over an eighth of the bins) with that of any harmonic comb (see `harmonic_combs`), in the
     manner of harmonic template matching (Goldstein 1973). A frame without fine structure has 0.
-    NaN where bins are too wide for any comb. Invariant to gain and to filters that are smooth over
+    None where bins are too wide for any comb. Invariant to gain and to filters that are smooth over
     frequency.
 
     Examples:
@@ -63,7 +69,7 @@ def comb_strength(log_mel: NDArray[Any], config: FeatureConfig) -> float:
     """
     combs = harmonic_combs(config)
     if not len(combs):
-        return float("nan")
+        return None
     fine = _fine_structure(log_mel.astype(np.float64))
     norms = np.linalg.norm(fine, axis=1, keepdims=True)
     correlations = np.divide(

@@ -4,13 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from tests.support.measured_sounds import CONFIG, random_transcriber
-from training.measures.discrepancy import (
-    discrepancies,
-    median_bandwidth,
-    mmd_squared,
-    patch_embeddings,
-)
+from training.measures.discrepancy import RealHalves, median_bandwidth, mmd_squared
 
 
 def kernel(one: np.ndarray, other: np.ndarray, bandwidth: float) -> float:
@@ -62,15 +56,6 @@ def test_the_bandwidth_is_the_median_distance() -> None:
     assert median_bandwidth(np.zeros((3, 2))) == 1.0
 
 
-def test_patches_are_whole_seconds() -> None:
-    transcriber = random_transcriber(hidden=8)
-    log_mel = np.random.default_rng(0).normal(-30, 5, (100, CONFIG.n_mels)).astype(np.float32)
-    patches = patch_embeddings(log_mel, transcriber)
-    assert patches.shape == (2, 16)
-    hidden = transcriber.embed(log_mel)[43:86]
-    np.testing.assert_allclose(patches[1], [*hidden.mean(axis=0), *hidden.std(axis=0)], rtol=1e-5)
-
-
 def recordings(count: int, seed: int, spread: float = 1.0) -> dict[str, list[np.ndarray]]:
     """Windows of 10 patches, four of each recording, that lie about the recording's center."""
     rng = np.random.default_rng(seed)
@@ -81,37 +66,44 @@ def recordings(count: int, seed: int, spread: float = 1.0) -> dict[str, list[np.
 
 
 def test_real_music_is_within_real_versus_real_and_other_sounds_are_not() -> None:
-    real = recordings(12, seed=0)
-    among_real = discrepancies(None, real, count=6, bandwidth=3.0)
-    assert len(among_real) == 200
-    limit = np.percentile(among_real, 95)
+    halves = RealHalves(recordings(12, seed=0), count=6)
+    assert len(halves.among_real) == 200
     new = [window for windows in recordings(6, seed=1).values() for window in windows]
-    shifted = [window + 3 for window in new]
-    assert np.median(discrepancies(new, real, count=6, bandwidth=3.0)) < limit
-    assert np.median(discrepancies(shifted, real, count=6, bandwidth=3.0)) > limit
+    found, shifted = halves.discrepancy(new), halves.discrepancy([window + 3 for window in new])
+    assert found.limit == shifted.limit == np.percentile(halves.among_real, 95)
+    assert not found.unlike
+    assert shifted.unlike
 
 
 def test_draws_are_of_other_recordings_than_they_are_compared_with() -> None:
-    """Recordings that differ greatly are never near themselves."""
+    """Two of four recordings that differ greatly; drawn from themselves, they would be at 0."""
     apart = {str(k): [np.full((10, 1), 100.0 * k)] for k in range(4)}
-    values = discrepancies(None, apart, count=2, bandwidth=1.0)
-    assert values.min() > 0.5
+    assert RealHalves(apart, count=2).among_real.min() > 0.15
 
 
 def test_a_draw_is_the_discrepancy_of_its_halves() -> None:
     one, other, candidate = np.random.default_rng(0).normal(size=(3, 8, 2))
-    real = {"a": [one], "b": [other]}
-    expected = mmd_squared(one, other, 1.5)
-    np.testing.assert_allclose(discrepancies(None, real, count=1, bandwidth=1.5), expected)
-    values = discrepancies([candidate], real, count=1, bandwidth=1.5)
-    halves = [mmd_squared(candidate, each, 1.5) for each in (one, other)]
-    np.testing.assert_allclose(np.unique(values.round(12)), np.sort(halves), atol=1e-11)
+    halves = RealHalves({"a": [one], "b": [other]}, count=1)
+    bandwidth = median_bandwidth(np.concatenate([one, other]))
+    expected = mmd_squared(one, other, bandwidth)
+    np.testing.assert_allclose(halves.among_real, expected)
+    values = halves.to_real([candidate])
+    by_hand = [mmd_squared(candidate, each, bandwidth) for each in (one, other)]
+    np.testing.assert_allclose(np.unique(values.round(12)), np.sort(by_hand), atol=1e-11)
+
+
+def test_as_many_windows_are_drawn_as_are_asked_for() -> None:
+    """One of two candidates that differ greatly, or both: then there is no variance of the draw."""
+    alike = {name: [np.zeros((5, 1)), np.ones((5, 1))] for name in "abcd"}
+    candidates = [np.zeros((5, 1)), np.full((5, 1), 50.0)]
+    assert len(np.unique(RealHalves(alike, count=1).to_real(candidates).round(9))) == 2
+    assert len(np.unique(RealHalves(alike, count=2).to_real(candidates).round(9))) == 1
 
 
 def test_draws_are_a_function_of_the_seed() -> None:
     real = recordings(6, seed=0)
     one, again, other = (
-        discrepancies(None, real, count=3, bandwidth=1.0, draws=5, seed=seed) for seed in (1, 1, 2)
+        RealHalves(real, count=3, draws=5, seed=seed).among_real for seed in (1, 1, 2)
     )
     np.testing.assert_array_equal(one, again)
     assert (one != other).any()

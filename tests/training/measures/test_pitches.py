@@ -8,6 +8,7 @@ from training.measures.pitches import (
     pitch_class_bits,
     pitch_class_histogram,
     polyphony,
+    polyphony_histogram,
 )
 
 
@@ -16,6 +17,7 @@ def test_labels_are_counted() -> None:
     notes[:, 60] = 1
     notes[5:, 64] = 1
     assert polyphony(notes) == 1.5
+    assert polyphony_histogram(notes).tolist() == [0, 0.5, 0.5, 0, 0, 0, 0, 0, 0]
     histogram = pitch_class_histogram(notes)
     np.testing.assert_allclose(histogram[[0, 4]], [2 / 3, 1 / 3])
     assert note_changes_per_second(notes, 9.0) == 1.0
@@ -44,3 +46,9 @@ def test_transposition_turns_the_histogram() -> None:
     notes = np.pad(notes, [(0, 0), (0, 12)])
     turned = pitch_class_histogram(np.roll(notes, 5, axis=1))
     np.testing.assert_allclose(turned, np.roll(pitch_class_histogram(notes), 5))
+
+
+def test_many_notes_are_counted_together() -> None:
+    notes = np.zeros((2, 128), bool)
+    notes[0, :8] = notes[1, :60] = True
+    assert polyphony_histogram(notes)[-1] == 1

@@ -6,7 +6,13 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from training.measures.reference import MIN_WINDOWS, Interval, make_reference
+from training.measures.reference import (
+    MAX_DEPARTURE,
+    MIN_RECORDINGS,
+    MIN_WINDOWS,
+    Interval,
+    make_reference,
+)
 
 NAMES = tuple("abcdefghijkl")
 
@@ -41,9 +47,9 @@ def test_one_odd_window_at_either_end_stretches_nothing() -> None:
     assert reference.intervals["a"].contains(2.5)
 
 
-@pytest.mark.parametrize(("recordings", "windows"), [(19, 2), (1, 100), (0, 0)])
+@pytest.mark.parametrize(("recordings", "windows"), [(19, 2), (1, 100), (3, 50), (0, 0)])
 def test_too_few_windows_or_recordings_make_it_unknown(recordings: int, windows: int) -> None:
-    assert recordings * windows < MIN_WINDOWS or recordings < 2
+    assert recordings * windows < MIN_WINDOWS or recordings < MIN_RECORDINGS
     assert make_reference(music(recordings, windows, 0)) is None
 
 
@@ -81,17 +87,24 @@ def test_a_window_far_outside_is_unlike_music_and_says_by_what() -> None:
     assert verdict.departure > reference.departure_limit > 1
 
 
-def test_a_measure_that_is_not_a_number_is_left_out() -> None:
+def test_a_measure_that_is_mostly_one_number_leaves_the_verdict_sound() -> None:
+    """Counts of onsets, and levels on a grid, can have equal percentiles."""
     windows = music(10, 4, 0)
-    windows["3"][1]["b"] = math.nan
+    for number, each in enumerate(each for measured in windows.values() for each in measured):
+        each["a"] = float(number % 9 == 0)
     reference = make_reference(windows)
     assert reference is not None
-    assert set(reference.intervals) == set(NAMES) - {"b"}
+    assert reference.intervals["a"] == Interval(0.0, 0.0, 1.0)
+    assert math.isfinite(reference.departure_limit)
+    typical = {name: each.median for name, each in reference.intervals.items()}
+    assert not reference.verdict(typical).unlike
+    assert reference.verdict({**typical, "a": -3.0}).unlike
 
 
 def test_departures_are_in_half_widths_of_their_own_side() -> None:
     interval = Interval(-1.0, 0.0, 10.0)
     values = (-2.0, -1.0, 0.0, 5.0, 10.0)
     assert [interval.departure(value) for value in values] == [2, 1, 0, 0.5, 1]
-    assert Interval(1.0, 1.0, 2.0).departure(0.9) == math.inf
+    assert Interval(1.0, 1.0, 2.0).departure(0.5) == 10
     assert Interval(1.0, 1.0, 1.0).departure(1.0) == 0
+    assert Interval(1.0, 1.0, 1.0).departure(1.0001) == MAX_DEPARTURE

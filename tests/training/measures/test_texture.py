@@ -5,16 +5,31 @@ import dataclasses
 import numpy as np
 import pytest
 
+from schemas import FeatureConfig
 from tests.support.measured_sounds import CONFIG, log_mel_of, note, white_noise
-from training.measures.texture import comb_strength, harmonic_combs, speckle_db
+from training.measures import texture
+from training.measures.texture import harmonic_combs, speckle_db
 
 RNG = np.random.default_rng(0)
+
+
+def comb_strength(log_mel: np.ndarray, config: FeatureConfig) -> float:
+    found = texture.comb_strength(log_mel, config)
+    assert found is not None
+    return found
 
 
 @pytest.mark.parametrize("std_db", [0.5, 2.0, 10.0])
 def test_the_speckle_of_independent_noise_is_its_deviation(std_db: float) -> None:
     noise = RNG.normal(-40, std_db, (430, 128))
     assert speckle_db(noise) == pytest.approx(std_db, rel=0.02)
+
+
+@pytest.mark.parametrize("std_db", [0.9, 1.0, 1.1])
+def test_the_speckle_of_levels_on_a_grid_is_not_itself_on_one(std_db: float) -> None:
+    noise = np.round(2 * RNG.normal(-40, std_db, (430, 128))) / 2
+    expected = np.hypot(std_db, 0.5 / np.sqrt(12))
+    assert speckle_db(noise) == pytest.approx(expected, rel=0.03)
 
 
 def test_what_neighbors_share_is_no_speckle() -> None:
@@ -68,4 +83,4 @@ def test_silence_is_no_comb() -> None:
 
 def test_bins_too_wide_for_combs_make_it_unknown() -> None:
     coarse = dataclasses.replace(CONFIG, n_mels=4)
-    assert np.isnan(comb_strength(np.zeros((5, 4)), coarse))
+    assert texture.comb_strength(np.zeros((5, 4)), coarse) is None

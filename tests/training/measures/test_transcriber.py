@@ -3,15 +3,21 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.support.measured_sounds import CONFIG, log_mel_of, note, random_transcriber
-from training.measures.transcriber import average_precision, context_frames, frame_inputs
-from training.measures.transcriber_training import train_transcriber
+from tests.support.measured_sounds import CONFIG, hertz, log_mel_of, note
+from training.measures.transcriber import (
+    FOLDS,
+    HIDDEN_UNITS,
+    RIDGE,
+    Transcriber,
+    TranscriberFit,
+    average_precision,
+    balanced_threshold,
+    context_frames,
+    frame_inputs,
+    hidden_units,
+)
 
 PITCHES = (57, 61, 64, 69)
-
-
-def hertz(pitch: int) -> float:
-    return 440 * 2 ** ((pitch - 69) / 12)
 
 
 def melody(seed: int, notes: int = 12) -> tuple[np.ndarray, np.ndarray]:
@@ -23,35 +29,66 @@ def melody(seed: int, notes: int = 12) -> tuple[np.ndarray, np.ndarray]:
     return log_mel, np.eye(128, dtype=np.uint8)[current]
 
 
+def fitted(*parts: tuple[np.ndarray, np.ndarray], without: tuple[int, ...] = ()) -> Transcriber:
+    fit = TranscriberFit(CONFIG)
+    for fold, (log_mel, notes) in enumerate(parts):
+        fit.add(log_mel, notes, fold % FOLDS)
+    return fit.transcriber(without=without)
+
+
 def test_a_transcriber_learns_the_notes_that_it_is_taught() -> None:
-    transcriber = train_transcriber([melody(seed) for seed in range(3)], CONFIG)
+    transcriber = fitted(*(melody(seed) for seed in range(3)))
     log_mel, notes = melody(9)
-    probabilities = transcriber.note_probabilities(log_mel)
-    assert probabilities.shape == notes.shape
+    scores = transcriber.scores(hidden_units(log_mel, CONFIG))
+    assert scores.shape == notes.shape
     chance = notes.mean()
-    assert average_precision(notes, np.tile(notes.mean(axis=0), (len(notes), 1))) < 0.5
-    assert average_precision(notes, probabilities) > 0.9 > 10 * chance
+    marginal = average_precision(notes, np.tile(notes.mean(axis=0), (len(notes), 1)))
+    found = average_precision(notes, scores)
+    assert marginal is not None
+    assert found is not None
+    assert marginal < 0.5
+    assert found > 0.9 > 10 * chance
 
 
-def test_training_is_repeatable_and_leaves_global_seeds_alone() -> None:
-    windows = [melody(0, notes=2)]
-    np.random.seed(7)
-    expected = np.random.random()
-    np.random.seed(7)
-    one, other = (train_transcriber(windows, CONFIG, seed=3) for _ in range(2))
-    assert np.random.random() == expected
-    np.testing.assert_array_equal(one.note_weights, other.note_weights)
-    third = train_transcriber(windows, CONFIG, seed=4)
-    assert (third.note_weights != one.note_weights).any()
+def test_it_is_ridge_regression() -> None:
+    parts = [melody(0, notes=3), melody(1, notes=2)]
+    transcriber = fitted(*parts)
+    hidden = np.concatenate([hidden_units(log_mel, CONFIG) for log_mel, _ in parts])
+    notes = np.concatenate([notes for _, notes in parts]).astype(np.float64)
+    centered = hidden - hidden.mean(axis=0, dtype=np.float64)
+    rows = np.concatenate([centered, np.sqrt(RIDGE) * np.eye(HIDDEN_UNITS)])
+    targets = np.concatenate([notes - notes.mean(axis=0), np.zeros((HIDDEN_UNITS, 128))])
+    weights = np.linalg.lstsq(rows, targets)[0]
+    np.testing.assert_allclose(transcriber.weights, weights, atol=1e-4)
+    mean_scores = transcriber.scores(hidden).mean(axis=0)
+    np.testing.assert_allclose(mean_scores, notes.mean(axis=0), atol=1e-3)
 
 
-def test_a_gain_changes_no_embedding() -> None:
+def test_what_is_left_out_teaches_nothing() -> None:
+    one, other = melody(0, notes=3), melody(1, notes=3)
+    alone = fitted(one)
+    np.testing.assert_array_equal(fitted(one, other, without=(1,)).weights, alone.weights)
+    assert (fitted(one, other).weights != alone.weights).any()
+
+
+def test_a_transcriber_of_nothing_hears_nothing() -> None:
+    transcriber = fitted(melody(0, notes=2), without=(0,))
+    assert not transcriber.scores(hidden_units(melody(1)[0], CONFIG)).any()
+
+
+def test_as_many_notes_reach_the_threshold_as_sound() -> None:
+    rng = np.random.default_rng(0)
+    sounding, scores = rng.random((40, 128)) < 0.03, rng.random((40, 128))
+    threshold = balanced_threshold(sounding, scores)
+    assert (scores >= threshold).sum() == sounding.sum()
+    assert balanced_threshold(np.zeros(3), np.ones(3)) == np.inf
+
+
+def test_a_gain_changes_no_hidden_unit() -> None:
     log_mel, _ = melody(0, notes=2)
-    transcriber = random_transcriber()
     above_the_floor = np.maximum(log_mel, -60)
-    np.testing.assert_allclose(
-        transcriber.embed(above_the_floor + 12), transcriber.embed(above_the_floor), atol=1e-4
-    )
+    units = hidden_units(above_the_floor, CONFIG)
+    np.testing.assert_allclose(hidden_units(above_the_floor + 12, CONFIG), units, atol=1e-4)
 
 
 def test_the_inputs_are_a_frame_and_its_neighbors() -> None:
@@ -78,4 +115,4 @@ def test_average_precision_is_the_mean_precision_at_each_note(levels: int) -> No
 
 
 def test_average_precision_of_nothing_is_unknown() -> None:
-    assert np.isnan(average_precision(np.zeros((3, 4)), np.ones((3, 4))))
+    assert average_precision(np.zeros((3, 4)), np.ones((3, 4))) is None

@@ -1,0 +1,51 @@
+"""A bounded selection of a dataset's windows, to measure real music by."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+
+import numpy as np
+
+from schemas import Dataset
+from training.measures.real_music import RealWindow
+from training.reading.opening import open_splits
+from training.reading.reader import Reader
+
+MAX_WINDOWS = 160
+"""Real music is measured on about this many windows, a fixed cost whatever the dataset."""
+
+
+def open_real_music(
+    dataset: Dataset, splits: Collection[str], *, memory_bytes: int
+) -> dict[str, Reader]:
+    """Readers of levels, and of notes where there are any, of those splits that hold windows.
+
+    Raises as `open_dataset` does.
+    """
+    kept = [each for each in splits if dataset.manifest.splits[each].windows]
+    features = [each for each in ("log_mel", "notes") if each in dataset.config.features]
+    readers = open_splits(dataset, kept, batch_size=1, memory_bytes=memory_bytes, features=features)
+    return dict(zip(kept, readers, strict=True))
+
+
+def real_windows(readers: Sequence[Reader], count: int) -> list[RealWindow]:
+    """About `count` windows, evenly spread over the files, without those that are damaged."""
+    total = sum(map(len, readers))
+    windows = []
+    for reader in readers:
+        share = min(len(reader), round(count * len(reader) / max(1, total)))
+        for position in np.linspace(0, len(reader) - 1, share).round().astype(int):
+            item = reader.get(int(position))
+            if item is not None:
+                valid = item["valid_frames"]
+                notes = item["notes"][:valid] if "notes" in item else None
+                windows.append(
+                    RealWindow(str(item["recording_id"]), item["log_mel"][:valid], notes)
+                )
+    return windows
+
+
+def damage(readers: Mapping[str, Reader]) -> tuple[tuple[str, ...], int]:
+    """Lines about some of the damaged windows that readers met, and the number of all."""
+    lines = tuple(line for reader in readers.values() for line in reader.damaged)
+    return lines, sum(reader.damaged_count for reader in readers.values())
