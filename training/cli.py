@@ -347,9 +347,14 @@ def _evaluate(options: argparse.Namespace) -> Outcome:
     for name, frames, bits in [*rows, ("all", result.frames, result.bits)]:
         figures = " ".join(f"{bits[scorer]:14.3f}" for scorer in SCORERS)
         lines.append(f"{name:{width}} {frames:8d} {figures}")
-    for name, (mean, error) in result.paired.items():
-        margin = "" if error is None else f" +- {error:.3f}"
-        lines.append(f"{name} - model, mean over recordings: {mean:.3f}{margin}")
+    for name, difference in result.paired.items():
+        interval = "unknown"
+        if difference.interval is not None:
+            interval = "{:.3f} to {:.3f}".format(*difference.interval)
+        lines.append(
+            f"{name} - model, mean over recordings: {difference.mean:.3f}, "
+            f"95 % interval over works: {interval}"
+        )
     lines.append(result.works.sentence())
     if sampled is not None:
         lines += ["", *free_running_lines(sampled)]
@@ -458,7 +463,7 @@ COMMANDS = (
     _command("train", "Train a model on a dataset, or resume a run.", _add_train_options, _train),
     _command(
         "evaluate",
-        "Score a model and two baselines in bits per dimension.",
+        "Score a model and baselines in bits per dimension, and judge its samples.",
         _add_evaluate_options,
         _evaluate,
     ),

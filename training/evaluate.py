@@ -1,9 +1,9 @@
-"""Bits per dimension of a model and of two baselines, on the same frames of one split."""
+"""Bits per dimension of a model and of baselines, on the same frames of one split."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,9 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from schemas import Dataset
-from training.baselines import SCORED_FROM, fit_baselines
+from training.baselines.fit import NAMES, fit_baselines
+from training.baselines.scoring import SCORED_FROM
+from training.bootstrap import bootstrap_interval
 from training.config import DEFAULT_MEMORY_BYTES
 from training.errors import TrainingError
 from training.free_running import FreeRunning
@@ -20,9 +22,9 @@ from training.models.losses import frame_nats
 from training.reading.opening import open_splits
 from training.reading.reader import Reader
 from training.trained_model import load_trained
-from training.works import SharedWorks, works_shared_with_training
+from training.works import SharedWorks, works_of, works_shared_with_training
 
-SCORERS = ("model", "histogram", "autoregression")
+SCORERS = ("model", *NAMES)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,14 +36,24 @@ class RecordingScore:
     bits: dict[str, float]
 
 
+@dataclasses.dataclass(frozen=True)
+class PairedDifference:
+    """The mean over recordings of a baseline's bits less the model's, and its 95 % interval.
+
+    `interval` is that of `bootstrap.bootstrap_interval` over works; None means unknown.
+    """
+
+    mean: float
+    interval: tuple[float, float] | None
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Evaluation:
     """Bits per dimension over all scored frames of a split, and per recording.
 
-    `paired` holds, for each baseline, the mean over recordings of (baseline - model) and its
-    standard error, None for a single recording: recordings differ from one another more than
-    scorers do. `works` counts the recordings that play a work that training recordings play too.
-    `damaged_windows` describes some of the `damaged_count` damaged windows that were met.
+    `paired` holds the difference of each baseline from the model: recordings differ more from one
+    another than scorers do. `works` counts the recordings that play a work that training recordings
+    play too. `damaged_windows` describes some of the `damaged_count` damaged windows that were met.
     `free_running` is there if it was asked for.
     """
 
@@ -50,7 +62,7 @@ class Evaluation:
     split: str
     frames: int
     bits: dict[str, float]
-    paired: dict[str, tuple[float, float | None]]
+    paired: dict[str, PairedDifference]
     recordings: tuple[RecordingScore, ...]
     works: SharedWorks
     damaged_windows: tuple[str, ...]
@@ -85,9 +97,7 @@ def evaluate(
         memory_bytes=memory_bytes,
     )
     n_mels = trained.run.model.n_mels
-    histogram, autoregression = fit_baselines(
-        (window for _, window in valid_levels(train_reader)), n_mels
-    )
+    baselines = fit_baselines((window for _, window in valid_levels(train_reader)), n_mels)
     score = tf.function(
         lambda log_mel: frame_nats(log_mel, trained.model(log_mel)), reduce_retracing=True
     )
@@ -103,8 +113,7 @@ def evaluate(
             sums += [
                 len(window) - SCORED_FROM,
                 model_bits[row, SCORED_FROM : len(window)].sum(dtype=np.float64),
-                histogram.bits(window).sum() / n_mels,
-                autoregression.bits(window).sum() / n_mels,
+                *(each.bits(window).sum(dtype=np.float64) / n_mels for each in baselines.values()),
             ]
     if not totals:
         raise TrainingError(
@@ -117,7 +126,7 @@ def evaluate(
         split=split,
         frames=int(sum(sums[0] for sums in totals.values())),
         bits=_means(sum(totals.values())),
-        paired=paired_differences(list(totals.values())),
+        paired=paired_differences(list(totals.values()), works_of(dataset, list(totals))),
         recordings=tuple(
             RecordingScore(name, int(sums[0]), _means(sums))
             for name, sums in sorted(totals.items())
@@ -136,20 +145,20 @@ def valid_levels(reader: Reader) -> Iterator[tuple[str, NDArray[np.int32]]]:
             yield str(name), quantize(log_mel[:valid])
 
 
-def paired_differences(totals: list[Any]) -> dict[str, tuple[float, float | None]]:
-    """Of each baseline: the mean over recordings of its bits less the model's, and its error.
+def paired_differences(
+    totals: list[Any], works: Sequence[Hashable | None]
+) -> dict[str, PairedDifference]:
+    """The difference of each baseline from the model.
 
-    `totals` hold a row per recording: frames, then each scorer's sum of bits.
+    `totals` hold a row per recording: frames, then each scorer's sum of bits. `works` are the works
+    that the recordings play, None where that is unknown.
     """
     means = np.array([sums[1:] / sums[0] for sums in totals])
-    found = {}
-    for column, name in enumerate(SCORERS[1:], start=1):
-        differences = means[:, column] - means[:, 0]
-        error = None
-        if len(differences) > 1:
-            error = float(differences.std(ddof=1) / np.sqrt(len(differences)))
-        found[name] = (float(differences.mean()), error)
-    return found
+    differences = means[:, 1:] - means[:, :1]
+    return {
+        name: PairedDifference(float(column.mean()), bootstrap_interval(column, works))
+        for name, column in zip(NAMES, differences.T, strict=True)
+    }
 
 
 def _means(sums: Any) -> dict[str, float]:

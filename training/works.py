@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from schemas import Dataset
 from schemas.works import has_work, work_of
@@ -47,3 +47,11 @@ def works_shared_with_training(dataset: Dataset, recording_ids: Collection[str])
         else:
             counts["unknown"] += 1
     return SharedWorks(**counts)
+
+
+def works_of(dataset: Dataset, recording_ids: Sequence[str]) -> list[tuple[str, ...] | None]:
+    """The work that each recording plays; None where the metadata do not tell."""
+    columns = ["recording_id", "composer", "composition"]
+    rows = {row["recording_id"]: row for row in dataset.recordings().select(columns).to_pylist()}
+    found = (rows[name] for name in recording_ids)
+    return [work_of(row) if has_work(row) else None for row in found]

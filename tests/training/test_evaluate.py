@@ -7,9 +7,10 @@ import pytest
 
 from tests.support.dataset_factory import FRAMES, make_dataset
 from training import TrainingError, open_dataset
-from training.baselines import fit_baselines
+from training.baselines.fit import NAMES, fit_baselines
 from training.evaluate import (
     Evaluation,
+    PairedDifference,
     evaluate,
     paired_differences,
     valid_levels,
@@ -30,14 +31,14 @@ def test_every_scorer_has_the_bits_of_the_same_frames(
 ) -> None:
     model = load_trained(small_run).model
     train = [levels for _, levels in valid_levels(open_dataset(small_dataset))]
-    histogram, autoregression = fit_baselines(train, 8)
-    expected: dict[str, list[np.ndarray]] = {"model": [], "histogram": [], "autoregression": []}
+    baselines = fit_baselines(train, 8)
+    expected: dict[str, list[np.ndarray]] = {"model": [], **{name: [] for name in NAMES}}
     for _, levels in valid_levels(open_dataset(small_dataset, "test")):
         packed = model(dequantize(levels)[np.newaxis])
         log_prob = likelihood.log_prob(likelihood.Mixture.unpack(packed), levels[np.newaxis])
         expected["model"].append(-log_prob.numpy()[0, 2:] / np.log(2))
-        expected["histogram"].append(histogram.bits(levels))
-        expected["autoregression"].append(autoregression.bits(levels))
+        for name, baseline in baselines.items():
+            expected[name].append(baseline.bits(levels))
     for name, parts in expected.items():
         every = np.concatenate(parts)
         assert len(every) == evaluation.frames
@@ -52,18 +53,30 @@ def test_recordings_add_up(evaluation: Evaluation) -> None:
     total = sum(score.frames * score.bits["model"] for score in scores)
     assert evaluation.bits["model"] == pytest.approx(total / evaluation.frames)
     differences = [score.bits["histogram"] - score.bits["model"] for score in scores]
-    assert evaluation.paired["histogram"][0] == pytest.approx(np.mean(differences))
+    assert evaluation.paired["histogram"].mean == pytest.approx(np.mean(differences))
 
 
 def test_works_shared_with_training_are_counted(evaluation: Evaluation) -> None:
     assert evaluation.works == SharedWorks(shared=2, not_shared=1, unknown=0)
 
 
-def test_paired_differences_of_one_recording_have_no_error() -> None:
-    assert paired_differences([np.array([2, 2, 6, 8])]) == {
-        "histogram": (2.0, None),
-        "autoregression": (3.0, None),
+def test_paired_differences_of_few_works_have_no_interval() -> None:
+    assert paired_differences([np.array([2, 2, 6, 8, 4, 0])], ["a work"]) == {
+        "histogram": PairedDifference(2.0, None),
+        "persistence": PairedDifference(3.0, None),
+        "autoregression": PairedDifference(1.0, None),
+        "linear_chain": PairedDifference(-1.0, None),
     }
+
+
+def test_paired_differences_have_intervals_over_works() -> None:
+    rng = np.random.default_rng(0)
+    totals = [np.array([1, 0, *row]) for row in rng.normal(1, 0.1, (8, 4))]
+    for name, found in paired_differences(totals, list("abcdefgh")).items():
+        assert found.interval is not None
+        assert found.interval[0] < found.mean < found.interval[1], name
+    unknown = paired_differences(totals, [*"abcdefg", None])
+    assert {each.interval for each in unknown.values()} == {None}
 
 
 def test_other_features_are_refused(small_run: Path, tiny_dataset: Path) -> None:

@@ -4,7 +4,10 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from training.baselines import fit_baselines, gaussian_log_mass
+from training.baselines.autoregression import Autoregression, gaussian_log_mass
+from training.baselines.fit import NAMES, fit_baselines
+from training.baselines.histogram import Histogram
+from training.baselines.scoring import Baseline
 from training.grid import N_LEVELS, dequantize, quantize
 
 MELS = 3
@@ -22,8 +25,16 @@ def windows() -> list[np.ndarray]:
     return found
 
 
-def test_histogram_is_counting(windows: list[np.ndarray]) -> None:
-    histogram, _ = fit_baselines(windows, MELS)
+@pytest.fixture(scope="module")
+def baselines(windows: list[np.ndarray]) -> dict[str, Baseline]:
+    found = fit_baselines(windows, MELS)
+    assert tuple(found) == NAMES
+    return found
+
+
+def test_histogram_is_counting(windows: list[np.ndarray], baselines: dict[str, Baseline]) -> None:
+    histogram = baselines["histogram"]
+    assert isinstance(histogram, Histogram)
     seen = np.concatenate([window[2:] for window in windows])
     for bin_number in range(MELS):
         counts = np.array([np.sum(seen[:, bin_number] == level) + 1 for level in range(N_LEVELS)])
@@ -32,8 +43,11 @@ def test_histogram_is_counting(windows: list[np.ndarray]) -> None:
     np.testing.assert_allclose(np.exp2(histogram.log2_mass).sum(axis=1), 1)
 
 
-def test_autoregression_is_least_squares(windows: list[np.ndarray]) -> None:
-    _, autoregression = fit_baselines(windows, MELS)
+def test_autoregression_is_least_squares(
+    windows: list[np.ndarray], baselines: dict[str, Baseline]
+) -> None:
+    autoregression = baselines["autoregression"]
+    assert isinstance(autoregression, Autoregression)
     for bin_number in range(MELS - 1):
         db = [dequantize(window[:, bin_number]).astype(np.float64) for window in windows[:3]]
         now = np.concatenate([x[2:] for x in db])
@@ -49,9 +63,11 @@ def test_autoregression_is_least_squares(windows: list[np.ndarray]) -> None:
         np.testing.assert_allclose(bits, expected / np.log(2), rtol=1e-6)
 
 
-def test_a_silent_bin_costs_next_to_nothing(windows: list[np.ndarray]) -> None:
-    _, autoregression = fit_baselines(windows, MELS)
-    assert autoregression.bits(windows[0])[:, -1].max() < 0.5
+@pytest.mark.parametrize("name", ["persistence", "autoregression", "linear_chain"])
+def test_a_silent_bin_costs_next_to_nothing(
+    windows: list[np.ndarray], baselines: dict[str, Baseline], name: str
+) -> None:
+    assert baselines[name].bits(windows[0])[:, -1].max() < 0.5
 
 
 @pytest.mark.parametrize("mean", [-1e4, -100, -99.8, -20.1, 60, 1e4])
@@ -70,6 +86,9 @@ def test_gaussian_mass_is_a_difference_of_cdfs() -> None:
     np.testing.assert_allclose(ours, expected, rtol=1e-6, atol=1e-14)
 
 
-def test_windows_without_a_scored_frame_have_no_bits(windows: list[np.ndarray]) -> None:
-    for baseline in fit_baselines(windows, MELS):
+def test_windows_without_a_scored_frame_have_no_bits(
+    windows: list[np.ndarray], baselines: dict[str, Baseline]
+) -> None:
+    for baseline in baselines.values():
         assert baseline.bits(windows[-1]).shape == (0, MELS)
+        assert baseline.bits(windows[-2]).shape == (0, MELS)

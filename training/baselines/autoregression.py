@@ -1,36 +1,18 @@
-"""Baselines, which any model has to beat: two probability masses on the grid, fitted in one pass.
-
-Both take windows as the grid indices of their valid frames, integers [frames, n_mels], and score
-the frames from `SCORED_FROM` on, given those before: the same frames as any model is scored on.
-"""
+"""A linear autoregression of each bin on its own past, with Gaussian errors."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import log_ndtr
 
+from training.baselines.scoring import SCORED_FROM
 from training.grid import N_LEVELS, STEP_DB, dequantize
 
-SCORED_FROM = 2
-"""The first frame of a window that has the two frames before it that the autoregression needs."""
-
 _MIN_STD_DB = 0.25
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Histogram:
-    """How often each bin has each level: `log2_mass` float64 [n_mels, levels]."""
-
-    log2_mass: NDArray[np.float64]
-
-    def bits(self, levels: NDArray[Any]) -> NDArray[np.float64]:
-        """-log2 p of the scored frames of one window: float64 [frames - 2, n_mels]."""
-        return -self.log2_mass[np.arange(levels.shape[1]), levels[SCORED_FROM:]]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -47,20 +29,6 @@ class Autoregression:
         """-log2 p of the scored frames of one window: float64 [frames - 2, n_mels]."""
         mean = np.einsum("tmi,mi->tm", _regressors(levels), self.weights)
         return -gaussian_log_mass(levels[SCORED_FROM:], mean, self.std_db) / np.log(2)
-
-
-class HistogramFit:
-    """Counts levels; `smoothing` is added to every count, so that nothing is impossible."""
-
-    def __init__(self, n_mels: int, smoothing: float = 1.0) -> None:
-        self._counts = np.full((n_mels, N_LEVELS), smoothing)
-
-    def add(self, levels: NDArray[Any]) -> None:
-        bins = np.broadcast_to(np.arange(levels.shape[1]), levels[SCORED_FROM:].shape)
-        np.add.at(self._counts, (bins, levels[SCORED_FROM:]), 1)
-
-    def result(self) -> Histogram:
-        return Histogram(np.log2(self._counts / self._counts.sum(axis=1, keepdims=True)))
 
 
 class AutoregressionFit:
@@ -88,15 +56,6 @@ class AutoregressionFit:
         )
         variance = (self._square - explained) / max(1, self._frames)
         return Autoregression(weights, np.sqrt(np.maximum(variance, _MIN_STD_DB**2)))
-
-
-def fit_baselines(windows: Iterable[NDArray[Any]], n_mels: int) -> tuple[Histogram, Autoregression]:
-    """Both baselines, from one pass over the training split."""
-    histogram, autoregression = HistogramFit(n_mels), AutoregressionFit(n_mels)
-    for levels in windows:
-        histogram.add(levels)
-        autoregression.add(levels)
-    return histogram.result(), autoregression.result()
 
 
 def gaussian_log_mass(
