@@ -1,4 +1,4 @@
-"""Intervals for means over recordings, of which several may play one work."""
+"""Intervals for means over recordings when several recordings may play the same work."""
 
 from __future__ import annotations
 

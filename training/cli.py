@@ -326,6 +326,7 @@ def _generate(options: argparse.Namespace) -> Outcome:
 
 
 def _evaluate(options: argparse.Namespace) -> Outcome:
+    from training.bootstrap import MIN_WORKS
     from training.evaluate import SCORERS, evaluate
     from training.free_running import free_running
     from training.reports import free_running_lines
@@ -355,6 +356,8 @@ def _evaluate(options: argparse.Namespace) -> Outcome:
             f"{name} - model, mean over recordings: {difference.mean:.3f}, "
             f"95 % interval over works: {interval}"
         )
+    if any(difference.interval is None for difference in result.paired.values()):
+        lines.append(f"an interval needs {MIN_WORKS} works or more, and that of every recording")
     lines.append(result.works.sentence())
     if sampled is not None:
         lines += ["", *free_running_lines(sampled)]

@@ -17,6 +17,7 @@ DOCUMENTS = (
     "deploy/README.md",
     "docs/architecture.md",
     "docs/demo.md",
+    "docs/evaluation.md",
     "docs/format.md",
     "docs/models.md",
     "docs/reject-codes.md",
@@ -31,10 +32,11 @@ SUBSTITUTIONS = {
     "--steps 20000": "--steps 2",
     "--steps 40000": "--steps 4",
     "--units 512 512": "--units 8",
+    " --free-running": "",
     "MUSICNET": "musicnet",
     "OUT": "out",
 }
-"""What takes long or names no real file, and what the tests run instead."""
+"""What takes long, names no real file, or needs whole windows, and what the tests run instead."""
 
 NOT_OURS = {
     "make": "installs the project, or runs this very test",

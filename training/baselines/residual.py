@@ -59,8 +59,9 @@ def fit_residual(levels: NDArray[Any], mean_db: NDArray[Any], *, seed: int = 0) 
 
     def step(batch: tf.Tensor, batch_mean_db: tf.Tensor) -> None:
         with tf.GradientTape() as tape:
-            loss = tf.reduce_mean(_negative_log_prob(variable, std_db, batch, batch_mean_db))
-        optimizer.apply_gradients([(tape.gradient(loss, variable) * n_mels, variable)])
+            bins = _negative_log_prob(variable, std_db, batch, batch_mean_db)
+            loss = tf.reduce_mean(tf.reduce_sum(bins, axis=1))
+        optimizer.apply_gradients([(tape.gradient(loss, variable), variable)])
 
     compiled = tf.function(step)
     rng = np.random.default_rng(seed)

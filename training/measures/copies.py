@@ -22,7 +22,7 @@ AUDIBLE_RANGE_DB = 40.0
 ABOVE_FLOOR_DB = 20.0
 """Nor is a patch heard that does not exceed the features' floor by this much."""
 
-COPIED_FRAMES = 200
+COPIED_SECONDS = 4.0
 DELAYS_IN_HOPS = (0.5, 3.25)
 GAINS_DB = (0.0, -20.0)
 """The known copies: excerpts that begin at other samples than a frame does, at two loudnesses."""
@@ -102,7 +102,7 @@ def patches_of(
     An excerpt of two seconds, wherever it begins, thus contains a whole patch.
     Which are silent is relative to the sound, so a gain changes nothing above the features' floor.
     """
-    frames = max(1, round(PATCH_SECONDS * config.frames_per_second))
+    frames = _patch_frames(config)
     count = len(log_mel) // frames
     every = log_mel[: count * frames].reshape(count, frames, log_mel.shape[1])
     loudest = every.max(axis=(1, 2), initial=-math.inf)
@@ -136,11 +136,15 @@ def distances_to_training(
 def known_copies(
     windows: Sequence[NDArray[Any]], config: FeatureConfig, *, seed: int = 0
 ) -> list[Patches]:
-    """Patches of excerpts of training windows [frames, n_mels] that became sound and came back."""
+    """Patches of excerpts of training windows [frames, n_mels] that became sound and came back.
+
+    Windows that are too short to leave a patch are left out.
+    """
+    least = _patch_frames(config) + 2 * _edge_frames(config) + math.ceil(max(DELAYS_IN_HOPS)) + 1
     return [
         patches_of(
             resynthesized(
-                window[:COPIED_FRAMES],
+                window[: max(least, round(COPIED_SECONDS * config.frames_per_second))],
                 config,
                 delay_samples=round(hops * config.hop_length),
                 gain_db=gain_db,
@@ -149,6 +153,7 @@ def known_copies(
             config,
         )
         for window in windows
+        if len(window) >= least
         for hops, gain_db in zip(DELAYS_IN_HOPS, GAINS_DB, strict=True)
     ]
 
@@ -170,5 +175,14 @@ def resynthesized(
     samples = mel_to_audio(log_mel, config, length=length, seed=seed)
     amplitude = np.float32(10 ** (gain_db / 20))
     again = audio_to_log_mel(samples[delay_samples:] * amplitude, config)
-    edge = math.ceil(config.n_fft / 2 / config.hop_length)
+    edge = _edge_frames(config)
     return again[edge : len(again) - edge]
+
+
+def _patch_frames(config: FeatureConfig) -> int:
+    return max(1, round(PATCH_SECONDS * config.frames_per_second))
+
+
+def _edge_frames(config: FeatureConfig) -> int:
+    """The frames at either end of a sound that reach beyond it."""
+    return math.ceil(config.n_fft / 2 / config.hop_length)

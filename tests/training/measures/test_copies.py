@@ -121,3 +121,10 @@ def test_patches_are_the_seconds_one_after_the_other() -> None:
 def test_what_nobody_hears_has_no_patch() -> None:
     for silence in (np.full((99, CONFIG.n_mels), CONFIG.floor_db), np.zeros((42, CONFIG.n_mels))):
         assert patches_of(silence, CONFIG).patches.shape == (0, 43, CONFIG.n_mels)
+
+
+def test_windows_too_short_for_a_copy_are_left_out() -> None:
+    log_mel = tune(0)
+    windows = [log_mel[:frames] for frames in (0, 1, 43, 47, 60)]
+    (copy, softer) = known_copies(windows, CONFIG)
+    assert len(copy.patches) == len(softer.patches) == 1
