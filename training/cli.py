@@ -336,8 +336,8 @@ def _evaluate(options: argparse.Namespace) -> Outcome:
         "checkpoint": options.checkpoint,
         "memory_bytes": options.memory_mb * _MEGABYTE,
     }
-    result = evaluate(*arguments, **further)
     sampled = free_running(*arguments, **further) if options.free_running else None
+    result = evaluate(*arguments, **further)
     result = dataclasses.replace(result, free_running=sampled)
     rows = [(score.recording_id, score.frames, score.bits) for score in result.recordings]
     width = max(len(name) for name in ["recording", *(name for name, _, _ in rows)])

@@ -14,7 +14,7 @@ from pipelines.preprocessing import PreprocessOptions, preprocess
 from schemas import Dataset, FeatureConfig
 from training import open_dataset
 from training.compare import compare
-from training.config import ModelConfig, TrainingConfig
+from training.config import FrameModelConfig, TrainingConfig
 from training.inversion import mel_to_audio, wav_bytes
 from training.measures.controls import controls
 from training.measures.copies import resynthesized
@@ -70,7 +70,7 @@ def music(demo_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Music:
         )
     )
     dataset = Dataset(folder)
-    write_run(root, Run.of(dataset, ModelConfig(), TrainingConfig()))
+    write_run(root, Run.of(dataset, FrameModelConfig(), TrainingConfig()))
     windows = {}
     for split in ("train", "validation", "test"):
         reader = open_dataset(folder, split, features=("log_mel", "notes"), batch_size=1)

@@ -201,13 +201,25 @@ def test_the_commands_work_together(
     )
     assert status == 0
     assert json.loads(out)["model"]["units"] == [6, 5]
-    for command in (("evaluate",), ("compare", "--audio", wav)):
+    for command in (("evaluate",), ("evaluate", "--free-running"), ("compare", "--audio", wav)):
         status, out, _ = call(capsys, *command, "--run", run, *data, "--json")
         assert status == 0
         assert json.loads(out)
         status, out, _ = call(capsys, *command, "--run", run, *data)
         assert status == 0
         assert len(out.splitlines()) > 3
+
+
+def test_evaluate_prints_every_baseline_and_its_difference(
+    small_dataset: Path, small_run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status, out, _ = call(capsys, "evaluate", "--run", small_run, "--data", small_dataset)
+    assert status == 0
+    for name in ("histogram", "persistence", "autoregression", "linear_chain"):
+        assert name in out.splitlines()[1]
+        assert re.search(rf"{name} - model, mean over recordings: -?\d\.\d+, .* unknown", out)
+    assert "an interval needs 6 works or more, and that of every recording" in out
+    assert "free-running" not in out
 
 
 def test_resuming_with_another_model_says_what_differs(
