@@ -53,7 +53,7 @@ BOXES = (
     Box(x=10.6, y=3.4, width=2.9, height=5.1, color=_TRAINING, title="training/",
         text="TensorFlow, no Beam"),
     Box(x=10.75, y=6.65, width=2.6, height=0.95, inner=True, title="reading/", text="batches"),
-    Box(x=10.75, y=5.15, width=2.6, height=0.95, inner=True, title="model.py, train.py",
+    Box(x=10.75, y=5.15, width=2.6, height=0.95, inner=True, title="models/, fitting/",
         text="recurrent models"),
     Box(x=10.75, y=3.65, width=2.6, height=0.95, inner=True, title="generate.py",
         text="spectrogram to audio"),

@@ -52,7 +52,7 @@ class FrameModelConfig:
     units: tuple[int, ...] = (256,)
     head: str = "chained"
     components: int = 3
-    noise: float = 0.6
+    noise: float = 1.0
     dropout: float = 0.0
     mixed_precision: bool = False
     seed: int = 0

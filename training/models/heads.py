@@ -121,7 +121,10 @@ class ChainedHead(IndependentHead):
         temperature: tf.Tensor | float,
         hearing: Hearing,
     ) -> tf.Tensor:
-        """As `IndependentHead.sample`.
+        """As `IndependentHead.sample`; the innovations are relative to the mean at `temperature`.
+
+        At a low temperature a bin's level is near the mean of its likeliest component. Relative to
+        the mean of the whole mixture, that would be an innovation that the bins above amplify.
 
         Components and noise are drawn for all bins at once, so a frame's levels are the solution of
         levels = nearest(means + shifts(levels) + noise). Each pass over all bins settles at least
@@ -130,7 +133,7 @@ class ChainedHead(IndependentHead):
         """
         past = self._given_past(hidden, frames)
         mean, noise_db = draw(past, uniform, temperature)
-        predicted = _mean(past)
+        predicted = _mean(past, temperature)
 
         def passed(levels: tf.Tensor) -> tf.Tensor:
             shift = self._shifts(hearing.normalize(levels) - predicted)
@@ -155,6 +158,6 @@ class ChainedHead(IndependentHead):
         return tf.linalg.matmul(innovations, lower, transpose_b=True)
 
 
-def _mean(mixture: Mixture) -> tf.Tensor:
-    pairs = zip(weights_of(mixture.logits), mixture.means, strict=True)
+def _mean(mixture: Mixture, temperature: tf.Tensor | float = 1.0) -> tf.Tensor:
+    pairs = zip(weights_of(mixture.logits, temperature), mixture.means, strict=True)
     return tf.add_n([weight * mean for weight, mean in pairs])
