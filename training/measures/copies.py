@@ -140,7 +140,7 @@ def known_copies(
 
     Windows that are too short to leave a patch are left out.
     """
-    least = _patch_frames(config) + 2 * _edge_frames(config) + math.ceil(max(DELAYS_IN_HOPS)) + 1
+    least = _patch_frames(config) + 2 * _edge_frames(config) + math.ceil(max(DELAYS_IN_HOPS))
     return [
         patches_of(
             resynthesized(
