@@ -32,11 +32,10 @@ SUBSTITUTIONS = {
     "--steps 20000": "--steps 2",
     "--steps 40000": "--steps 4",
     "--units 512 512": "--units 8",
-    " --free-running": "",
     "MUSICNET": "musicnet",
     "OUT": "out",
 }
-"""What takes long, names no real file, or needs whole windows, and what the tests run instead."""
+"""What takes long or names no real file, and what the tests run instead."""
 
 NOT_OURS = {
     "make": "installs the project, or runs this very test",
@@ -57,6 +56,7 @@ NOT_RUN = {
     "--runner PortableRunner": "needs a Flink cluster; tests/integration/test_engines.py runs it",
     "--runner PrismRunner": "needs Prism; tests/integration/test_engines.py runs it",
     "--runner DataflowRunner": "needs a Google account",
+    "--free-running": "needs whole windows; tests/training/test_free_running.py runs it",
 }
 """Commands of ours that are only parsed, by a part of them, and why."""
 
