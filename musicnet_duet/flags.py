@@ -9,14 +9,22 @@ from collections.abc import Mapping
 
 FLAGS: Mapping[str, str] = {
     "batch_size": "--batch-size",
+    "checkpoint": "--checkpoint",
+    "components": "--components",
+    "decay_steps": "--decay-steps",
+    "dropout": "--dropout",
+    "ema": "--ema",
     "formats": "--format",
+    "gain_db": "--gain-db",
+    "head": "--head",
     "input_root": "--input",
     "learning_rate": "--learning-rate",
     "max_rejects": "--max-rejects",
-    "mixtures": "--mixtures",
     "model": "--model",
+    "noise": "--noise",
     "output": "--output",
     "overwrite": "--overwrite",
+    "patience": "--patience",
     "resume": "--resume",
     "run_dir": "--run",
     "runner": "--runner",
@@ -28,6 +36,7 @@ FLAGS: Mapping[str, str] = {
     "test_split": "--test-split",
     "units": "--units",
     "validation_interval": "--validation-interval",
+    "warmup_steps": "--warmup-steps",
     "workers": "--workers",
 }
 """The flag that sets an argument, by the argument's name."""

@@ -15,6 +15,7 @@ MESSAGES = {
     ),
     "max_rejects=2 must be a number from 0 to 1": "--max-rejects 2 must be a number from 0 to 1",
     "shard_megabytes=-0.5 must be": "--shard-mb -0.5 must be",
+    "gain_db=-1.0 must be a number from 0": "--gain-db -1.0 must be a number from 0",
     "lie one folder deeper: use input_root='/a'": "lie one folder deeper: use --input /a",
     'use input_root="/it\'s here"': "use --input '/it'\"'\"'s here'",
     r"use input_root='/a\'b\"'": "use --input '/a'\"'\"'b\"'",
