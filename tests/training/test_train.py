@@ -115,14 +115,17 @@ def stopped_by(number: signal.Signals, command: list[str], run_dir: Path) -> str
     """Starts `command`, signals it after its next checkpoint, and returns what it said."""
     index = run_dir / CHECKPOINTS / "index.json"
     before = index.read_text() if index.exists() else None
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + 60
-    while not index.exists() or index.read_text() == before:
-        assert process.poll() is None
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    process.send_signal(number)
-    _, said = process.communicate(timeout=60)
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            deadline = time.monotonic() + 180
+            while not index.exists() or index.read_text() == before:
+                assert process.poll() is None
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+            process.send_signal(number)
+            _, said = process.communicate(timeout=180)
+        finally:
+            process.kill()
     assert process.returncode == (-number if number == signal.SIGKILL else 130), said
     return said
 
