@@ -12,8 +12,9 @@ import soundfile
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.mark.parametrize("recordings", ["demo", "MUSICNET_ROOT"])
-def test_from_recordings_to_music(recordings: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("recordings", "checks"), [("demo", 5), ("MUSICNET_ROOT", 4)])
+def test_from_recordings_to_music(recordings: str, checks: int, tmp_path: Path) -> None:
+    """A few excerpts of MusicNet are too little to say what real music is like."""
     command = [sys.executable, "examples/demo.py", "--output", str(tmp_path)]
     if recordings == "MUSICNET_ROOT":
         if recordings not in os.environ:
@@ -21,7 +22,7 @@ def test_from_recordings_to_music(recordings: str, tmp_path: Path) -> None:
         command += ["--input", os.environ[recordings]]
     subprocess.run(command, cwd=ROOT, check=True)
     summary = json.loads((tmp_path / "summary.json").read_text())
-    assert len(summary["checks"]) == 5
+    assert len(summary["checks"]) == checks
     assert all(summary["checks"].values())
     assert soundfile.info(tmp_path / "generated.wav").duration == pytest.approx(10, abs=0.1)
     for picture in ("windows.png", "generated.png"):
