@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,13 @@ from training.measures.copies import (
 from training.measures.real_music import RealMusic, RealWindow, real_music
 from training.measures.reference import Interval
 from training.reading.reader import Reader
-from training.real_windows import MAX_WINDOWS, damage, open_real_music, real_windows
+from training.real_windows import (
+    MAX_WINDOWS,
+    damage,
+    open_real_music,
+    real_windows,
+    valid_windows,
+)
 from training.runs import read_run
 
 REFERENCE_SPLITS = ("train", "validation")
@@ -146,7 +152,7 @@ def _copies(
     chosen = real_windows([train], CALIBRATION_WINDOWS)
     music = [patches_of(each.log_mel, config, each.recording_id) for each in chosen]
     copies = known_copies([each.log_mel for each in _longest(chosen, COPIED_WINDOWS)], config)
-    own, *found = distances_to_training([patches, *music, *copies], _windows(train), mean_db)
+    own, *found = distances_to_training([patches, *music, *copies], valid_windows(train), mean_db)
     names = [each.recording_id for each in chosen]
     finite = [each[np.isfinite(each)] for each in found]
     of_music, of_copies = finite[: len(music)], finite[len(music) :]
@@ -155,11 +161,3 @@ def _copies(
 
 def _longest(windows: Sequence[RealWindow], count: int) -> list[RealWindow]:
     return sorted(windows, key=lambda each: -len(each.log_mel))[:count]
-
-
-def _windows(reader: Reader) -> Iterator[tuple[str, NDArray[Any]]]:
-    """The recording of each window, and its valid frames in dB: [frames, n_mels]."""
-    for batch in reader.in_order():
-        rows = zip(batch["recording_id"], batch["log_mel"], batch["valid_frames"], strict=True)
-        for name, log_mel, valid in rows:
-            yield str(name), log_mel[:valid]

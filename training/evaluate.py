@@ -21,6 +21,7 @@ from training.grid import quantize
 from training.models.losses import frame_nats
 from training.reading.opening import open_splits
 from training.reading.reader import Reader
+from training.real_windows import valid_windows
 from training.trained_model import load_trained
 from training.works import SharedWorks, works_of, works_shared_with_training
 
@@ -139,10 +140,8 @@ def evaluate(
 
 def valid_levels(reader: Reader) -> Iterator[tuple[str, NDArray[np.int32]]]:
     """Each window's recording, and the grid indices of its valid frames: int32 [frames, n_mels]."""
-    for batch in reader.in_order():
-        rows = zip(batch["recording_id"], batch["log_mel"], batch["valid_frames"], strict=True)
-        for name, log_mel, valid in rows:
-            yield str(name), quantize(log_mel[:valid])
+    for name, log_mel in valid_windows(reader):
+        yield name, quantize(log_mel)
 
 
 def paired_differences(

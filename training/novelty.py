@@ -7,14 +7,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import uniform_filter1d
 
 from schemas import FeatureConfig
 from schemas.filterbank import mel_corners
+from training.measures.texture import fine_structure
 
 _TINY = 1e-12
-
-_ENVELOPE_SHARE = 1 / 8  # of the mel bins: what the average is taken over
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,12 +73,5 @@ class PatchSearch:
 
 
 def _fine_structure(log_mel: NDArray[Any], mean_db: NDArray[Any]) -> NDArray[np.float32]:
-    """What notes add to `log_mel` [frames, n_mels]: float32, in dB.
-
-    The deviations from `mean_db`, less each frame's spectral envelope: their moving average over
-    an eighth of the mel bins, and three at least. Loudness, tone control and the decay of a room
-    are in the envelope; partials are narrower.
-    """
-    deviations = (log_mel - mean_db).astype(np.float32)
-    width = max(3, round(log_mel.shape[1] * _ENVELOPE_SHARE))
-    return deviations - uniform_filter1d(deviations, width, axis=1, mode="nearest")
+    """What notes add to `log_mel` [frames, n_mels], beyond `mean_db`: float32, in dB."""
+    return fine_structure((log_mel - mean_db).astype(np.float32))

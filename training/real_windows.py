@@ -1,10 +1,11 @@
-"""A bounded selection of a dataset's windows, to measure real music by."""
+"""The windows of a dataset to measure by: all of a split, or a bounded selection."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from schemas import Dataset
 from training.measures.real_music import RealWindow
@@ -43,6 +44,14 @@ def real_windows(readers: Sequence[Reader], count: int) -> list[RealWindow]:
                     RealWindow(str(item["recording_id"]), item["log_mel"][:valid], notes)
                 )
     return windows
+
+
+def valid_windows(reader: Reader) -> Iterator[tuple[str, NDArray[np.float32]]]:
+    """Each window's recording, and its valid frames in dB: float32 [frames, n_mels]."""
+    for batch in reader.in_order():
+        rows = zip(batch["recording_id"], batch["log_mel"], batch["valid_frames"], strict=True)
+        for name, log_mel, valid in rows:
+            yield str(name), log_mel[:valid]
 
 
 def damage(readers: Mapping[str, Reader]) -> tuple[tuple[str, ...], int]:

@@ -12,6 +12,7 @@ import pytest
 from pipelines.planning.plan import PlanOptions
 from pipelines.preprocessing import PreprocessOptions, preprocess
 from schemas import Dataset, FeatureConfig
+from tests.support.measured_sounds import CONTROLS
 from training import open_dataset
 from training.compare import compare
 from training.config import FrameModelConfig, TrainingConfig
@@ -23,15 +24,6 @@ from training.measures.real_music import RealMusic, RealWindow, real_music
 from training.measures.reference import Reference, Verdict
 from training.measures.transcriber import average_precision, hidden_units
 from training.runs import Run, write_run
-
-CONTROLS = (
-    "stationary noise",
-    "shuffled frames",
-    "time-blurred",
-    "20 dB softer",
-    "drone",
-    "drone with noise",
-)
 
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)

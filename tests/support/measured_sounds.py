@@ -10,6 +10,16 @@ from training.inversion import audio_to_log_mel
 from training.measures.observation import Ear
 from training.measures.transcriber import HIDDEN_UNITS, Transcriber
 
+CONTROLS = (
+    "stationary noise",
+    "shuffled frames",
+    "time-blurred",
+    "20 dB softer",
+    "drone",
+    "drone with noise",
+)
+"""The sounds that the measures must reject."""
+
 CONFIG = FeatureConfig()
 
 

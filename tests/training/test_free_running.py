@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from tests.support.dataset_factory import CONFIG, make_dataset
+from tests.support.measured_sounds import CONTROLS
 from training import TrainingError
 from training.free_running import HELD_OUT, MODEL, FreeRunning, failures, free_running
 from training.grid import dequantize
@@ -17,15 +18,6 @@ from training.models.sampling import SAMPLING_NOISE, sample_levels
 from training.reports import free_running_lines
 from training.sampled_windows import sampled_windows
 from training.trained_model import load_trained
-
-CONTROLS = (
-    "stationary noise",
-    "shuffled frames",
-    "time-blurred",
-    "20 dB softer",
-    "drone",
-    "drone with noise",
-)
 
 
 @pytest.fixture(scope="module")

@@ -70,7 +70,7 @@ def comb_strength(log_mel: NDArray[Any], config: FeatureConfig) -> float | None:
     combs = harmonic_combs(config)
     if not len(combs):
         return None
-    fine = _fine_structure(log_mel.astype(np.float64))
+    fine = fine_structure(log_mel.astype(np.float64))
     norms = np.linalg.norm(fine, axis=1, keepdims=True)
     correlations = np.divide(
         fine @ combs.T, norms, out=np.zeros((len(fine), len(combs))), where=norms > _TINY
@@ -95,11 +95,15 @@ def harmonic_combs(config: FeatureConfig) -> NDArray[np.float64]:
     numbers = np.arange(1, _HARMONICS + 1)[:, np.newaxis]
     positions = mel_bins(fundamentals[usable, np.newaxis, np.newaxis] * numbers, config)
     triangles = np.maximum(0, 1 - np.abs(np.arange(config.n_mels) - positions))
-    fine = _fine_structure((triangles / np.sqrt(numbers)).max(axis=1))
+    fine = fine_structure((triangles / np.sqrt(numbers)).max(axis=1))
     return fine / np.maximum(np.linalg.norm(fine, axis=1, keepdims=True), _TINY)
 
 
-def _fine_structure(levels: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Levels [any, n_mels] less their moving average over an eighth of the bins."""
+def fine_structure(levels: NDArray[Any]) -> NDArray[Any]:
+    """Levels [any, n_mels] less each frame's spectral envelope; of their dtype, a float's.
+
+    The envelope is the moving average over an eighth of the bins, and three at least. Loudness,
+    tone control and the decay of a room are in it; partials are narrower.
+    """
     width = max(3, round(levels.shape[1] * ENVELOPE_SHARE))
     return levels - uniform_filter1d(levels, width, axis=1, mode="nearest")
