@@ -7,11 +7,12 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.support.processes import ROOT
+from tests.support.environments import ROOT, environment
 from tests.support.tiny_musicnet import write_tiny_musicnet
 
 CONSTRAINTS = ROOT / "constraints-oldest-beam.txt"
@@ -29,16 +30,13 @@ def oldest_beam() -> str:
 
 
 @pytest.fixture(scope="module")
-def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def python(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     if sys.version_info[:2] > NEWEST_PYTHON:
         pytest.skip(f"Beam {oldest_beam()} has no wheels for this version of Python")
     folder = tmp_path_factory.mktemp("oldest") / "environment"
-    subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
-    python = folder / "bin" / "python"
-    install = [str(python), "-m", "pip", "install", "--quiet", "--constraint", str(CONSTRAINTS)]
-    wanted = [f"musicnet-duet[pipelines] @ {ROOT.as_uri()}", "hypothesis", "librosa", "psutil"]
-    subprocess.run([*install, *wanted, "pytest"], check=True)
-    return python
+    packages = ("hypothesis", "librosa", "psutil", "pytest")
+    with environment(folder, *packages, extra="pipelines", constraints=CONSTRAINTS) as python:
+        yield python
 
 
 def test_the_range_of_versions_begins_with_it() -> None:
@@ -75,12 +73,12 @@ def test_a_dataset_that_it_makes_is_sound(python: Path, tmp_path: Path) -> None:
         out = tmp_path / workers
         options = ["--format", "both", "--config", str(config), "--workers", workers, "--json"]
         command = ["preprocess", "--input", str(root), "--output", str(out), *options]
-        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        variables = {**os.environ, "PYTHONPATH": str(ROOT)}
         for arguments in (command, ["verify", str(out)]):
             run = subprocess.run(
                 [python, "-m", "pipelines", *arguments],
                 cwd=tmp_path,
-                env=environment,
+                env=variables,
                 capture_output=True,
                 text=True,
             )

@@ -102,6 +102,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     commands = [" ".join(each.info["cmdline"] or ()) for each in psutil.process_iter(["cmdline"])]
     assert not [command for command in commands if any(main in command for main in mains)]
     assert not list(Path("/run/netns").glob(f"{local_cluster.BRIDGE}-*"))
+    assert not (folder / "temporary").exists()
 
 
 def finished_shards(out: Path) -> dict[str, int]:

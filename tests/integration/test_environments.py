@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from musicnet_duet import __version__
-from tests.support.environments import can_import, make_environment
+from tests.support.environments import can_import, environment
 from tests.support.tiny_musicnet import write_tiny_musicnet
 
 FEATURES = '{"window_frames": 40, "stride_frames": 40}'
@@ -54,29 +54,29 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_pipelines_without_tensorflow_then_training_without_beam(work: Path) -> None:
-    python = make_environment(work / "pipelines", extra="pipelines")
-    assert can_import(python, "apache_beam")
-    assert not can_import(python, "tensorflow")
-    run(python, work, "pipelines", "preprocess", "--input", "musicnet", "--output", "dataset",
-        "--format", "both", "--config", "features.json")  # fmt: skip
-    run(python, work, "pipelines", "verify", "dataset")
-    duet(python, work, "inspect", "dataset", "--plot", "windows.png")
-    again = duet(python, work, "preprocess", "--input", "musicnet", "--output", "again",
-                 "--workers", 2, "--config", "features.json")  # fmt: skip
-    assert "MB as tfrecord in " in again.stdout
-    check_installed(
-        python, work, [("train", "--data", "dataset", "--run", "run"),
-                       ("generate", "--run", "run", "--output", "x.wav")], "training"
-    )  # fmt: skip
+    with environment(work / "pipelines", extra="pipelines") as python:
+        assert can_import(python, "apache_beam")
+        assert not can_import(python, "tensorflow")
+        run(python, work, "pipelines", "preprocess", "--input", "musicnet", "--output", "dataset",
+            "--format", "both", "--config", "features.json")  # fmt: skip
+        run(python, work, "pipelines", "verify", "dataset")
+        duet(python, work, "inspect", "dataset", "--plot", "windows.png")
+        again = duet(python, work, "preprocess", "--input", "musicnet", "--output", "again",
+                     "--workers", 2, "--config", "features.json")  # fmt: skip
+        assert "MB as tfrecord in " in again.stdout
+        check_installed(
+            python, work, [("train", "--data", "dataset", "--run", "run"),
+                           ("generate", "--run", "run", "--output", "x.wav")], "training"
+        )  # fmt: skip
 
-    python = make_environment(work / "training", extra="training")
-    assert can_import(python, "tensorflow")
-    assert not can_import(python, "apache_beam")
-    run(python, work, "training", "train", "--data", "dataset", "--run", "run",
-        "--model", "gru", "--units", 8, "--batch-size", 2, "--steps", 3)  # fmt: skip
-    run(python, work, "training", "evaluate", "--run", "run", "--data", "dataset")
-    duet(python, work, "generate", "--run", "run", "--seconds", 1, "--output", "x.wav")
-    assert (work / "x.wav").stat().st_size > 10_000
-    check_installed(
-        python, work, [("preprocess", "--input", "musicnet", "--output", "other")], "pipelines"
-    )
+    with environment(work / "training", extra="training") as python:
+        assert can_import(python, "tensorflow")
+        assert not can_import(python, "apache_beam")
+        run(python, work, "training", "train", "--data", "dataset", "--run", "run",
+            "--model", "gru", "--units", 8, "--batch-size", 2, "--steps", 3)  # fmt: skip
+        run(python, work, "training", "evaluate", "--run", "run", "--data", "dataset")
+        duet(python, work, "generate", "--run", "run", "--seconds", 1, "--output", "x.wav")
+        assert (work / "x.wav").stat().st_size > 10_000
+        check_installed(
+            python, work, [("preprocess", "--input", "musicnet", "--output", "other")], "pipelines"
+        )

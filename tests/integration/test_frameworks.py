@@ -19,7 +19,7 @@ import pytest
 
 from schemas import DamagedDataError, Dataset
 from tests.support.documents import DOCUMENTS, Block, blocks
-from tests.support.environments import ROOT, can_import, make_environment
+from tests.support.environments import ROOT, can_import, environment
 from training import Reader, open_dataset
 
 SIZE = 4
@@ -71,8 +71,9 @@ def assert_same(found: Delivered, expected: Delivered) -> None:
 
 
 @pytest.fixture(scope="module")
-def grain_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_environment(tmp_path_factory.mktemp("grain") / "environment", "grain==0.2.18")
+def grain_python(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    with environment(tmp_path_factory.mktemp("grain") / "environment", "grain==0.2.18") as python:
+        yield python
 
 
 def read_with_grain(python: Path, root: Path, out: Path) -> dict[str, dict[str, Any]]:
