@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +74,15 @@ def measure(
     python: Path = PYTHON,
 ) -> Measured:
     """Runs `python -m ARGUMENTS`, whose standard output is JSON or nothing that matters."""
-    return _run(arguments, environment, python, lambda process: process.wait())
+    return _run([python, "-m", *arguments], environment, lambda process: process.wait())
+
+
+def measure_script(
+    script: Path, *arguments: object, environment: Mapping[str, str] | None = None
+) -> Measured:
+    """The same for a file, which imports nothing from the current folder or its own."""
+    command = [PYTHON, "-P", script, *arguments]
+    return _run(command, environment, lambda process: process.wait())
 
 
 def watch(
@@ -99,17 +107,16 @@ def watch(
                 first_shard = time.monotonic() - started
             time.sleep(_SECONDS_BETWEEN_LOOKS)
 
-    measured = _run(arguments, environment, python, look)
+    measured = _run([python, "-m", *arguments], environment, look)
     return Watched(peak, sum(computed.values()), first_shard, measured.result)
 
 
 def _run(
-    arguments: tuple[object, ...],
+    words: Sequence[object],
     environment: Mapping[str, str] | None,
-    python: Path,
     wait: Callable[[subprocess.Popen[bytes]], object],
 ) -> Measured:
-    command = [str(python), "-m", *map(str, arguments)]
+    command = [*map(str, words)]
     started = time.monotonic()
     with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
         variables = {**os.environ, **(environment or {})}

@@ -1,4 +1,4 @@
-"""Training: frames per second of our step, of plain Keras models, and of bare products.
+"""Training: frames per second of our step and of others', and what a step and a run consist of.
 
 Inversion: CPU seconds for ten seconds of sound, and how far its log-mel is from the inverted one.
 """
@@ -9,14 +9,10 @@ from pathlib import Path
 
 from benchmarks.corpus import Corpora
 from benchmarks.measure import Target, measure
+from benchmarks.steps import comparison, costs
+from benchmarks.steps.sizes import DEFAULT, FRAMES
 from pipelines.text import aligned
-
-WAYS = {
-    "plain Keras: GRU, Dense, squared error": "plain",
-    "the same with our GRU": "fast",
-    "ours: GRU, chained mixtures of logistics": "ours",
-    "limit: the model's matrix products alone": "products",
-}
+from training.config import FrameModelConfig
 
 OURS = "ours: mel power and phases together, float32"
 INVERSIONS = {
@@ -28,21 +24,22 @@ RECORDINGS_INVERTED = 10
 
 
 def run(corpora: Corpora, folder: Path) -> list[Target]:
-    return [*_training(), *_inversion(corpora)]
+    wanted = _training(corpora, folder)
+    costs.layers()
+    return [*wanted, *_inversion(corpora)]
 
 
-def _training() -> list[Target]:
-    rates = {
-        name: measure("benchmarks.train_steps", way).result["frames_per_second"]
-        for name, way in WAYS.items()
-    }
-    rows = [["", "frames/s"], *([name, f"{rate:,.0f}"] for name, rate in rates.items())]
-    print("GRU of 256 units, batch of 8 windows of 430 frames")
-    print(aligned(rows))
-    plain, _, ours, products = rates.values()
+def _training(corpora: Corpora, folder: Path) -> list[Target]:
+    dataset = folder / "training-dataset"
+    measure("pipelines", "preprocess", "--input", corpora.ten_hours.root, "--output", dataset,
+            "--json")  # fmt: skip
+    compared = comparison.compare(dataset, folder)
+    print(f"steps of training, {FRAMES} frames a window")
+    print(comparison.table(compared))
     return [
-        Target("training, to plain Keras with a squared error", ours / plain, 0.4),
-        Target("training, to the limit", ours / products, 0.05),
+        *comparison.targets(compared),
+        *costs.stages(dataset, compared[FrameModelConfig().recurrent, DEFAULT].cpu_ms),
+        *costs.whole_run(dataset),
     ]
 
 
