@@ -22,8 +22,8 @@ def kernels_of(recurrent: str, size: Size) -> list[tf.Tensor]:
     model.build((None, None, model.config.n_mels))
     cells = [layer.cell for layer in model.trunk]
     of_trunk = [each for cell in cells for each in (cell.kernel, cell.recurrent_kernel)]
-    of_head = [each for each in model.head.trainable_variables if len(each.shape) == 2]
-    return [tf.convert_to_tensor(each) for each in (*of_trunk, *of_head)]
+    of_head = [each for each in model.head.trainable_variables if len(each.shape) > 1]
+    return [tf.reshape(each, [-1, each.shape[-1]]) for each in (*of_trunk, *of_head)]
 
 
 def time_steps(recurrent: str, size: Size) -> dict[str, float]:

@@ -9,7 +9,7 @@ WARM_UP = 2
 """Steps that are not counted."""
 
 LEAST = 3
-SECONDS = 6.0
+SECONDS = 5.0
 
 
 class Stopwatch:
