@@ -24,6 +24,7 @@ TRAINING = [
     "keras>=3.8,<4",
     "librosa>=0.11,<0.12",
     "matplotlib>=3.8",
+    "pyyaml>=6,<7",
     "scipy>=1.13,<2",
     "soundfile>=0.12.1",
     "tensorboard>=2.19",

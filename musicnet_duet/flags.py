@@ -12,6 +12,7 @@ FLAGS: Mapping[str, str] = {
     "checkpoint": "--checkpoint",
     "components": "--components",
     "decay_steps": "--decay-steps",
+    "deterministic": "--deterministic",
     "dropout": "--dropout",
     "ema": "--ema",
     "formats": "--format",

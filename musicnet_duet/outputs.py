@@ -17,6 +17,9 @@ from schemas.storage import Storage, writing
 RUN_FILE = "run.json"
 """The file that makes a folder the folder of a training run."""
 
+RUN_PICTURE = "curve.png"
+"""The picture that training draws in it."""
+
 RUN_FOLDERS = ("checkpoints", "tensorboard")
 """The folders in it that belong to the run."""
 
@@ -73,6 +76,8 @@ def _require_not_owned(path: Path) -> None:
         raise OutputError(f"{path}: only a {kind} may have a file of this name; choose another")
     if dataset := dataset_around(folder):
         raise OutputError(f"{path}: {dataset} is a dataset's own folder; choose another folder")
+    if inside[0] == RUN_PICTURE and os.path.exists(folder / RUN_FILE):
+        raise OutputError(f"{path}: belongs to the run in {folder}; choose another name")
     for parent in (folder, *folder.parents):
         if inside[0] in RUN_FOLDERS and os.path.exists(parent / RUN_FILE):
             raise OutputError(f"{path}: belongs to the run in {parent}; choose another folder")

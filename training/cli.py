@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import os
-import shlex
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,26 +12,24 @@ from typing import Any
 from musicnet_duet.ambient import import_matplotlib
 from musicnet_duet.arguments import (
     UsageError,
-    count,
-    local_path,
     natural,
     number_between,
     one_of,
     path,
     path_ending_in,
-    positive,
-    seed_31_bits,
 )
-from musicnet_duet.command import INTERRUPTED, Command, CommandParser, Outcome, Program
+from musicnet_duet.command import Command, CommandParser, Outcome, Program
 from schemas.names import SPLITS
-from training.config import HEADS, RECURRENT, FrameModelConfig, LoopConfig, TrainingConfig
 from training.errors import TrainingError
-
-_LOOP = LoopConfig()
-_MODEL = FrameModelConfig()
-_TRAINING = TrainingConfig()
-
-_MEGABYTE = 1_000_000
+from training.shared_options import (
+    add_checkpoint,
+    add_data,
+    add_memory,
+    add_run,
+    damage_lines,
+    memory_bytes,
+)
+from training.train_command import add_train_options, run_train
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -40,160 +37,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return PROGRAM.main(arguments)
 
 
-def _add_run(parser: CommandParser, *aliases: str, text: str = "the folder of the run") -> None:
-    parser.add_path(
-        "--run", *aliases, dest="run_dir", type=local_path, required=True, metavar="RUN", help=text
-    )
-
-
-def _add_data(parser: CommandParser) -> None:
-    parser.add_path("--data", type=path, required=True, metavar="DATASET", help="the dataset")
-
-
-def _add_checkpoint(parser: CommandParser) -> None:
-    parser.add_argument(
-        "--checkpoint",
-        type=_checkpoint,
-        default="best",
-        metavar="WHICH",
-        help="best on the validation split, last, or the number of a step (default: best)",
-    )
-
-
-def _checkpoint(text: str) -> str | int:
-    """`best`, `last`, or the number of a step."""
-    if text in ("best", "last"):
-        return text
-    try:
-        return count(text)
-    except argparse.ArgumentTypeError:
-        raise argparse.ArgumentTypeError(f"{text!r} is neither best nor last nor a step") from None
-
-
-def _add_train_options(parser: CommandParser) -> None:
-    _add_data(parser)
-    _add_run(parser, "--run-dir", text="the folder of the run; --run-dir is the old name")
-    parser.add_argument("--resume", action="store_true", help="continue the run in RUN")
-    parser.add_argument(
-        "--steps",
-        type=count,
-        default=_LOOP.steps,
-        help="the step to stop at, counted from the start of the run even if it is resumed "
-        f"(default: {_LOOP.steps})",
-    )
-    parser.add_argument(
-        "--validation-interval",
-        type=count,
-        default=_LOOP.validation_interval,
-        metavar="STEPS",
-        help="the steps between validations; each writes a checkpoint "
-        f"(default: {_LOOP.validation_interval})",
-    )
-    parser.add_argument(
-        "--patience",
-        type=count,
-        metavar="VALIDATIONS",
-        help="stop early once this many validations in a row were no better than an earlier one "
-        "(default: never)",
-    )
-    # What follows belongs to the run: no defaults here, so that a resumed run keeps its own.
-    _add_model_options(parser)
-    parser.add_argument(
-        "--batch-size",
-        type=count,
-        help=f"the windows in a batch (default: {_TRAINING.batch_size})",
-    )
-    parser.add_argument(
-        "--learning-rate",
-        type=positive,
-        help=f"the highest learning rate of Adam (default: {_TRAINING.learning_rate})",
-    )
-    parser.add_argument(
-        "--warmup-steps",
-        type=natural,
-        metavar="STEPS",
-        help="the steps in which the learning rate rises to its highest "
-        f"(default: {_TRAINING.warmup_steps})",
-    )
-    parser.add_argument(
-        "--decay-steps",
-        type=count,
-        metavar="STEPS",
-        help="the step until which the learning rate falls along a cosine "
-        "(default: the --steps of the new run)",
-    )
-    parser.add_argument(
-        "--gain-db",
-        type=number_between(0, 60),
-        metavar="DB",
-        help="make windows louder or softer by up to this much in training "
-        f"(default: {_TRAINING.gain_db:g})",
-    )
-    parser.add_argument(
-        "--ema",
-        type=number_between(0, 0.99999),
-        metavar="MOMENTUM",
-        help="score and use a moving average of the weights with this momentum, such as 0.99 "
-        f"(default: {_TRAINING.ema:g}, for none)",
-    )
-    parser.add_argument(
-        "--seed",
-        type=seed_31_bits,
-        help="the seed for weights, the order of windows and all random draws "
-        f"(default: {_TRAINING.seed})",
-    )
-
-
-def _add_model_options(parser: CommandParser) -> None:
-    parser.add_argument(
-        "--model",
-        dest="recurrent",
-        type=one_of(RECURRENT),
-        choices=RECURRENT,
-        help=f"the kind of layers (default: {_MODEL.recurrent})",
-    )
-    parser.add_argument(
-        "--units",
-        type=count,
-        nargs="+",
-        help=f"the units of each layer (default: {' '.join(map(str, _MODEL.units))})",
-    )
-    parser.add_argument(
-        "--head",
-        type=one_of(HEADS),
-        choices=HEADS,
-        help=f"whether the mel bins of a frame depend on those below them (default: {_MODEL.head})",
-    )
-    parser.add_argument(
-        "--components",
-        type=count,
-        help=f"the logistics mixed for each mel bin (default: {_MODEL.components})",
-    )
-    parser.add_argument(
-        "--noise",
-        type=number_between(0, 10),
-        metavar="SD",
-        help="the most noise added to the model's inputs in training, in standard deviations of a "
-        f"mel bin, so that it recovers from its own errors (default: {_MODEL.noise:g}; 0 for none)",
-    )
-    parser.add_argument(
-        "--dropout",
-        type=number_between(0, 0.95),
-        metavar="SHARE",
-        help=f"the share of each layer's outputs set to 0 in training (default: "
-        f"{_MODEL.dropout:g})",
-    )
-    parser.add_argument(
-        "--mixed-precision",
-        action="store_const",
-        const=True,
-        help="compute the layers in bfloat16, which is faster on recent GPUs",
-    )
-
-
 def _add_evaluate_options(parser: CommandParser) -> None:
-    _add_run(parser)
-    _add_data(parser)
+    add_run(parser)
+    add_data(parser)
     parser.add_argument(
         "--split",
         type=one_of(SPLITS),
@@ -201,7 +47,7 @@ def _add_evaluate_options(parser: CommandParser) -> None:
         default="test",
         help="the split to score (default: test)",
     )
-    _add_checkpoint(parser)
+    add_checkpoint(parser)
     parser.add_argument(
         "--free-running",
         action="store_true",
@@ -211,8 +57,8 @@ def _add_evaluate_options(parser: CommandParser) -> None:
 
 
 def _add_generate_options(parser: CommandParser) -> None:
-    _add_run(parser)
-    _add_checkpoint(parser)
+    add_run(parser)
+    add_checkpoint(parser)
     parser.add_path(
         "--output",
         type=path_ending_in(".wav"),
@@ -254,52 +100,11 @@ def _check_generate(options: argparse.Namespace) -> None:
 
 
 def _add_compare_options(parser: CommandParser) -> None:
-    _add_run(parser)
-    _add_data(parser)
+    add_run(parser)
+    add_data(parser)
     parser.add_path(
         "--audio", type=path, required=True, metavar="X.wav", help="the recording to compare"
     )
-
-
-def _train(options: argparse.Namespace) -> Outcome:
-    from training.runs import is_run, read_run
-    from training.train import train
-
-    model, training = _MODEL, _TRAINING
-    if options.resume and is_run(options.run_dir):
-        run = read_run(options.run_dir)
-        model, training = run.model, run.training
-    loop = LoopConfig(
-        steps=options.steps,
-        validation_interval=options.validation_interval,
-        memory_bytes=options.memory_mb * _MEGABYTE,
-        patience=options.patience,
-    )
-    model, training = _changed(model, options), _changed(training, options)
-    result = train(options.data, options.run_dir, model, training, loop, resume=options.resume)
-    if not result.new_steps and result.stopped_early:
-        text = f"{result.run_dir}: stopped early at step {result.step}; raise --patience to go on"
-        return Outcome(result, text)
-    if not result.new_steps and not result.interrupted:
-        text = f"{result.run_dir}: all {result.step} steps are done; raise --steps to go on"
-        return Outcome(result, text)
-    lines = [f"{result.run_dir}: {result.step} steps, {result.frames_per_second:.0f} frames/s"]
-    if result.best_step is not None:
-        lines.append(
-            f"best on validation: {result.best_validation_bits:.3f} bits/dim "
-            f"at step {result.best_step}"
-        )
-    if result.stopped_early:
-        lines.append("stopped early: validations no longer improved")
-    lines += _damage_lines(result.damaged_count, result.damaged_windows)
-    if not result.interrupted:
-        return Outcome(result, "\n".join(lines))
-    resume = ["--data", options.data, "--run", options.run_dir, "--steps", str(options.steps)]
-    note = (
-        f"stopped at step {result.step}, all is saved; go on with: duet train "
-        f"{shlex.join(resume)} --resume"
-    )
-    return Outcome(result, "\n".join(lines), status=INTERRUPTED, note=note)
 
 
 def _generate(options: argparse.Namespace) -> Outcome:
@@ -314,7 +119,7 @@ def _generate(options: argparse.Namespace) -> Outcome:
         prime=options.prime,
         checkpoint=options.checkpoint,
         overwrite=options.overwrite,
-        memory_bytes=options.memory_mb * _MEGABYTE,
+        memory_bytes=memory_bytes(options),
     )
     provenance = generate(options.run_dir, request)
     text = (
@@ -334,7 +139,7 @@ def _evaluate(options: argparse.Namespace) -> Outcome:
     arguments = (options.run_dir, options.data, options.split)
     further = {
         "checkpoint": options.checkpoint,
-        "memory_bytes": options.memory_mb * _MEGABYTE,
+        "memory_bytes": memory_bytes(options),
     }
     sampled = free_running(*arguments, **further) if options.free_running else None
     result = evaluate(*arguments, **further)
@@ -362,7 +167,7 @@ def _evaluate(options: argparse.Namespace) -> Outcome:
     if sampled is not None:
         lines += ["", *free_running_lines(sampled)]
     return Outcome(
-        result, "\n".join([*lines, *_damage_lines(result.damaged_count, result.damaged_windows)])
+        result, "\n".join([*lines, *damage_lines(result.damaged_count, result.damaged_windows)])
     )
 
 
@@ -374,11 +179,11 @@ def _compare(options: argparse.Namespace) -> Outcome:
         options.run_dir,
         options.data,
         options.audio,
-        memory_bytes=options.memory_mb * _MEGABYTE,
+        memory_bytes=memory_bytes(options),
     )
     lines = [
         *comparison_lines(result),
-        *_damage_lines(result.damaged_count, result.damaged_windows),
+        *damage_lines(result.damaged_count, result.damaged_windows),
     ]
     return Outcome(result, "\n".join(lines))
 
@@ -399,21 +204,6 @@ def _import_tensorflow_quietly() -> None:
         os.close(nothing)
 
 
-def _changed(config: Any, options: argparse.Namespace) -> Any:
-    """The configuration with those of its fields that were given on the command line."""
-    names = [field.name for field in dataclasses.fields(config)]
-    given = {name: getattr(options, name, None) for name in names}
-    return dataclasses.replace(
-        config, **{name: value for name, value in given.items() if value is not None}
-    )
-
-
-def _damage_lines(count: int, damaged: Sequence[str]) -> list[str]:
-    if not count:
-        return []
-    return [f"{count:,} damaged windows were left out, the first: {damaged[0]}"]
-
-
 def _command(
     name: str,
     text: str,
@@ -423,15 +213,7 @@ def _command(
 ) -> Command:
     def add_all_options(parser: CommandParser) -> None:
         add_options(parser)
-        megabytes = _LOOP.memory_bytes // _MEGABYTE
-        parser.add_argument(
-            "--memory-mb",
-            type=count,
-            default=megabytes,
-            metavar="MB",
-            help="the memory budget for reading the dataset, in megabytes of 1,000,000 bytes "
-            f"(default: {megabytes})",
-        )
+        add_memory(parser)
 
     def run_prepared(options: argparse.Namespace) -> Outcome:
         # Whatever other projects left in the environment or in ~/.keras.
@@ -443,7 +225,8 @@ def _command(
 
         from training.process import make_deterministic
 
-        make_deterministic()
+        if name != "train":  # There, it is a setting of the run.
+            make_deterministic()
         try:
             return run(options)
         except tf.errors.ResourceExhaustedError as error:
@@ -463,7 +246,7 @@ def _command(
 
 
 COMMANDS = (
-    _command("train", "Train a model on a dataset, or resume a run.", _add_train_options, _train),
+    _command("train", "Train a model on a dataset, or resume a run.", add_train_options, run_train),
     _command(
         "evaluate",
         "Score a model and baselines in bits per dimension, and judge its samples.",

@@ -86,7 +86,8 @@ class TrainingConfig:
     gradient's global norm is clipped to `clip_norm`. `gain_db` is the most by which a window is
     made louder or softer in training. With `ema` above 0, a moving average of the weights with
     this momentum is scored and used. `seed` makes the first weights, the order of the windows, and
-    all draws. Raises `TrainingError` when a value is impossible.
+    all draws. With `deterministic`, `train` calls `process.make_deterministic`, so that a GPU gives
+    the same bits each time, too. Raises `TrainingError` when a value is impossible.
     """
 
     batch_size: int = 8
@@ -96,6 +97,7 @@ class TrainingConfig:
     clip_norm: float = 1.0
     gain_db: float = 0.0
     ema: float = 0.0
+    deterministic: bool = False
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -108,6 +110,7 @@ class TrainingConfig:
             _set(self, decay_steps=whole_number("decay_steps", self.decay_steps, 1, MAX_STEPS))
         _set(self, gain_db=real_number("gain_db", self.gain_db, 0, _MAX_GAIN_DB))
         _set(self, ema=real_number("ema", self.ema, 0, _MAX_EMA))
+        _set(self, deterministic=true_or_false("deterministic", self.deterministic))
         _set(self, seed=whole_number("seed", self.seed, 0, MAX_SEED))
 
 

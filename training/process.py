@@ -1,4 +1,4 @@
-"""Settings of the whole process. They are for commands and programs: the library changes none."""
+"""Settings of the whole process: the library changes none, unless its caller asks for that."""
 
 from __future__ import annotations
 

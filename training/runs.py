@@ -1,9 +1,10 @@
 """The folder of a run: what it was started with, and where its parts are.
 
 RUN/
-  run.json         model, training settings, features, dataset's fingerprint and statistics,
-                   and the versions of what the run was started with
+  run.json         the settings (model, training, loop), and what they met: features, fingerprint
+                   and statistics of the dataset, and the versions of Python and of packages
   metrics.jsonl    the figures of each step, a line of JSON each
+  curve.png        the same as a picture
   checkpoints/     see `fitting/checkpoints.py`
   tensorboard/     scalars, pictures and sound
 """
@@ -15,37 +16,44 @@ import importlib
 import json
 import math
 import os
+import platform
 import shlex
 from collections.abc import Iterable, Mapping
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from musicnet_duet.outputs import RUN_FILE, RUN_FOLDERS
+from musicnet_duet.outputs import RUN_FILE, RUN_FOLDERS, RUN_PICTURE
 from schemas import Dataset, FeatureConfig, Storage
-from training.config import FrameModelConfig, TrainingConfig, from_json
+from training.config import FrameModelConfig, LoopConfig, TrainingConfig, from_json
 from training.errors import TrainingError
 from training.validation import shown
 
 CHECKPOINTS, TENSORBOARD = RUN_FOLDERS
 METRICS = "metrics.jsonl"
+CURVE = RUN_PICTURE
 
 VERSION = 2
 """Of the folder's layout. Version 1 had no number, and kept weights in npz files."""
 
-PACKAGES = ("keras", "numpy", "tensorflow")
+PACKAGES = ("keras", "musicnet_duet", "numpy", "tensorflow")
+
+FACTS = ("features", "fingerprint", "mean_db", "packages", "std_db", "version")
+"""What the file says beside the settings."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Run:
     """What a run was started with.
 
-    `mean_db` and `std_db` [n_mels] are those of each bin in the training split, in dB. `packages`
-    are the versions that it was started with; resuming with others is allowed.
+    `loop` is that of the latest call, since resuming may change it. `mean_db` and `std_db` [n_mels]
+    are those of each bin in the training split, in dB. `packages` are the versions that it was
+    started with, also that of Python; resuming with others is allowed.
     """
 
     model: FrameModelConfig
     training: TrainingConfig
+    loop: LoopConfig
     features: FeatureConfig
     fingerprint: str
     mean_db: tuple[float, ...]
@@ -53,7 +61,13 @@ class Run:
     packages: Mapping[str, str]
 
     @classmethod
-    def of(cls, dataset: Dataset, model: FrameModelConfig, training: TrainingConfig) -> Run:
+    def of(
+        cls,
+        dataset: Dataset,
+        model: FrameModelConfig,
+        training: TrainingConfig,
+        loop: LoopConfig = LoopConfig(),  # noqa: B008 - it is frozen
+    ) -> Run:
         """A run on a dataset, whose bins and whose seed replace those of `model`.
 
         Raises `TrainingError` where the dataset holds no `log_mel`.
@@ -67,11 +81,12 @@ class Run:
         return cls(
             model=dataclasses.replace(model, n_mels=manifest.config.n_mels, seed=training.seed),
             training=training,
+            loop=loop,
             features=manifest.config,
             fingerprint=manifest.fingerprint,
             mean_db=tuple(manifest.statistics.mean.tolist()),
             std_db=tuple(manifest.statistics.std.tolist()),
-            packages=installed_versions(PACKAGES),
+            packages={**installed_versions(PACKAGES), "python": platform.python_version()},
         )
 
     def to_json(self) -> bytes:
@@ -91,6 +106,7 @@ class Run:
             run = cls(
                 model=from_json(FrameModelConfig, values["model"], where=where),
                 training=from_json(TrainingConfig, values["training"], where=where),
+                loop=from_json(LoopConfig, values.get("loop", {}), where=where),
                 features=FeatureConfig.from_dict(values["features"], where=where),
                 fingerprint=values["fingerprint"],
                 mean_db=tuple(map(float, values["mean_db"])),

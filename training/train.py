@@ -27,6 +27,7 @@ from training.fitting.callbacks import (
     saving,
 )
 from training.fitting.checkpoints import Checkpoints, Validations
+from training.fitting.curve import Curve, draw_curve
 from training.fitting.metrics import MetricsFile
 from training.fitting.scoring import Validation
 from training.fitting.stopping import no_longer_improves, stop_signals
@@ -36,9 +37,10 @@ from training.models.frame_model import FrameModel
 from training.models.losses import BitsPerDimension, FrameCount, NegativeLogLikelihood
 from training.models.sampling import SAMPLING_NOISE, sample_levels
 from training.models.schedules import WarmUpCosine
+from training.process import make_deterministic
 from training.reading.opening import open_splits
 from training.reading.reader import Reader
-from training.runs import CHECKPOINTS, METRICS, TENSORBOARD, Run, is_run, read_run, write_run
+from training.runs import CHECKPOINTS, CURVE, METRICS, TENSORBOARD, Run, is_run, read_run, write_run
 
 _WINDOWS_SHOWN = 8
 
@@ -79,15 +81,17 @@ def train(
     """Trains until `loop.steps` steps are done, or SIGINT or SIGTERM asks for an end.
 
     The weights depend on the dataset, `model_config` and `training` alone: however often a run
-    was stopped and resumed, the same machine makes the same ones, bit for bit (on a GPU, after
-    `process.make_deterministic`). Raises `TrainingError` when `run_dir` holds a run and `resume` is
+    was stopped and resumed, the same machine makes the same ones, bit for bit (on a GPU, with
+    `training.deterministic`). Raises `TrainingError` when `run_dir` holds a run and `resume` is
     not given, when what it holds was started otherwise, when the memory budget is too small for
     both splits' readers, when the loss is no longer finite, and when something cannot be saved:
     what was saved before that is whole.
     """
     dataset = Dataset(data)
     training = _with_decay_steps(training, loop, run_dir if resume else None)
-    run = Run.of(dataset, model_config, training)
+    run = Run.of(dataset, model_config, training, loop)
+    if training.deterministic:
+        make_deterministic()
     _require_run_dir(run_dir, run, resume)
     train_reader, validation_reader = open_splits(
         dataset,
@@ -100,8 +104,11 @@ def train(
     index = checkpoints.index()
     first_step = index.latest or 0
     model = checkpoints.load(first_step) if first_step else new_model(run)
+    is_due = first_step < loop.steps and not no_longer_improves(index.validations, loop.patience)
     if not resume:
         write_run(run_dir, run)
+    elif is_due and (before := read_run(run_dir)).loop != loop:
+        write_run(run_dir, dataclasses.replace(before, loop=loop))
 
     started = time.perf_counter()
     session = _Session(
@@ -115,11 +122,11 @@ def train(
         first_step=first_step,
         validations=index.validations,
     )
-    if first_step < loop.steps and not no_longer_improves(index.validations, loop.patience):
+    if is_due:
         session.fit()
     validations = session.validations
     stopped_early = session.step < loop.steps and no_longer_improves(validations, loop.patience)
-    best = min(validations, key=lambda pair: pair[1], default=(None, None))
+    best = best_of(validations)
     return TrainingResult(
         run_dir=run_dir,
         step=session.step,
@@ -137,6 +144,11 @@ def train(
         damaged_windows=train_reader.damaged + validation_reader.damaged,
         damaged_count=train_reader.damaged_count + validation_reader.damaged_count,
     )
+
+
+def best_of(validations: Validations) -> tuple[int, float] | tuple[None, None]:
+    """The step and the bits of the best validation, the earliest of equals."""
+    return min(validations, key=lambda pair: pair[1], default=(None, None))
 
 
 def new_model(run: Run) -> FrameModel:
@@ -219,8 +231,21 @@ class _Session:
                 )
             self.step, self.validations = keeper.step, keeper.validations
             self.frames_per_second = figures.frames_per_second
+            self._draw_curve(folder)
             if self.step == steps:
                 self._present(board)
+
+    def _draw_curve(self, folder: Path) -> None:
+        lines = (folder / METRICS).read_bytes().splitlines()
+        name, config = folder.resolve().name, self.model.config
+        picture = draw_curve(
+            Curve.of(lines, "bits"),
+            label="bits per dimension",
+            best_step=best_of(self.validations)[0],
+            title=f"{name}: {config.recurrent} {' '.join(map(str, config.units))}, "
+            f"{self.step} steps",
+        )
+        Storage(folder).write_bytes(CURVE, picture)
 
     def _present(self, board: Board) -> None:
         """Adds a free-running sample to TensorBoard, as a picture and as sound."""
@@ -293,7 +318,7 @@ def _require_run_dir(run_dir: str, run: Run, resume: bool) -> None:
         raise TrainingError(
             f"{run_dir}: holds no run to resume; leave out resume=True to start one"
         )
-    for name in (*RUN_FOLDERS, METRICS):
+    for name in (*RUN_FOLDERS, METRICS, CURVE):
         if not resume and os.path.exists(folder / name):
             raise TrainingError(
                 f"{folder / name}: exists, and belongs to no run; choose another run_dir"

@@ -37,6 +37,8 @@ def test_a_folder_is_never_replaced(tmp_path: Path) -> None:
         "RUN.json",
         "dataset.json",
         "run/run.json",
+        "run/curve.png",
+        "run/Curve.PNG",
         "run/checkpoints/x.png",
         "run/checkpoints/step-1/x.png",
         "run/tensorboard/x.png",

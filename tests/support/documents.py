@@ -78,6 +78,7 @@ SHOWN = {
         "mix(x):                                   all operations modulo 2^64",
         "[config, seed, [shards of train, of validation, of test], rows]",
     ),
+    "docs/models.md": ("model:",),
 }
 """Blocks that are neither commands nor Python, by their first lines: layouts, formulas, output."""
 

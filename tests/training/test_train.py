@@ -19,6 +19,7 @@ import tensorflow as tf
 
 from schemas import Dataset, DuetError, StoreError
 from tests.support.dataset_factory import make_dataset
+from tests.support.trained_runs import assert_same_run, figures, latest
 from training import TrainingError, open_dataset
 from training.cli import main
 from training.config import FrameModelConfig, LoopConfig, TrainingConfig
@@ -31,7 +32,7 @@ from training.train import TrainingResult, train
 from training.trained_model import load_trained
 
 MODEL = FrameModelConfig(units=(8,))
-TRAINING = TrainingConfig(batch_size=4, seed=3, warmup_steps=5, decay_steps=40)
+TRAINING = TrainingConfig(batch_size=4, seed=3, warmup_steps=5, decay_steps=40, deterministic=True)
 
 
 def run(
@@ -48,32 +49,6 @@ def run(
     return train(str(data), str(run_dir), model, training, loops, resume=resume)
 
 
-def latest(run_dir: Path) -> tuple[int, list[np.ndarray]]:
-    """The step of the latest checkpoint, and the variables of its model and optimizer."""
-    checkpoints = Checkpoints(run_dir / CHECKPOINTS)
-    step = checkpoints.index().latest
-    assert step is not None
-    model = checkpoints.load(step)
-    variables = [*model.weights, *model.optimizer.variables]
-    return step, [variable.numpy() for variable in variables]
-
-
-def figures(run_dir: Path) -> list[dict[str, float]]:
-    """The figures of each training step."""
-    lines = map(json.loads, (run_dir / METRICS).read_text().splitlines())
-    return [line for line in lines if "bits" in line]
-
-
-def assert_same_run(ours: Path, theirs: Path) -> None:
-    """Equal figures of each step, and equal weights and optimizer variables, bit for bit."""
-    (my_step, my_arrays), (step, arrays) = latest(ours), latest(theirs)
-    assert my_step == step
-    assert figures(ours) == figures(theirs)
-    assert [line["step"] for line in figures(ours)] == list(range(1, step + 1))
-    for array, expected in zip(my_arrays, arrays, strict=True):
-        np.testing.assert_array_equal(array, expected)
-
-
 def test_it_learns(small_dataset: Path, tmp_path: Path) -> None:
     result = run(small_dataset, tmp_path, 60)
     validations = Checkpoints(tmp_path / CHECKPOINTS).index().validations
@@ -86,7 +61,7 @@ def test_it_learns(small_dataset: Path, tmp_path: Path) -> None:
 def test_stopping_and_resuming_changes_nothing(small_dataset: Path, tmp_path: Path) -> None:
     """Whatever is random in a step, and although validations use other weights."""
     model = FrameModelConfig(units=(8, 6), dropout=0.2)
-    training = TrainingConfig(batch_size=4, seed=3, decay_steps=11, gain_db=3, ema=0.9)
+    training = dataclasses.replace(TRAINING, warmup_steps=30, decay_steps=11, gain_db=3, ema=0.9)
     run(small_dataset, tmp_path / "at once", 11, model=model, training=training)
     for steps in (3, 8, 11):
         run(
@@ -131,7 +106,7 @@ def stopped_by(number: signal.Signals, command: list[str], run_dir: Path) -> str
 
 
 SETTINGS = ["--units", "8", "--batch-size", "4", "--seed", "3"]
-SETTINGS += ["--warmup-steps", "5", "--decay-steps", "40"]
+SETTINGS += ["--warmup-steps", "5", "--decay-steps", "40", "--deterministic"]
 """Of `MODEL` and `TRAINING`."""
 
 

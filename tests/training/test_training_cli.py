@@ -241,12 +241,16 @@ def test_every_setting_of_the_command_line_reaches_the_run(
         },
         "training": {
             "batch_size": 3, "learning_rate": 0.01, "warmup_steps": 2, "decay_steps": 9,
-            "clip_norm": 1.0, "gain_db": 6.0, "ema": 0.5, "seed": 7,
+            "clip_norm": 1.0, "gain_db": 6.0, "ema": 0.5, "deterministic": True, "seed": 7,
+        },
+        "loop": {
+            "steps": 2, "validation_interval": 1, "memory_bytes": 9_000_000, "patience": 3,
         },
     }  # fmt: skip
     flags = "--model rnn --units 5 --head independent --components 2 --noise 0.25 --dropout 0.5"
     flags += " --mixed-precision --batch-size 3 --learning-rate 0.01 --warmup-steps 2"
     flags += " --decay-steps 9 --gain-db 6 --ema 0.5 --seed 7 --patience 3"
+    flags += " --deterministic --validation-interval 1 --memory-mb 9"
     start = ("train", "--data", small_dataset, "--run", tmp_path, "--steps")
     assert call(capsys, *start, 2, *flags.split())[0] == 0
     found = json.loads((tmp_path / "run.json").read_bytes())

@@ -1,0 +1,65 @@
+"""What several commands of training share: options, and lines of their results."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+
+from musicnet_duet.arguments import count, local_path, path
+from musicnet_duet.command import CommandParser
+from training.config import DEFAULT_MEMORY_BYTES
+
+MEGABYTE = 1_000_000
+
+
+def add_run(parser: CommandParser, *aliases: str, text: str = "the folder of the run") -> None:
+    parser.add_path(
+        "--run", *aliases, dest="run_dir", type=local_path, required=True, metavar="RUN", help=text
+    )
+
+
+def add_data(parser: CommandParser) -> None:
+    parser.add_path("--data", type=path, required=True, metavar="DATASET", help="the dataset")
+
+
+def add_checkpoint(parser: CommandParser) -> None:
+    parser.add_argument(
+        "--checkpoint",
+        type=_checkpoint,
+        default="best",
+        metavar="WHICH",
+        help="best on the validation split, last, or the number of a step (default: best)",
+    )
+
+
+def _checkpoint(text: str) -> str | int:
+    """`best`, `last`, or the number of a step."""
+    if text in ("best", "last"):
+        return text
+    try:
+        return count(text)
+    except argparse.ArgumentTypeError:
+        raise argparse.ArgumentTypeError(f"{text!r} is neither best nor last nor a step") from None
+
+
+def add_memory(parser: CommandParser) -> None:
+    parser.add_argument(
+        "--memory-mb",
+        type=count,
+        metavar="MB",
+        help="the memory budget for reading the dataset, in megabytes of 1,000,000 bytes "
+        f"(default: {DEFAULT_MEMORY_BYTES // MEGABYTE})",
+    )
+
+
+def memory_bytes(options: argparse.Namespace) -> int:
+    """The budget that was given, or the default one."""
+    if options.memory_mb is None:
+        return DEFAULT_MEMORY_BYTES
+    return int(options.memory_mb) * MEGABYTE
+
+
+def damage_lines(count: int, damaged: Sequence[str]) -> list[str]:
+    if not count:
+        return []
+    return [f"{count:,} damaged windows were left out, the first: {damaged[0]}"]
