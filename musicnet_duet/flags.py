@@ -16,6 +16,7 @@ FLAGS: Mapping[str, str] = {
     "dropout": "--dropout",
     "ema": "--ema",
     "formats": "--format",
+    "function": "--model",
     "gain_db": "--gain-db",
     "head": "--head",
     "input_root": "--input",

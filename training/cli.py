@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import os
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,7 @@ from training.shared_options import (
     damage_lines,
     memory_bytes,
 )
-from training.train_command import add_train_options, run_train
+from training.train_command import add_train_options, check_train, run_train
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -225,6 +226,8 @@ def _command(
 
         from training.process import make_deterministic
 
+        if "" not in sys.path:
+            sys.path.append("")  # The folder of the command may hold a model of the user's own.
         if name != "train":  # There, it is a setting of the run.
             make_deterministic()
         try:
@@ -246,7 +249,13 @@ def _command(
 
 
 COMMANDS = (
-    _command("train", "Train a model on a dataset, or resume a run.", add_train_options, run_train),
+    _command(
+        "train",
+        "Train a model on a dataset, or resume a run.",
+        add_train_options,
+        run_train,
+        check=check_train,
+    ),
     _command(
         "evaluate",
         "Score a model and baselines in bits per dimension, and judge its samples.",

@@ -77,6 +77,32 @@ class FrameModelConfig:
         _set(self, **checked)
 
 
+@dataclasses.dataclass(frozen=True)
+class ModelFunction:
+    """A Keras model of the user's own: what `function`, as `module:function`, makes.
+
+    `custom_models` says what it has to be. Raises `TrainingError` for another text.
+    """
+
+    function: str
+
+    def __post_init__(self) -> None:
+        if not is_function_name(self.function):
+            raise TrainingError(
+                f"function={shown(self.function)} must be module:function, such as "
+                "my_models:build, with dots for folders"
+            )
+
+
+def is_function_name(text: Any) -> bool:
+    """Whether `text` is `module:function`."""
+    if not isinstance(text, str) or text.count(":") != 1:
+        return False
+    return all(name.isidentifier() for name in text.replace(":", ".").split(".")) and (
+        "." not in text.partition(":")[2]
+    )
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TrainingConfig:
     """How the weights come about: with the model and the data, all that they depend on.

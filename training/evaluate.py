@@ -22,7 +22,7 @@ from training.models.losses import frame_nats
 from training.reading.opening import open_splits
 from training.reading.reader import Reader
 from training.real_windows import valid_windows
-from training.trained_model import load_trained
+from training.trained_model import load_predictor
 from training.works import SharedWorks, works_of, works_shared_with_training
 
 SCORERS = ("model", *NAMES)
@@ -79,7 +79,7 @@ def evaluate(
     checkpoint: str | int = "best",
     memory_bytes: int = DEFAULT_MEMORY_BYTES,
 ) -> Evaluation:
-    """Scores a checkpoint of a run, see `trained_model.load_trained`.
+    """Scores a checkpoint of a run, see `trained_model.load_predictor`.
 
     The baselines are fitted to the training split here.
 
@@ -88,7 +88,7 @@ def evaluate(
     trained model, the dataset has other features than it, the memory budget is too small, or
     nothing can be scored.
     """
-    trained = load_trained(run_dir, checkpoint)
+    trained = load_predictor(run_dir, checkpoint)
     dataset = Dataset(data)
     trained.run.require_features(dataset)
     reader, train_reader = open_splits(

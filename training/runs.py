@@ -25,7 +25,13 @@ from typing import Any
 
 from musicnet_duet.outputs import RUN_FILE, RUN_FOLDERS, RUN_PICTURE
 from schemas import Dataset, FeatureConfig, Storage
-from training.config import FrameModelConfig, LoopConfig, TrainingConfig, from_json
+from training.config import (
+    FrameModelConfig,
+    LoopConfig,
+    ModelFunction,
+    TrainingConfig,
+    from_json,
+)
 from training.errors import TrainingError
 from training.validation import shown
 
@@ -38,7 +44,9 @@ VERSION = 2
 
 PACKAGES = ("keras", "musicnet_duet", "numpy", "tensorflow")
 
-FACTS = ("features", "fingerprint", "mean_db", "packages", "std_db", "version")
+SCORES = ("bits", "loss")
+
+FACTS = ("features", "fingerprint", "mean_db", "packages", "score", "std_db", "version")
 """What the file says beside the settings."""
 
 
@@ -46,9 +54,11 @@ FACTS = ("features", "fingerprint", "mean_db", "packages", "std_db", "version")
 class Run:
     """What a run was started with.
 
-    `loop` is that of the latest call, since resuming may change it. `mean_db` and `std_db` [n_mels]
-    are those of each bin in the training split, in dB. `packages` are the versions that it was
-    started with, also that of Python; resuming with others is allowed.
+    Where `function` names a user's own model, `model` holds its bins and its seed alone. `loop` is
+    that of the latest call, since resuming may change it. `score` is what validations give: `bits`
+    per dimension, or the `loss` of a model that is compiled with its own. `mean_db` and `std_db`
+    [n_mels] are those of each bin in the training split, in dB. `packages` are the versions that it
+    was started with, also that of Python; resuming with others is allowed.
     """
 
     model: FrameModelConfig
@@ -59,12 +69,14 @@ class Run:
     mean_db: tuple[float, ...]
     std_db: tuple[float, ...]
     packages: Mapping[str, str]
+    function: str | None = None
+    score: str = "bits"
 
     @classmethod
     def of(
         cls,
         dataset: Dataset,
-        model: FrameModelConfig,
+        model: FrameModelConfig | ModelFunction,
         training: TrainingConfig,
         loop: LoopConfig = LoopConfig(),  # noqa: B008 - it is frozen
     ) -> Run:
@@ -78,8 +90,11 @@ class Run:
                 f"{dataset.storage.root}: holds no log_mel, so there is nothing to learn; "
                 "make it again with this feature"
             )
+        function = model.function if isinstance(model, ModelFunction) else None
+        own = FrameModelConfig() if isinstance(model, ModelFunction) else model
         return cls(
-            model=dataclasses.replace(model, n_mels=manifest.config.n_mels, seed=training.seed),
+            model=dataclasses.replace(own, n_mels=manifest.config.n_mels, seed=training.seed),
+            function=function,
             training=training,
             loop=loop,
             features=manifest.config,
@@ -89,12 +104,18 @@ class Run:
             packages={**installed_versions(PACKAGES), "python": platform.python_version()},
         )
 
+    @property
+    def model_setting(self) -> FrameModelConfig | ModelFunction:
+        return self.model if self.function is None else ModelFunction(self.function)
+
     def to_json(self) -> bytes:
         values = {
             **dataclasses.asdict(self),
+            "model": _model_of(self),
             "features": self.features.to_dict(),
             "version": VERSION,
         }
+        del values["function"]  # It is that of the model.
         return json.dumps(values, indent=1, sort_keys=True, allow_nan=False).encode() + b"\n"
 
     @classmethod
@@ -103,8 +124,15 @@ class Run:
         try:
             values = json.loads(text)
             _require_version(values, where=where)
+            model = dict(values["model"])
+            function = None
+            if "function" in model:
+                named = {"function": model.pop("function")}
+                function = from_json(ModelFunction, named, where=where).function
             run = cls(
-                model=from_json(FrameModelConfig, values["model"], where=where),
+                model=from_json(FrameModelConfig, model, where=where),
+                function=function,
+                score=SCORES[SCORES.index(values.get("score", "bits"))],
                 training=from_json(TrainingConfig, values["training"], where=where),
                 loop=from_json(LoopConfig, values.get("loop", {}), where=where),
                 features=FeatureConfig.from_dict(values["features"], where=where),
@@ -128,7 +156,7 @@ class Run:
         differing = [
             f"{name} is {mine[name]} there and {its[name]} here"
             for name in mine
-            if mine[name] != its[name]
+            if name in its and mine[name] != its[name]
         ]
         if differing:
             raise TrainingError(
@@ -176,12 +204,19 @@ def write_run(folder: str | PathLike[str], run: Run) -> None:
     Storage(folder).write_bytes(RUN_FILE, run.to_json())
 
 
+def _model_of(run: Run) -> dict[str, Any]:
+    """What makes the model: all of its settings, or a function with what that is given."""
+    if run.function is None:
+        return dataclasses.asdict(run.model)
+    return {"function": run.function, "n_mels": run.model.n_mels, "seed": run.model.seed}
+
+
 def _flat(run: Run) -> dict[str, Any]:
     """What two runs may differ in, by the names that a user knows."""
-    model = dataclasses.asdict(run.model)
+    model = _model_of(run)
     return {
         "dataset fingerprint": run.fingerprint,
-        "model": model.pop("recurrent"),
+        "model": model.pop("recurrent" if run.function is None else "function"),
         **model,
         **dataclasses.asdict(run.training),
     }

@@ -14,7 +14,7 @@ from musicnet_duet.arguments import did_you_mean
 from schemas import Storage
 from training.errors import TrainingError
 from training.runs import FACTS, VERSION
-from training.settings import DERIVED, SECTIONS, Given, names_of
+from training.settings import DERIVED, FUNCTION, SECTIONS, Given, check, names_of
 from training.validation import shown
 
 ENDINGS = (".yaml", ".yml", ".json")
@@ -67,13 +67,13 @@ def _settings(values: Any, lines: Lines, path: str) -> dict[str, dict[str, Any]]
             f"this is version {VERSION}; remove version, and check the settings"
         )
     found: dict[str, dict[str, Any]] = {}
-    for section, kind in SECTIONS.items():
+    for section in SECTIONS:
         given = _mapping(sections.get(section), where(section), section, names_of(section))
         for name, value in given.items():
             if name not in (*names_of(section), *DERIVED.get(section, ())):
                 raise _unknown(where(section, str(name)), name, names_of(section), f"{section}.")
             try:
-                kind(**{name: value})
+                check(section, name, value)
             except TrainingError as error:
                 raise TrainingError(f"{where(section, name)}: {section}.{error}") from None
         found[section] = dict(given)
@@ -82,6 +82,12 @@ def _settings(values: Any, lines: Lines, path: str) -> dict[str, dict[str, Any]]
         raise TrainingError(
             f"{where('model', 'seed')}: model.seed is {found['model']['seed']} and training.seed "
             f"{seed}; a model has the seed of its training, so leave out model.seed"
+        )
+    others = [name for name in found["model"] if name not in (FUNCTION, *DERIVED["model"])]
+    if others and FUNCTION in found["model"]:
+        raise TrainingError(
+            f"{where('model', others[0])}: model.{others[0]} does not go with model.{FUNCTION}, "
+            "which makes its own layers; remove one of them"
         )
     return {section: _without(found[section], DERIVED.get(section, ())) for section in found}
 

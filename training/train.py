@@ -8,39 +8,50 @@ import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-import keras
 import tensorflow as tf
 
 from musicnet_duet.outputs import RUN_FILE, RUN_FOLDERS, dataset_around
 from musicnet_duet.progress import ProgressDisplay
 from schemas import Dataset, Storage
-from training.config import FrameModelConfig, LoopConfig, TrainingConfig
+from training.config import FrameModelConfig, LoopConfig, ModelFunction, TrainingConfig
+from training.custom_models import blaming, custom_model, load_checkpoint
 from training.errors import TrainingError
 from training.fitting.batches import reader_state, training_batches
 from training.fitting.board import Board
 from training.fitting.callbacks import (
     Figures,
     OwnFigures,
+    SeedLayers,
     StopAtDivergence,
     ValidateAndSave,
     saving,
 )
 from training.fitting.checkpoints import Checkpoints, Validations
+from training.fitting.compiling import compile_model
 from training.fitting.curve import Curve, draw_curve
 from training.fitting.metrics import MetricsFile
-from training.fitting.scoring import Validation
+from training.fitting.scoring import LossValidation, Validation
 from training.fitting.stopping import no_longer_improves, stop_signals
 from training.grid import dequantize
 from training.inversion import mel_to_audio
 from training.models.frame_model import FrameModel
-from training.models.losses import BitsPerDimension, FrameCount, NegativeLogLikelihood
 from training.models.sampling import SAMPLING_NOISE, sample_levels
-from training.models.schedules import WarmUpCosine
 from training.process import make_deterministic
 from training.reading.opening import open_splits
 from training.reading.reader import Reader
-from training.runs import CHECKPOINTS, CURVE, METRICS, TENSORBOARD, Run, is_run, read_run, write_run
+from training.runs import (
+    CHECKPOINTS,
+    CURVE,
+    METRICS,
+    SCORES,
+    TENSORBOARD,
+    Run,
+    is_run,
+    read_run,
+    write_run,
+)
 
 _WINDOWS_SHOWN = 8
 
@@ -48,6 +59,9 @@ _WINDOWS_SHOWN = 8
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TrainingResult:
     """How a call of `train` ended. Bits are per dimension: per bin of a valid frame.
+
+    A model that is compiled with a loss of its own has that loss instead of bits, and None for
+    `frames_per_second`.
 
     The run has `step` steps; this call did `new_steps` of them. `interrupted` says that a signal
     ended it, `stopped_early` that validations no longer improved. It met `damaged_count` damaged
@@ -62,7 +76,9 @@ class TrainingResult:
     validation_bits: float | None
     best_step: int | None
     best_validation_bits: float | None
-    frames_per_second: float
+    validation_loss: float | None
+    best_validation_loss: float | None
+    frames_per_second: float | None
     seconds: float
     memory_plan: dict[str, int]
     damaged_windows: list[str]
@@ -72,7 +88,7 @@ class TrainingResult:
 def train(
     data: str,
     run_dir: str,
-    model_config: FrameModelConfig,
+    model_config: FrameModelConfig | ModelFunction,
     training: TrainingConfig,
     loop: LoopConfig,
     *,
@@ -103,19 +119,18 @@ def train(
     checkpoints = Checkpoints(Path(run_dir) / CHECKPOINTS)
     index = checkpoints.index()
     first_step = index.latest or 0
-    model = checkpoints.load(first_step) if first_step else new_model(run)
+    if resume:
+        run = dataclasses.replace(read_run(run_dir), loop=loop)
+    model, run = _model_of(run, checkpoints, first_step)
     is_due = first_step < loop.steps and not no_longer_improves(index.validations, loop.patience)
-    if not resume:
+    if not resume or (is_due and read_run(run_dir) != run):
         write_run(run_dir, run)
-    elif is_due and (before := read_run(run_dir)).loop != loop:
-        write_run(run_dir, dataclasses.replace(before, loop=loop))
 
     started = time.perf_counter()
     session = _Session(
         run_dir=run_dir,
-        loop=loop,
+        run=run,
         model=model,
-        training=training,
         train_reader=train_reader,
         validation_reader=validation_reader,
         checkpoints=checkpoints,
@@ -133,9 +148,8 @@ def train(
         new_steps=session.step - first_step,
         interrupted=session.step < loop.steps and not stopped_early,
         stopped_early=stopped_early,
-        validation_bits=validations[-1][1] if validations else None,
         best_step=best[0],
-        best_validation_bits=best[1],
+        **_scores(run.score, validations[-1][1] if validations else None, best[1]),
         frames_per_second=session.frames_per_second,
         seconds=time.perf_counter() - started,
         memory_plan=dataclasses.asdict(
@@ -146,8 +160,14 @@ def train(
     )
 
 
+def _scores(score: str, last: float | None, best: float | None) -> dict[str, float | None]:
+    """The fields of a result for the last and the best validation."""
+    found = {f"{each}validation_{name}": None for each in ("", "best_") for name in SCORES}
+    return {**found, f"validation_{score}": last, f"best_validation_{score}": best}
+
+
 def best_of(validations: Validations) -> tuple[int, float] | tuple[None, None]:
-    """The step and the bits of the best validation, the earliest of equals."""
+    """The step and the score of the best validation, the earliest of equals."""
     return min(validations, key=lambda pair: pair[1], default=(None, None))
 
 
@@ -158,22 +178,15 @@ def new_model(run: Run) -> FrameModel:
     """
     model = FrameModel(run.model)
     model.set_statistics(run.mean_db, run.std_db)
-    training = run.training
-    decay_steps = training.decay_steps or training.warmup_steps
-    optimizer = keras.optimizers.Adam(
-        WarmUpCosine(training.learning_rate, training.warmup_steps, decay_steps),
-        global_clipnorm=training.clip_norm,
-        use_ema=training.ema > 0,
-        ema_momentum=training.ema,
-    )
-    optimizer.build(model.trainable_variables)
-    model.compile(
-        optimizer,
-        NegativeLogLikelihood(),
-        weighted_metrics=[BitsPerDimension(), FrameCount()],
-        jit_compile=False,
-    )
+    compile_model(model, run.training)
     return model
+
+
+def _model_of(run: Run, checkpoints: Checkpoints, step: int) -> tuple[Any, Run]:
+    """The model after `step` steps, and the run with the score of that model."""
+    if step:
+        return load_checkpoint(run, checkpoints, step), run
+    return (new_model(run), run) if run.function is None else custom_model(run)
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -181,22 +194,22 @@ class _Session:
     """One call of `train`, from the first of its steps to the last."""
 
     run_dir: str
-    loop: LoopConfig
-    model: FrameModel
-    training: TrainingConfig
+    run: Run
+    model: Any
     train_reader: Reader
     validation_reader: Reader
     checkpoints: Checkpoints
     first_step: int
     validations: Validations
-    frames_per_second: float = 0.0
+    frames_per_second: float | None = None
 
     def __post_init__(self) -> None:
         self.step = self.first_step
 
     def fit(self) -> None:
         """Steps until all are done or there is a reason to stop; saves what was done."""
-        first, steps, folder = self.first_step, self.loop.steps, Path(self.run_dir)
+        first, folder, run = self.first_step, Path(self.run_dir), self.run
+        steps = run.loop.steps
         with contextlib.ExitStack() as stack:
             stop = stack.enter_context(stop_signals())
             stack.enter_context(saving(self.run_dir))
@@ -206,44 +219,55 @@ class _Session:
                 ProgressDisplay("training", unit="steps", total=steps, done=first)
             )
             figures = Figures(
-                first, run_dir=self.run_dir, metrics=metrics, board=board, shown=shown
+                first,
+                run_dir=self.run_dir,
+                metrics=metrics,
+                board=board,
+                shown=shown,
+                score=run.score,
             )
+            kind = Validation if run.score == "bits" else LossValidation
             keeper = ValidateAndSave(
                 first,
                 self.validations,
                 run_dir=self.run_dir,
-                loop=self.loop,
-                validation=Validation(self.model, self.validation_reader),
+                loop=run.loop,
+                score=run.score,
+                validation=kind(self.model, self.validation_reader),
                 checkpoints=self.checkpoints,
                 metrics=metrics,
                 board=board,
                 stop=stop,
             )
+            seeds = [] if run.function is None else [SeedLayers(first, run.training.seed)]
             guard = StopAtDivergence(first, self.run_dir, self._describe)
-            with self._reading(keeper):
+            own = contextlib.nullcontext() if run.function is None else blaming(run.function, "fit")
+            with own, self._reading(keeper):
                 self.model.fit(
-                    training_batches(self.train_reader, self.training, first),
+                    training_batches(self.train_reader, run.training, first),
                     epochs=1,
                     steps_per_epoch=steps - first,
                     shuffle=False,
                     verbose=0,
-                    callbacks=[OwnFigures(), guard, figures, keeper],
+                    callbacks=[*seeds, OwnFigures(), guard, figures, keeper],
                 )
             self.step, self.validations = keeper.step, keeper.validations
-            self.frames_per_second = figures.frames_per_second
+            if run.score == "bits":
+                self.frames_per_second = figures.frames_per_second
             self._draw_curve(folder)
-            if self.step == steps:
+            if self.step == steps and isinstance(self.model, FrameModel):
                 self._present(board)
 
     def _draw_curve(self, folder: Path) -> None:
         lines = (folder / METRICS).read_bytes().splitlines()
-        name, config = folder.resolve().name, self.model.config
+        model = self.run.function or " ".join(
+            map(str, (self.run.model.recurrent, *self.run.model.units))
+        )
         picture = draw_curve(
-            Curve.of(lines, "bits"),
-            label="bits per dimension",
+            Curve.of(lines, self.run.score),
+            label={"bits": "bits per dimension", "loss": "loss"}[self.run.score],
             best_step=best_of(self.validations)[0],
-            title=f"{name}: {config.recurrent} {' '.join(map(str, config.units))}, "
-            f"{self.step} steps",
+            title=f"{folder.resolve().name}: {model}, {self.step} steps",
         )
         Storage(folder).write_bytes(CURVE, picture)
 

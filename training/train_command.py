@@ -6,6 +6,7 @@ import argparse
 import shlex
 
 from musicnet_duet.arguments import (
+    UsageError,
     count,
     natural,
     number_between,
@@ -15,12 +16,12 @@ from musicnet_duet.arguments import (
     seed_31_bits,
 )
 from musicnet_duet.command import INTERRUPTED, CommandParser, Outcome
-from training.config import HEADS, RECURRENT
-from training.settings import SECTIONS, Given, Settings, names_of
+from training.config import HEADS, RECURRENT, FrameModelConfig, ModelFunction, is_function_name
+from training.settings import FUNCTION, SECTIONS, Given, Settings, names_of
 from training.shared_options import MEGABYTE, add_data, add_run, damage_lines
 
 _DEFAULT = Settings()
-_MODEL, _TRAINING, _LOOP = _DEFAULT.model, _DEFAULT.training, _DEFAULT.loop
+_MODEL, _TRAINING, _LOOP = FrameModelConfig(), _DEFAULT.training, _DEFAULT.loop
 
 
 def add_train_options(parser: CommandParser) -> None:
@@ -113,10 +114,10 @@ def add_train_options(parser: CommandParser) -> None:
 def _add_model_options(parser: CommandParser) -> None:
     parser.add_argument(
         "--model",
-        dest="recurrent",
-        type=one_of(RECURRENT),
-        choices=RECURRENT,
-        help=f"the kind of layers (default: {_MODEL.recurrent})",
+        type=_model,
+        metavar="MODEL",
+        help=f"the kind of layers, one of {', '.join(RECURRENT)} (default: {_MODEL.recurrent}), or "
+        "module:function, which makes a Keras model of your own",
     )
     parser.add_argument(
         "--units",
@@ -157,6 +158,27 @@ def _add_model_options(parser: CommandParser) -> None:
     )
 
 
+def _model(text: str) -> str:
+    """A kind of layers, or `module:function`."""
+    if ":" not in text:
+        return one_of(RECURRENT)(text)
+    if not is_function_name(text):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not module:function, such as my_models:build, with dots for folders"
+        )
+    return text
+
+
+def check_train(options: argparse.Namespace) -> None:
+    """Raises `UsageError` where settings of layers are given for a model of the user's own."""
+    given = _given(options)["model"]
+    layers = [name for name in given if name != FUNCTION]
+    if FUNCTION in given and layers:
+        raise UsageError(
+            f"--{layers[0].replace('_', '-')}: {given[FUNCTION]} makes its own layers; leave it out"
+        )
+
+
 def settings_of(options: argparse.Namespace) -> Settings:
     """What the options, then the file of `--config`, then a resumed run, then the defaults say.
 
@@ -167,7 +189,7 @@ def settings_of(options: argparse.Namespace) -> Settings:
     settings = Settings()
     if options.resume and is_run(options.run_dir):
         run = read_run(options.run_dir)
-        settings = Settings(run.model, run.training, run.loop)
+        settings = Settings(run.model_setting, run.training, run.loop)
     if options.config is not None:
         from training.settings_file import read_settings
 
@@ -178,6 +200,8 @@ def settings_of(options: argparse.Namespace) -> Settings:
 def _given(options: argparse.Namespace) -> Given:
     """The settings that were given on the command line."""
     values = dict(vars(options))
+    if options.model is not None:
+        values[FUNCTION if ":" in options.model else "recurrent"] = options.model
     if options.memory_mb is not None:
         values["memory_bytes"] = options.memory_mb * MEGABYTE
     return {
@@ -187,9 +211,13 @@ def _given(options: argparse.Namespace) -> Given:
 
 
 def run_train(options: argparse.Namespace) -> Outcome:
+    import keras
+
     from training.train import train
 
     settings = settings_of(options)
+    if isinstance(settings.model, ModelFunction):
+        keras.utils.set_random_seed(settings.training.seed)
     result = train(
         options.data,
         options.run_dir,
@@ -204,12 +232,16 @@ def run_train(options: argparse.Namespace) -> Outcome:
     if not result.new_steps and not result.interrupted:
         text = f"{result.run_dir}: all {result.step} steps are done; raise --steps to go on"
         return Outcome(result, text)
-    lines = [f"{result.run_dir}: {result.step} steps, {result.frames_per_second:.0f} frames/s"]
+    lines = [f"{result.run_dir}: {result.step} steps"]
+    if result.frames_per_second is not None:
+        lines[0] += f", {result.frames_per_second:.0f} frames/s"
     if result.best_step is not None:
-        lines.append(
-            f"best on validation: {result.best_validation_bits:.3f} bits/dim "
-            f"at step {result.best_step}"
+        best = (
+            f"{result.best_validation_bits:.3f} bits/dim"
+            if result.best_validation_loss is None
+            else f"loss {result.best_validation_loss:.4g}"
         )
+        lines.append(f"best on validation: {best} at step {result.best_step}")
     if result.stopped_early:
         lines.append("stopped early: validations no longer improved")
     lines += damage_lines(result.damaged_count, result.damaged_windows)

@@ -6,7 +6,10 @@ import dataclasses
 import shlex
 from os import PathLike
 from pathlib import Path
+from typing import Any
 
+from training.config import RECURRENT
+from training.custom_models import load_checkpoint
 from training.errors import TrainingError
 from training.fitting.checkpoints import Checkpoints, Index
 from training.models.frame_model import FrameModel
@@ -18,33 +21,63 @@ CHOICES = ("best", "last")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Trained:
-    """A model with the weights of one checkpoint, averaged if the run averages them."""
+class Predictor:
+    """A model of one checkpoint that gives packed mixtures, averaged if the run averages them."""
 
     run: Run
-    model: FrameModel
+    model: Any
     checkpoint: str
     step: int
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Trained(Predictor):
+    """The same for a model that can be sampled."""
+
+    model: FrameModel
 
 
 def load_trained(folder: str | PathLike[str], checkpoint: str | int = "best") -> Trained:
     """A checkpoint of a run: `best` on the validation split, `last`, or that of a step.
 
     Before any validation, the last one counts as the best. Raises `TrainingError` where there is no
-    run, no such checkpoint, or it is damaged, and where Keras has another backend than TensorFlow.
+    run, no such checkpoint, or it is damaged, where the run's model is the user's own, and where
+    Keras has another backend than TensorFlow.
     """
     require_tensorflow_backend()
     run = read_run(folder)
+    if run.function is not None:
+        raise TrainingError(
+            f"{folder}: cannot be sampled, since its model is {run.function}; use a run whose "
+            f"model is {', '.join(RECURRENT[:-1])} or {RECURRENT[-1]}"
+        )
+    found = load_predictor(folder, checkpoint)
+    return Trained(found.run, found.model, found.checkpoint, found.step)
+
+
+def load_predictor(folder: str | PathLike[str], checkpoint: str | int = "best") -> Predictor:
+    """The same for a run whose model may be the user's own.
+
+    Raises `TrainingError` also where that is compiled with a loss of its own, so that it does not
+    give packed mixtures.
+    """
+    require_tensorflow_backend()
+    run = read_run(folder)
+    if run.score != "bits":
+        raise TrainingError(
+            f"{folder}: has no bits per dimension, since {run.function} is compiled with a loss of "
+            "its own; train a model that is not compiled and gives packed mixtures"
+        )
     checkpoints = Checkpoints(Path(folder) / CHECKPOINTS)
     step = _step_of(checkpoints.index(), checkpoint, str(folder))
-    model = checkpoints.load(step)
-    if model.config != run.model:
+    model = load_checkpoint(run, checkpoints, step)
+    if run.function is None and model.config != run.model:
         raise TrainingError(
             f"{checkpoints.path(step)}: this checkpoint is not of the model in {folder}; start "
             "another run"
         )
     model.optimizer.finalize_variable_values(model.trainable_variables)
-    return Trained(run, model, checkpoints.path(step).stem, step)
+    return Predictor(run, model, checkpoints.path(step).stem, step)
 
 
 def _step_of(index: Index, checkpoint: str | int, folder: str) -> int:

@@ -41,11 +41,12 @@ MADE = {
     "dataset.json",
     "demo/",
     "music.json",
+    "my_models.py",
     "run.json",
     "summary.json",
     "tensorboard/",
 }
-"""What commands of ours make, and the repository does not hold."""
+"""What commands of ours make, or a reader does, and the repository does not hold."""
 
 
 def _named_files(document: str) -> set[str]:

@@ -56,6 +56,8 @@ NOT_RUN = {
     "--runner PortableRunner": "needs a Flink cluster; tests/integration/test_engines.py runs it",
     "--runner PrismRunner": "needs Prism; tests/integration/test_engines.py runs it",
     "--runner DataflowRunner": "needs a Google account",
+    "--model my_models:build": "tests/training/test_custom_models.py runs it on the page's module",
+    "--run own": "the same",
     "--free-running": "needs whole windows; tests/training/test_free_running.py runs it",
 }
 """Commands of ours that are only parsed, by a part of them, and why."""

@@ -20,9 +20,12 @@ from training.errors import TrainingError
 from training.fitting.board import Board
 from training.fitting.checkpoints import Checkpoints, Validations
 from training.fitting.metrics import MetricsFile
-from training.fitting.scoring import Validation, averaged_weights
+from training.fitting.scoring import LossValidation, Validation, averaged_weights
 from training.fitting.stopping import no_longer_improves
 from training.runs import is_run
+
+_DRAWS = 64
+"""More than a layer draws in a step."""
 
 
 class StepCallback(keras.callbacks.Callback):
@@ -47,6 +50,27 @@ class OwnFigures(keras.callbacks.Callback):
         self.model.reset_metrics()
 
 
+class SeedLayers(StepCallback):
+    """Makes what Keras's layers draw in a step a function of the run's seed and the step's number.
+
+    Keras counts on from a seed that a checkpoint does not hold.
+    """
+
+    def __init__(self, first_step: int, seed: int) -> None:
+        super().__init__(first_step)
+        self._seed = seed
+
+    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+        others = {id(each) for each in (*self.model.weights, *self.model.metrics_variables)}
+        states = [each for each in self.model.variables if id(each) not in others]
+        keys = np.random.SeedSequence(self._seed).generate_state(len(states))
+        for state, key in zip(states, keys, strict=True):
+            state.assign(np.array([key, self.step * _DRAWS], np.uint32))
+
+    def after_step(self, logs: dict[str, float]) -> None:
+        pass
+
+
 class StopAtDivergence(StepCallback):
     """Raises `TrainingError` if the loss of a step is not finite; `describe` names its windows."""
 
@@ -64,7 +88,10 @@ class StopAtDivergence(StepCallback):
 
 
 class Figures(StepCallback):
-    """Writes the figures of each step to the file of metrics and to TensorBoard, and shows them."""
+    """Writes the figures of each step to the file of metrics and to TensorBoard, and shows them.
+
+    They are those of the run's `score`: bits, or the loss and all metrics of a compiled model.
+    """
 
     def __init__(
         self,
@@ -74,9 +101,10 @@ class Figures(StepCallback):
         metrics: MetricsFile,
         board: Board,
         shown: ProgressDisplay,
+        score: str,
     ) -> None:
         super().__init__(first_step)
-        self._run_dir, self._shown = run_dir, shown
+        self._run_dir, self._shown, self._score = run_dir, shown, score
         self._metrics, self._board = metrics, board
         self._frames = self._busy_seconds = self._started = self._rate = 0.0
 
@@ -91,24 +119,27 @@ class Figures(StepCallback):
 
     def after_step(self, logs: dict[str, float]) -> None:
         self._busy_seconds += time.perf_counter() - self._started
-        self._frames += logs["frames"]
-        speed = self.frames_per_second
-        figures = {
-            "bits": logs["bits"],
-            "frames": logs["frames"],
-            "learning_rate": self._rate,
-        }
+        if self._score == "bits":
+            self._frames += logs["frames"]
+            speed = self.frames_per_second
+            figures = {name: logs[name] for name in ("bits", "frames")}
+            further = {"frames_per_second": speed}
+            text = f"bits/dim={logs['bits']:.3f}, frames/s={speed:.0f}"
+        else:
+            figures, further = {name: float(logs[name]) for name in logs}, {}
+            text = f"loss={logs['loss']:.4g}"
+        figures = {**figures, "learning_rate": self._rate}
         with saving(self._run_dir):
             self._metrics.write(self.step, figures)
-            self._board.scalars(self.step, {**figures, "frames_per_second": speed})
-        self._shown.update(figures=f"bits/dim={logs['bits']:.3f}, frames/s={speed:.0f}")
+            self._board.scalars(self.step, {**figures, **further})
+        self._shown.update(figures=text)
 
 
 class ValidateAndSave(StepCallback):
     """Scores the validation split now and then, and writes a checkpoint after that and at the end.
 
     Training ends early once `stop` is set, or `loop.patience` validations did not improve.
-    `validations` are those of the run so far, as (step, bits per dimension).
+    `validations` are those of the run so far, as (step, score).
     """
 
     def __init__(
@@ -118,7 +149,8 @@ class ValidateAndSave(StepCallback):
         *,
         run_dir: str,
         loop: LoopConfig,
-        validation: Validation,
+        score: str,
+        validation: Validation | LossValidation,
         checkpoints: Checkpoints,
         metrics: MetricsFile,
         board: Board,
@@ -127,6 +159,7 @@ class ValidateAndSave(StepCallback):
         super().__init__(first_step)
         self.validations = validations
         self._run_dir, self._loop, self._stop = run_dir, loop, stop
+        self._figure = f"validation_{score}"
         self._validation, self._checkpoints = validation, checkpoints
         self._metrics, self._board = metrics, board
 
@@ -144,14 +177,15 @@ class ValidateAndSave(StepCallback):
 
     def _validate(self) -> None:
         with averaged_weights(self.model):
-            bits = self._validation.bits()
-            target, expected = self._validation.picture()
-        self.validations = (*self.validations, (self.step, bits))
+            score = self._validation.score()
+            picture = self._validation.picture()
+        self.validations = (*self.validations, (self.step, score))
         with saving(self._run_dir):
-            self._metrics.write(self.step, {"validation_bits": bits})
-            self._board.scalars(self.step, {"validation_bits": bits})
-            name = "validation: target above one-step-ahead mean"
-            self._board.picture(name, self.step, target, expected)
+            self._metrics.write(self.step, {self._figure: score})
+            self._board.scalars(self.step, {self._figure: score})
+            if picture is not None:
+                name = "validation: target above one-step-ahead mean"
+                self._board.picture(name, self.step, *picture)
 
     def _require_finite_weights(self) -> None:
         if not all(np.isfinite(each).all() for each in self.model.get_weights()):

@@ -15,6 +15,7 @@ import json
 import os
 import re
 from pathlib import Path
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -88,7 +89,7 @@ class Checkpoints:
                 f"{path}: not an index of checkpoints: it was edited or damaged; start another run"
             ) from None
 
-    def save(self, step: int, model: FrameModel, validations: Validations) -> None:
+    def save(self, step: int, model: Any, validations: Validations) -> None:
         """Writes a checkpoint of `step`, a later one than all others, and removes old ones.
 
         Where that fails, the other checkpoints are there as before, and nothing of this one. Raises
@@ -111,9 +112,16 @@ class Checkpoints:
 
     def load(self, step: int) -> FrameModel:
         """The model of a checkpoint, with its optimizer; `TrainingError` where it is damaged."""
+        model = self.load_any(step)
+        if not isinstance(model, FrameModel):
+            raise TrainingError(f"{self.path(step)}: does not hold a FrameModel; start another run")
+        return model
+
+    def load_any(self, step: int) -> Any:
+        """The same for a `keras.Model` of whatever kind, whose classes Keras knows."""
         path = self.path(step)
         try:
-            model = keras.models.load_model(path)
+            return keras.models.load_model(path)
         except (DuetError, tf.errors.ResourceExhaustedError):
             raise
         except Exception as error:  # Damage can make Keras raise anything.
@@ -122,14 +130,11 @@ class Checkpoints:
                 f"{path}: this checkpoint cannot be read: {cause}; use another one, or start "
                 "another run"
             ) from None
-        if not isinstance(model, FrameModel):
-            raise TrainingError(f"{path}: does not hold a FrameModel; start another run")
-        return model
 
     def path(self, step: int) -> Path:
         return self._folder / f"step-{step:08d}{_ENDING}"
 
-    def _write(self, model: FrameModel, path: Path) -> None:
+    def _write(self, model: Any, path: Path) -> None:
         temporary = path.with_name(f"{TEMPORARY_PREFIX}{path.name}")
         with writing(path):
             model.save(temporary)
