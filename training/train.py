@@ -60,8 +60,8 @@ _WINDOWS_SHOWN = 8
 class TrainingResult:
     """How a call of `train` ended. Bits are per dimension: per bin of a valid frame.
 
-    A model that is compiled with a loss of its own has that loss instead of bits, and None for
-    `frames_per_second`.
+    A model that is compiled with a loss of its own has that loss instead of bits.
+    `frames_per_second` is None where it is unknown: for that model, or without a new step.
 
     The run has `step` steps; this call did `new_steps` of them. `interrupted` says that a signal
     ended it, `stopped_early` that validations no longer improved. It met `damaged_count` damaged
@@ -106,9 +106,9 @@ def train(
     dataset = Dataset(data)
     training = _with_decay_steps(training, loop, run_dir if resume else None)
     run = Run.of(dataset, model_config, training, loop)
+    _require_run_dir(run_dir, run, resume)
     if training.deterministic:
         make_deterministic()
-    _require_run_dir(run_dir, run, resume)
     train_reader, validation_reader = open_splits(
         dataset,
         ("train", "validation"),
@@ -259,7 +259,7 @@ class _Session:
                 self._present(board)
 
     def _draw_curve(self, folder: Path) -> None:
-        lines = (folder / METRICS).read_bytes().splitlines()
+        lines = Storage(folder).read_bytes(METRICS).splitlines()
         model = self.run.function or " ".join(
             map(str, (self.run.model.recurrent, *self.run.model.units))
         )

@@ -172,6 +172,19 @@ def test_stopping_and_resuming_changes_nothing(
     assert len(steps_of[0]) == 7
 
 
+def test_the_file_of_a_run_makes_the_same_model(
+    small_dataset: Path, tmp_path: Path, modules: Path
+) -> None:
+    first, again = tmp_path / "first", tmp_path / "again"
+    start = ("train", "--data", small_dataset, "--steps", 3, "--run")
+    assert command(*start, first, "--model", "own_models:compiled", "--seed", 5) == 0
+    assert command(*start, again, "--config", first / "run.json") == 0
+    assert (again / "run.json").read_bytes() == (first / "run.json").read_bytes()
+    models = [Checkpoints(each / CHECKPOINTS).load_any(3) for each in (first, again)]
+    for one, other in zip(*(each.weights for each in models), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
 def test_a_compiled_model_keeps_its_loss_and_its_metrics(
     small_dataset: Path, tmp_path: Path, modules: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -101,6 +101,26 @@ sys.exit("determinism was not switched on by the function that does so")
 """
 
 
+ON_REQUEST = """
+import sys
+import tensorflow as tf
+from training.config import FrameModelConfig, LoopConfig, TrainingConfig
+from training.train import train
+model, training = FrameModelConfig(units=(4,)), TrainingConfig(batch_size=4, deterministic=True)
+train(sys.argv[1], sys.argv[2], model, training, LoopConfig(steps=1))
+try:
+    tf.random.uniform([])
+except RuntimeError:
+    sys.exit(0)
+sys.exit("TensorFlow is not deterministic")
+"""
+
+
+def test_a_run_that_asks_for_determinism_has_it(small_dataset: Path, tmp_path: Path) -> None:
+    found = run(ON_REQUEST, small_dataset, tmp_path / "run")
+    assert found.returncode == 0, found.stderr
+
+
 def test_the_library_leaves_the_process_as_it_is(small_dataset: Path, tmp_path: Path) -> None:
     found = run(LIBRARY, small_dataset, tmp_path / "run")
     assert found.returncode == 0, found.stderr

@@ -59,13 +59,16 @@ class SeedLayers(StepCallback):
     def __init__(self, first_step: int, seed: int) -> None:
         super().__init__(first_step)
         self._seed = seed
+        self._states: list[Any] = []
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        others = {id(each) for each in (*self.model.weights, *self.model.metrics_variables)}
+        self._states = [each for each in self.model.variables if id(each) not in others]
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
-        others = {id(each) for each in (*self.model.weights, *self.model.metrics_variables)}
-        states = [each for each in self.model.variables if id(each) not in others]
-        keys = np.random.SeedSequence(self._seed).generate_state(len(states))
-        for state, key in zip(states, keys, strict=True):
-            state.assign(np.array([key, self.step * _DRAWS], np.uint32))
+        keys = np.random.SeedSequence(self._seed).generate_state(len(self._states))
+        for state, key in zip(self._states, keys, strict=True):
+            state.assign(np.array([key, self.step * _DRAWS % 2**32], np.uint32))
 
     def after_step(self, logs: dict[str, float]) -> None:
         pass
