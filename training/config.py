@@ -151,7 +151,7 @@ class LoopConfig:
     """
 
     steps: int = 1_000
-    validation_interval: int = 50
+    validation_interval: int = 100
     memory_bytes: int = DEFAULT_MEMORY_BYTES
     patience: int | None = None
 
