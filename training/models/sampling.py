@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import functools
+import weakref
+from collections.abc import Callable, MutableMapping
+from typing import Any
+
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from training.models.frame_model import FrameModel
+from training.models.frame_model import FrameModel, State
 
 SAMPLING_NOISE = 0.1
 """The level of noise at which a model hears its own frames: a sample's are not quite true ones."""
+
+BLOCK_FRAMES = 256
+"""Frames that are drawn by one call of TensorFlow: random numbers are held for these alone."""
 
 
 def sample_levels(
@@ -26,35 +34,72 @@ def sample_levels(
     `prime` int32 [any, n_mels] is what the model hears before the first frame that it draws; it is
     not part of the result. `noise_level` is what the network is given as the level of the noise in
     its inputs, in standard deviations of a bin: somewhat above 0, it corrects its own errors more.
-    All randomness of a piece is numpy's PCG64 of its seed.
+    All randomness of a piece is numpy's PCG64 of its seed, in the order of the frames, so that a
+    longer piece begins as a shorter one does. Beyond the result, memory does not depend on
+    `frames`.
     """
-    before = np.empty((0, model.config.n_mels), np.int32) if prime is None else prime
-    drawn = [np.random.default_rng(seed).random((frames, 2, model.config.n_mels)) for seed in seeds]
+    heard, drawn = _loops_of(model)
+    state = model.start(len(seeds), noise_level)
+    if prime is not None and len(prime):
+        state = heard(state, tf.constant(np.repeat(prime[:, np.newaxis], len(seeds), axis=1)))
+    generators = [np.random.default_rng(seed) for seed in seeds]
+    levels = np.empty((len(seeds), frames, model.config.n_mels), np.int32)
+    for first in range(0, frames, BLOCK_FRAMES):
+        block = levels[:, first : first + BLOCK_FRAMES]
+        uniform = _uniform(generators, block.shape[1], model.config.n_mels)
+        found, state = drawn(state, tf.constant(uniform), tf.constant(temperature, tf.float32))
+        block[:] = np.swapaxes(found.numpy(), 0, 1)
+    return levels
+
+
+def _uniform(
+    generators: list[np.random.Generator], frames: int, n_mels: int
+) -> NDArray[np.float32]:
+    """What `likelihood.draw` takes for each frame: [frames, 2, pieces, n_mels]."""
+    drawn = [generator.random((frames, 2, n_mels)) for generator in generators]
     # Away from 0 and 1, whose logarithms are infinite, also after rounding to float32.
-    uniform = np.clip(np.stack(drawn, axis=2), 1e-7, 1 - 1e-7).astype(np.float32)
-    primes = np.repeat(before[:, np.newaxis], len(seeds), axis=1)
-    numbers = (primes, uniform, np.float32(temperature), np.float32(noise_level))
-    levels = _run(model, *map(tf.constant, numbers))
-    return np.swapaxes(levels.numpy(), 0, 1)
+    return np.clip(np.stack(drawn, axis=2), 1e-7, 1 - 1e-7).astype(np.float32)
 
 
-def _sampled(
-    model: FrameModel,
-    primes: tf.Tensor,
-    uniform: tf.Tensor,
-    temperature: tf.Tensor,
-    noise_level: tf.Tensor,
-) -> tf.Tensor:
-    """Levels [frames, pieces, n_mels]; `primes` has the same layout."""
-    state = model.start(tf.shape(uniform)[2], noise_level)
+_Loops = tuple[Callable[..., Any], Callable[..., Any]]
+
+_LOOPS: MutableMapping[FrameModel, _Loops] = weakref.WeakKeyDictionary()
+"""What was compiled for each model, for as long as the model lives."""
+
+
+def _loops_of(model: FrameModel) -> _Loops:
+    """`_heard` and `_drawn` of a model, compiled once for any number of pieces and frames."""
+    if model not in _LOOPS:
+        weak: Any = weakref.proxy(model)
+        n_mels = model.config.n_mels
+        state = tf.nest.map_structure(
+            lambda each: tf.TensorSpec([None, *each.shape[1:]], each.dtype), model.start(1)
+        )
+        primes = tf.TensorSpec([None, None, n_mels], tf.int32)
+        uniform, temperature = tf.TensorSpec([None, 2, None, n_mels]), tf.TensorSpec([])
+        _LOOPS[model] = (
+            tf.function(functools.partial(_heard, weak), input_signature=[state, primes]),
+            tf.function(
+                functools.partial(_drawn, weak), input_signature=[state, uniform, temperature]
+            ),
+        )
+    return _LOOPS[model]
+
+
+def _heard(model: FrameModel, state: State, primes: tf.Tensor) -> State:
+    """The state after the frames `primes`, int32 [frames, pieces, n_mels]."""
     for levels in primes:
         _, state = model.hear(state, levels)
+    return state
+
+
+def _drawn(
+    model: FrameModel, state: State, uniform: tf.Tensor, temperature: tf.Tensor
+) -> tuple[tf.Tensor, State]:
+    """Levels [frames, pieces, n_mels], and the state after them."""
     count = tf.shape(uniform)[0]
     drawn = tf.TensorArray(tf.int32, count)
     for number in tf.range(count):
         levels, state = model.sample(state, uniform[number], temperature)
         drawn = drawn.write(number, levels)
-    return drawn.stack()
-
-
-_run = tf.function(_sampled, reduce_retracing=True)
+    return drawn.stack(), state

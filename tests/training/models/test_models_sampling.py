@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import gc
+import tracemalloc
+import weakref
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -8,6 +12,7 @@ from scipy.stats import kstest
 from training.grid import N_LEVELS, dequantize
 from training.models import FrameModel, FrameModelConfig, sample_levels
 from training.models.likelihood import Mixture, log_prob
+from training.models.sampling import BLOCK_FRAMES
 
 N_MELS = 8
 
@@ -93,3 +98,43 @@ def test_the_first_frames_do_not_depend_on_how_many_follow(temperature: float) -
     )
     np.testing.assert_array_equal(longer[:10], shorter)
     assert 0 <= longer.min() <= longer.max() < N_LEVELS
+
+
+@pytest.mark.parametrize("frames", [BLOCK_FRAMES - 1, BLOCK_FRAMES, BLOCK_FRAMES + 1])
+def test_a_piece_begins_as_a_longer_one_does_at_the_seams_of_blocks(frames: int) -> None:
+    model = model_of("chained")
+    longer, shorter = (
+        sample_levels(model, count, seeds=[0, 1]) for count in (2 * BLOCK_FRAMES + 7, frames)
+    )
+    np.testing.assert_array_equal(longer[:, :frames], shorter)
+
+
+def test_memory_beyond_the_result_does_not_grow_with_the_frames() -> None:
+    model = model_of("chained")
+    sample_levels(model, 1, seeds=[0])
+    beyond = []
+    for blocks in (2, 12):
+        tracemalloc.start()
+        levels = sample_levels(model, blocks * BLOCK_FRAMES, seeds=[0])
+        beyond.append(tracemalloc.get_traced_memory()[1] - levels.nbytes)
+        tracemalloc.stop()
+    # The random numbers of a frame take 2 * 8 bytes a bin, those of the ten blocks 330 kB.
+    assert beyond[1] - beyond[0] < 10_000
+
+
+def handles_after_a_dropped_model() -> int:
+    """How many handles of variables are held anywhere, each of which keeps a variable's memory."""
+    model = model_of("chained")
+    sample_levels(model, 3, seeds=[0], prime=np.zeros((2, N_MELS), np.int32))
+    reference = weakref.ref(model)
+    del model
+    # What a weak mapping held becomes garbage when its key is collected.
+    for _ in range(3):
+        gc.collect()
+    assert reference() is None
+    handles = [each for each in gc.get_objects() if isinstance(each, tf.Tensor)]
+    return sum(each.dtype == tf.resource for each in handles)
+
+
+def test_a_model_that_is_dropped_leaves_nothing_behind() -> None:
+    assert handles_after_a_dropped_model() == handles_after_a_dropped_model()
