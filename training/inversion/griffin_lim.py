@@ -13,6 +13,7 @@ frames are held at a time.
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,12 @@ from schemas.filterbank import hann_window, mel_filters
 
 ITERATIONS = 120
 MOMENTUM = np.float32(0.99)
+
+SEGMENT_SAMPLES = 1 << 19
+"""Longer sounds are found in segments: 24 seconds at 22,050 Hz."""
+
+_AHEAD_REACHES = 16
+"""A segment is found with half as many windows of what follows it, where its end has to lead."""
 
 _BLOCK_VALUES = 1 << 16
 """Samples of frames that are transformed at once: few enough for a core's own cache."""
@@ -51,34 +58,79 @@ def sound_of_mel_power(
     largest should be about 1, since powers below 1e-30 count as silence. The algorithm starts from
     white noise drawn with `seed`, and runs in one thread.
 
-    Time grows with `length`, and so does memory, by about 25 bytes per sample.
+    Sound is found in segments of `SEGMENT_SAMPLES`, and each begins with the end of the one before
+    it: what is kept of that stays, and what follows is where the search starts from instead of
+    noise. Beyond the result, memory does not depend on `length`.
     """
-    frames = len(mel_power)
-    padded = config.n_fft + (frames - 1) * config.hop_length
+    frames, hop_length = len(mel_power), config.hop_length
     start = config.n_fft // 2
-    sound = slice(start, start + length)
+    reach = math.ceil(start / hop_length)
+    step = max(1, SEGMENT_SAMPLES // hop_length)
+    rng = np.random.default_rng(seed)
+    # As frames have them: frame 0 begins at sample 0, and the sound at sample `start`.
+    samples = np.zeros(start + length, np.float32)
+    begun, origin, done = samples[:0], 0, 0
+    for first in range(0, frames, step):
+        offset, end = origin * hop_length, min(frames, first + step + _AHEAD_REACHES * reach)
+        found = _segment(
+            begun,
+            mel_power[origin:end],
+            config,
+            kept=done - offset,
+            sound=(start - offset, start + length - offset),
+            rng=rng,
+        )
+        stop = len(samples) if end == frames else start + (first + step) * hop_length
+        new = found[done - offset : stop - offset]
+        samples[done : done + len(new)] = new
+        if end == frames:
+            break
+        # The next frames reach back to what is kept, so they begin before it.
+        origin, done = max(0, first + step - reach), stop
+        begun = found[origin * hop_length - offset :]
+    return samples[start:]
+
+
+def _segment(
+    begun: NDArray[np.float32],
+    mel_power: NDArray[np.float32],
+    config: FeatureConfig,
+    *,
+    kept: int,
+    sound: tuple[int, int],
+    rng: np.random.Generator,
+) -> NDArray[np.float32]:
+    """Samples, float32 [n_fft + (frames - 1) * hop_length], found from those that are `begun`.
+
+    The first `kept` of these stay. Samples outside of the range `sound` are 0.
+    """
+    padded = config.n_fft + (len(mel_power) - 1) * config.hop_length
+    inside = slice(max(0, sound[0]), sound[1])
     constraint = _Constraint.make(mel_power, config)
 
     # Undoes the overlap of the windows, and silences what lies beyond both ends.
     scale = np.zeros(padded, np.float32)
-    squares = np.broadcast_to(constraint.window**2, (frames, config.n_fft))
+    squares = np.broadcast_to(constraint.window**2, (len(mel_power), config.n_fft))
     add_frames(squares, scale, config.hop_length)
-    scale[:start] = scale[start + length :] = 0
-    scale[sound] = 1 / np.maximum(scale[sound], _LEAST_OVERLAP)
+    scale[: inside.start] = scale[inside.stop :] = 0
+    scale[inside] = 1 / np.maximum(scale[inside], _LEAST_OVERLAP)
 
-    rng = np.random.default_rng(seed)
-    found = before = constraint.apply(rng.standard_normal(padded, dtype=np.float32)) * scale
+    def constrained(samples: NDArray[np.float32]) -> NDArray[np.float32]:
+        found = constraint.apply(samples)
+        found *= scale
+        found[:kept] = begun[:kept]
+        return found
+
+    ahead = rng.standard_normal(padded, dtype=np.float32)
+    ahead[: len(begun)] = begun
+    found = constrained(ahead)
+    before = found.copy()
     for _ in range(ITERATIONS):
-        ahead = found - before
+        ahead = np.subtract(found, before, out=before)
         ahead *= MOMENTUM
         ahead += found
-        before, found = found, constraint.apply(ahead)
-        found *= scale
-
-    samples = np.zeros(length, np.float32)
-    covered = found[sound]
-    samples[: len(covered)] = covered
-    return samples
+        before, found = found, constrained(ahead)
+    return found
 
 
 def mel_gains(
