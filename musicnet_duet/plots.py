@@ -31,6 +31,7 @@ _NOTE = "#7CFFCB"
 _TICKS_HZ = (32, 64, 128, 256, 512, 1_024, 2_048, 4_096, 8_192, 16_384)
 _LEAST_TICK_DISTANCE = 0.035  # of the axis; mel bins are wide at low frequencies
 _COLUMNS = 1_200
+_MOST_FRAMES = 2 * _COLUMNS
 _INCHES = (12.0, 5.2)
 _DPI = 110
 
@@ -116,15 +117,23 @@ def _draw_log_mel(axes: Axes, log_mel: NDArray[Any], config: FeatureConfig) -> A
     top = float(log_mel.max())
     half = 0.5 / config.frames_per_second
     left, right = -half, frames / config.frames_per_second - half
+    # More frames than pixels would take memory alone.
+    step = max(1, frames // _MOST_FRAMES)
+    shown = log_mel[::step].T.astype(np.float32)
     image = axes.imshow(
-        log_mel.T.astype(np.float32),
+        shown,
         origin="lower",
         aspect="auto",
         interpolation="nearest",
         cmap=_COLORS,
         vmin=top - RANGE_DB,
         vmax=top,
-        extent=(left, right, -0.5, n_mels - 0.5),
+        extent=(
+            left,
+            left + shown.shape[1] * step / config.frames_per_second,
+            -0.5,
+            n_mels - 0.5,
+        ),
     )
     hertz = frequency_ticks(config)
     axes.set_yticks(mel_bins(hertz, config), [f"{tick:,}" for tick in hertz])

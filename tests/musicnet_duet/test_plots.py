@@ -4,6 +4,7 @@ import io
 import os
 import subprocess
 import sys
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -131,3 +132,15 @@ def test_the_backend_of_the_environment_is_there_for_pyplot() -> None:
         )
         assert run.stdout.split()[-1] == name, run.stderr
         assert (run.stdout.split()[0] == "svg") == (name == "svg")
+
+
+def test_memory_does_not_grow_with_the_frames_that_no_pixel_shows() -> None:
+    config, peaks = PRESETS["librosa"], []
+    for frames in (4_800, 48_000):
+        log_mel = np.zeros((frames, config.n_mels), np.float32)
+        draw([Sound(title="first", log_mel=log_mel[:10])], config)
+        tracemalloc.start()
+        draw([Sound(title="long", log_mel=log_mel)], config)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < 1.1 * peaks[0]

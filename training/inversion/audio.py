@@ -39,7 +39,8 @@ def mel_to_audio(
     mel_power = 10 ** ((levels - loudest) / 10)
     mel_power[levels <= config.floor_db + _SILENCE_DB] = 0
     samples = sound_of_mel_power(mel_power, config, length=length, seed=seed)
-    return samples * np.float32(10 ** (loudest / 20))
+    samples *= np.float32(10 ** (loudest / 20))
+    return samples
 
 
 def audio_to_log_mel(samples: NDArray[np.float32], config: FeatureConfig) -> NDArray[np.float32]:
