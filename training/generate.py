@@ -19,7 +19,7 @@ from training.config import DEFAULT_MEMORY_BYTES, FrameModelConfig, TrainingConf
 from training.errors import TrainingError
 from training.grid import dequantize, quantize
 from training.inversion import audio_to_log_mel, mel_to_audio, wav_bytes
-from training.models.sampling import SAMPLING_NOISE, sample_levels
+from training.models.sampling import sample_levels, sampling_noise
 from training.novelty import spectral_summary
 from training.reading.opening import open_dataset
 from training.runs import installed_versions
@@ -120,17 +120,19 @@ def generate(run_dir: str, options: GenerationOptions) -> Provenance:
     frames = config.frame_count(length)
     prime = _prime(options, trained)
     warm_up = 0 if prime is not None else round(WARM_UP_SECONDS * config.frames_per_second)
+    noise_level = sampling_noise(options.temperature)
     levels = sample_levels(
         trained.model,
         warm_up + frames,
         seeds=[options.seed],
         temperature=options.temperature,
-        noise_level=SAMPLING_NOISE,
+        noise_level=noise_level,
         prime=prime,
     )[0, warm_up:]
     samples = mel_to_audio(dequantize(levels), config, length=length, seed=options.seed)
     wav, gain = wav_bytes(samples, config.sample_rate)
-    samples = samples * np.float32(gain)
+    samples *= np.float32(gain)
+    rms = float(np.sqrt(np.square(samples).mean(dtype=np.float64)))
     log_mel = audio_to_log_mel(samples, config)
     run = trained.run
     provenance = Provenance(
@@ -140,10 +142,10 @@ def generate(run_dir: str, options: GenerationOptions) -> Provenance:
         features=config.to_dict(),
         gain=gain,
         model=run.model,
-        noise_level=SAMPLING_NOISE,
+        noise_level=noise_level,
         packages=installed_versions(PACKAGES),
         primed_by=options.prime,
-        rms_db=float(20 * np.log10(max(1e-9, np.sqrt(np.mean(samples.astype(float) ** 2))))),
+        rms_db=float(20 * np.log10(max(1e-9, rms))),
         seconds=float(options.seconds),
         seed=int(options.seed),
         step=trained.step,

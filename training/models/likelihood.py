@@ -104,8 +104,9 @@ def draw(
     """The mean of a component drawn from the mixture, and what to add to it; in dB, [..., n_mels].
 
     `uniform` is float32 [2, ..., n_mels] in (0, 1): the first picks the component, the second the
-    quantile of it. `temperature` divides the logits of the components and multiplies their scales:
-    1 samples from the model, less stays nearer to its means. Of the uniform share nothing is drawn.
+    quantile of it. `temperature` divides the logits of the components and multiplies the squares of
+    their scales, as in Ha and Eck (2017), "A Neural Representation of Sketch Drawings": 1 samples
+    from the model, less stays nearer to its means. Of the uniform share nothing is drawn.
     """
     below = tf.zeros_like(uniform[0])
     mean, log_scale = mixture.means[0], mixture.log_scales[0]
@@ -118,7 +119,7 @@ def draw(
         mean = tf.where(reached, candidates[0], mean)
         log_scale = tf.where(reached, candidates[1], log_scale)
     logistic = tf.math.log(uniform[1]) - tf.math.log1p(-uniform[1])
-    return mean, temperature * tf.exp(log_scale) * logistic
+    return mean, tf.sqrt(temperature) * tf.exp(log_scale) * logistic
 
 
 def nearest_levels(db: tf.Tensor) -> tf.Tensor:

@@ -13,8 +13,11 @@ from numpy.typing import NDArray
 
 from training.models.frame_model import FrameModel, State
 
-SAMPLING_NOISE = 0.1
+SAMPLING_NOISE = 0.12
 """The level of noise at which a model hears its own frames: a sample's are not quite true ones."""
+
+LEAST_TEMPERATURE = 0.5
+"""Below it, the level of noise stays what it is there."""
 
 BLOCK_FRAMES = 256
 """Frames that are drawn by one call of TensorFlow: random numbers are held for these alone."""
@@ -50,6 +53,20 @@ def sample_levels(
         found, state = drawn(state, tf.constant(uniform), tf.constant(temperature, tf.float32))
         block[:] = np.swapaxes(found.numpy(), 0, 1)
     return levels
+
+
+def sampling_noise(temperature: float) -> float:
+    """The `noise_level` at which samples of a `temperature` stay about as loud as music.
+
+    `SAMPLING_NOISE` at temperature 1, and more below it. A sample gets louder with the temperature
+    and with this level. The predicted scales contain it, and less noise in each frame means fewer
+    and softer onsets, while notes decay all the same.
+
+    Examples:
+        >>> sampling_noise(1.0), sampling_noise(0.5), sampling_noise(0.1)
+        (0.12, 0.24, 0.24)
+    """
+    return SAMPLING_NOISE / max(temperature, LEAST_TEMPERATURE)
 
 
 def _uniform(

@@ -160,6 +160,16 @@ def test_a_low_temperature_draws_the_mean_of_the_likeliest_component() -> None:
     assert np.abs(change).max() < 0.5
 
 
+def test_temperature_multiplies_the_square_of_a_scale() -> None:
+    uniform = np.full((2, 1, 2), 0.7, np.float32)
+    mixture = mixture_of(tuple(each[:1] for each in typical(0)))
+    (mean, change), (same, warmer) = (
+        likelihood.draw(mixture, tf.constant(uniform), temperature) for temperature in (1.0, 4.0)
+    )
+    np.testing.assert_array_equal(same, mean)
+    np.testing.assert_allclose(warmer, 2 * change.numpy(), rtol=1e-6)
+
+
 def test_the_nearest_levels_are_those_of_the_grid() -> None:
     db = np.linspace(-130, 80, 2_101, dtype=np.float32)
     np.testing.assert_array_equal(likelihood.nearest_levels(tf.constant(db)), quantize(db))
