@@ -69,6 +69,7 @@ def time_steps(data: str, recurrent: str, size: Size, folder: Path) -> dict[str,
             (),
             run_dir=str(folder),
             loop=loop,
+            score=run.score,
             validation=Validation(model, validation),
             checkpoints=Checkpoints(folder / CHECKPOINTS),
             metrics=metrics,
@@ -78,7 +79,9 @@ def time_steps(data: str, recurrent: str, size: Size, folder: Path) -> dict[str,
         callbacks = [
             OwnFigures(),
             StopAtDivergence(0, str(folder), str),
-            Figures(0, run_dir=str(folder), metrics=metrics, board=board, shown=shown),
+            Figures(
+                0, run_dir=str(folder), score=run.score, metrics=metrics, board=board, shown=shown
+            ),
             keeper,
             Timer(watch),
         ]
