@@ -114,12 +114,13 @@ def test_memory_beyond_the_result_does_not_grow_with_the_frames() -> None:
     sample_levels(model, 1, seeds=[0])
     beyond = []
     for blocks in (2, 12):
+        gc.collect()
         tracemalloc.start()
         levels = sample_levels(model, blocks * BLOCK_FRAMES, seeds=[0])
         beyond.append(tracemalloc.get_traced_memory()[1] - levels.nbytes)
         tracemalloc.stop()
     # The random numbers of a frame take 2 * 8 bytes a bin, those of the ten blocks 330 kB.
-    assert beyond[1] - beyond[0] < 10_000
+    assert beyond[1] - beyond[0] < 100_000
 
 
 def handles_after_a_dropped_model() -> int:
