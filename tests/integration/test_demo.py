@@ -54,6 +54,13 @@ def test_from_recordings_to_music(demo: Path) -> None:
     require_promises(demo, 5)
 
 
+def test_every_recording_is_predicted_better_than_by_a_linear_chain(demo: Path) -> None:
+    summary = json.loads((demo / "summary.json").read_text())
+    bits = [each["bits"] for each in summary["evaluate"]["recordings"]]
+    assert len(bits) == 3
+    assert all(each["model"] < each["linear_chain"] for each in bits)
+
+
 def test_from_recordings_of_musicnet_to_music(tmp_path: Path) -> None:
     """A few excerpts of MusicNet are too little to say what real music is like."""
     if "MUSICNET_ROOT" not in os.environ:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 import tracemalloc
 
 import numpy as np
@@ -132,6 +133,7 @@ def test_memory_grows_with_the_sound_alone() -> None:
     peaks = []
     for length in (40_000, 120_000):
         power = np.ones((CONFIG.frame_count(length), CONFIG.n_mels), np.float32)
+        gc.collect()
         tracemalloc.start()
         sound_of_mel_power(power, CONFIG, length=length, seed=0)
         peaks.append(tracemalloc.get_traced_memory()[1])
@@ -175,11 +177,13 @@ def test_memory_beyond_the_sound_does_not_grow_with_its_segments(
     beyond = []
     for length in (120_000, 240_000):
         power = np.ones((CONFIG.frame_count(length), CONFIG.n_mels), np.float32)
+        gc.collect()
         tracemalloc.start()
         samples = sound_of_mel_power(power, CONFIG, length=length, seed=0)
         beyond.append(tracemalloc.get_traced_memory()[1] - samples.nbytes)
         tracemalloc.stop()
-    assert beyond[1] - beyond[0] < 10_000
+    # Four bytes for each of the other samples would be 480 kB.
+    assert beyond[1] - beyond[0] < 100_000
 
 
 def test_seams_between_segments_are_as_right_as_the_rest(
