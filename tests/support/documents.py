@@ -21,6 +21,7 @@ DOCUMENTS = (
     "docs/format.md",
     "docs/models.md",
     "docs/reject-codes.md",
+    "docs/results.md",
     "docs/training-from-shards.md",
 )
 """All but docs/api.md, whose examples are those of docstrings, and tested with them."""
@@ -43,6 +44,7 @@ NOT_OURS = {
     ".venv/bin/": "is there only after make test; names files that may not be there",
     "tensorboard": "serves until it is stopped",
     "python deploy/flink/local_cluster.py": "needs root; tests/integration/test_engines.py runs it",
+    "python examples/demo.py": "takes minutes; tests/integration/test_demo.py runs it",
     "export": "sets a variable of the reader's shell",
     "deploy/dataflow/launch.sh": "needs Docker and a Google account",
     "docker": "needs Docker",
