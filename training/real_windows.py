@@ -11,6 +11,7 @@ from schemas import Dataset
 from training.measures.real_music import RealWindow
 from training.reading.opening import open_splits
 from training.reading.reader import Reader
+from training.works import works_by_recording
 
 MAX_WINDOWS = 160
 """Real music is measured on about this many windows, a fixed cost whatever the dataset."""
@@ -34,15 +35,15 @@ def real_windows(readers: Sequence[Reader], count: int) -> list[RealWindow]:
     total = sum(map(len, readers))
     windows = []
     for reader in readers:
+        works = works_by_recording(reader.dataset)
         share = min(len(reader), round(count * len(reader) / max(1, total)))
         for position in np.linspace(0, len(reader) - 1, share).round().astype(int):
             item = reader.get(int(position))
             if item is not None:
                 valid = item["valid_frames"]
                 notes = item["notes"][:valid] if "notes" in item else None
-                windows.append(
-                    RealWindow(str(item["recording_id"]), item["log_mel"][:valid], notes)
-                )
+                name = str(item["recording_id"])
+                windows.append(RealWindow(name, works[name], item["log_mel"][:valid], notes))
     return windows
 
 

@@ -49,6 +49,13 @@ def works_shared_with_training(dataset: Dataset, recording_ids: Collection[str])
     return SharedWorks(**counts)
 
 
+def works_by_recording(dataset: Dataset) -> dict[str, tuple[str, ...]]:
+    """The work that each recording plays, or the recording itself where nobody knows."""
+    columns = ["recording_id", "composer", "composition"]
+    rows = dataset.recordings().select(columns).to_pylist()
+    return {row["recording_id"]: work_of(row) for row in rows}
+
+
 def works_of(dataset: Dataset, recording_ids: Sequence[str]) -> list[tuple[str, ...] | None]:
     """The work that each recording plays; None where the metadata do not tell."""
     columns = ["recording_id", "composer", "composition"]

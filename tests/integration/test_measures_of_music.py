@@ -24,6 +24,7 @@ from training.measures.real_music import RealMusic, RealWindow, real_music
 from training.measures.reference import Reference, Verdict
 from training.measures.transcriber import average_precision, hidden_units
 from training.runs import Run, write_run
+from training.works import works_by_recording
 
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
@@ -63,12 +64,13 @@ def music(demo_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Music:
     )
     dataset = Dataset(folder)
     write_run(root, Run.of(dataset, FrameModelConfig(), TrainingConfig()))
-    windows = {}
+    windows, works = {}, works_by_recording(dataset)
     for split in ("train", "validation", "test"):
         reader = open_dataset(folder, split, features=("log_mel", "notes"), batch_size=1)
         windows[split] = [
             RealWindow(
                 str(batch["recording_id"][0]),
+                works[str(batch["recording_id"][0])],
                 batch["log_mel"][0, : batch["valid_frames"][0]],
                 batch["notes"][0, : batch["valid_frames"][0]],
             )

@@ -28,10 +28,12 @@ SCORED_APART = 4
 class RealWindow:
     """The valid frames of a window: `log_mel` [frames, n_mels] in dB, and `notes` [frames, 128].
 
-    `notes` are 0 or 1, and None in a dataset without them.
+    `notes` are 0 or 1, and None in a dataset without them. `work` is what `schemas.works.work_of`
+    gives for the recording.
     """
 
     recording_id: str
+    work: tuple[str, ...]
     log_mel: NDArray[np.float32]
     notes: NDArray[np.uint8] | None
 
@@ -43,10 +45,10 @@ class RealMusic:
     Attributes:
         frames: The length of what is observed. Longer windows are cut, shorter ones left out.
         observations: Those of each recording's windows. Their notes are heard by a transcriber that
-            was fitted to other recordings.
+            was fitted to other works.
         reference: What lies within their measures; None, which means unknown, for too few windows.
         ear: What other sounds are observed with. Its transcriber was fitted to all recordings.
-        average_precision: That of transcribers on the recordings that each was not fitted to; None,
+        average_precision: That of transcribers on the works that each was not fitted to; None,
             which means unknown, without labels.
     """
 
@@ -64,13 +66,13 @@ class RealMusic:
 
 def real_music(windows: Sequence[RealWindow], config: FeatureConfig, frames: int) -> RealMusic:
     """Observes windows of real music. Transcribers are fitted to short windows as well."""
-    names = sorted({each.recording_id for each in windows})
-    folds = {name: position % FOLDS for position, name in enumerate(names)}
+    works = sorted({each.work for each in windows})
+    folds = {work: position % FOLDS for position, work in enumerate(works)}
     ears = _cross_fitted(windows, folds, config)
     observations: dict[str, list[Observation]] = {}
     for each in windows:
         if len(each.log_mel) >= frames:
-            observed = ears.held_out[folds[each.recording_id]].observe(each.log_mel[:frames])
+            observed = ears.held_out[folds[each.work]].observe(each.log_mel[:frames])
             observations.setdefault(each.recording_id, []).append(observed)
     measured = {
         name: [each.measured for each in observed] for name, observed in observations.items()
@@ -94,10 +96,10 @@ class _Ears:
 
 
 def _cross_fitted(
-    windows: Sequence[RealWindow], folds: Mapping[str, int], config: FeatureConfig
+    windows: Sequence[RealWindow], folds: Mapping[tuple[str, ...], int], config: FeatureConfig
 ) -> _Ears:
     fit = TranscriberFit(config)
-    labeled = [(folds[each.recording_id], each) for each in windows if each.notes is not None]
+    labeled = [(folds[each.work], each) for each in windows if each.notes is not None]
     sounding = [each.notes for _, each in labeled if each.notes is not None]
     for (fold, each), notes in zip(labeled, sounding, strict=True):
         fit.add(on_grid(each.log_mel), notes, fold)

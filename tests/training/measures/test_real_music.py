@@ -13,9 +13,14 @@ FRAMES = 86
 
 @pytest.fixture(scope="module")
 def windows() -> list[RealWindow]:
-    """Two seconds of each of 50 tunes, four to a recording, the last one shorter."""
-    made = [RealWindow(f"r{seed // 4}", *tunes(seed, FRAMES)) for seed in range(50)]
-    return [*made, RealWindow("r0", *tunes(99, FRAMES - 1))]
+    """Two seconds of each of 50 tunes, four to a recording, the last one shorter.
+
+    Two recordings play the same work.
+    """
+    made = [
+        RealWindow(f"r{seed // 4}", (f"w{seed // 8}",), *tunes(seed, FRAMES)) for seed in range(50)
+    ]
+    return [*made, RealWindow("r0", ("w0",), *tunes(99, FRAMES - 1))]
 
 
 @pytest.fixture(scope="module")
@@ -29,15 +34,20 @@ def test_whole_windows_are_observed(music: RealMusic) -> None:
     assert music.reference is not None
 
 
-def test_a_recording_is_heard_by_a_transcriber_of_other_recordings(
+def test_a_recording_is_heard_by_a_transcriber_of_other_works(
     windows: list[RealWindow], music: RealMusic
 ) -> None:
-    """Labels that say nothing are learned by heart by who is taught them, and by nobody else."""
+    """Labels that say nothing are learned by heart by who is taught them, and by nobody else.
+
+    The two recordings of a work have the same windows and labels.
+    """
     rng = np.random.default_rng(0)
-    nonsense = [
-        RealWindow(each.recording_id, each.log_mel, np.tile(rng.random(128) < 0.1, (FRAMES, 1)))
-        for each in windows[:-1]
-    ]
+    nonsense: list[RealWindow] = []
+    for each in windows[:-1]:
+        labels = np.tile(rng.random(128) < 0.1, (FRAMES, 1)).astype(np.uint8)
+        for name in ("once", "again"):
+            recording = f"{each.recording_id} {name}"
+            nonsense.append(RealWindow(recording, each.work, each.log_mel, labels))
     found = real_music(nonsense, CONFIG, FRAMES)
     assert music.average_precision is not None
     assert found.average_precision is not None
@@ -81,7 +91,7 @@ def test_too_few_windows_make_the_judgment_unknown(windows: list[RealWindow]) ->
 
 
 def test_without_labels_nothing_is_known_about_notes(windows: list[RealWindow]) -> None:
-    unlabeled = [RealWindow(each.recording_id, each.log_mel, None) for each in windows]
+    unlabeled = [RealWindow(each.recording_id, each.work, each.log_mel, None) for each in windows]
     music = real_music(unlabeled, CONFIG, FRAMES)
     assert music.average_precision is None
     judgment = Judge(music, 4).judge([each.log_mel for each in windows[:4]])
