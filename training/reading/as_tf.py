@@ -84,6 +84,8 @@ def tf_dataset(
     # look at the first batch might count as an epoch or not.
     options = tf.data.Options()
     options.experimental_optimization.inject_prefetch = False
+    # Nothing is tuned here, and to end the thread that tunes may take as long as it has run.
+    options.autotune.enabled = False
     dataset = dataset.with_options(options)
     # TensorFlow never lets go of the functions that it calls.
     weakref.finalize(dataset, iterations.forget_dropped).atexit = False

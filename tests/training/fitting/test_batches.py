@@ -66,3 +66,9 @@ def test_gains_are_a_function_of_the_seed_and_of_the_step() -> None:
     assert (drawn(1, 2) != drawn(2, 2)).any()
     same = with_gain(windows(), 0.0, tf.constant([0, 1]), FLOOR_DB)
     np.testing.assert_array_equal(same, windows())
+
+
+def test_no_thread_tunes_the_batches(small_dataset: Path) -> None:
+    """TensorFlow ends that thread when it next wakes, which takes up to a minute."""
+    batches = training_batches(open_dataset(small_dataset, batch_size=2), TrainingConfig(), 0)
+    assert batches.options().autotune.enabled is False
