@@ -25,7 +25,6 @@ from training.fitting.callbacks import Figures, OwnFigures, StopAtDivergence, Va
 from training.fitting.checkpoints import Checkpoints
 from training.fitting.metrics import MetricsFile
 from training.fitting.scoring import Validation
-from training.process import make_deterministic
 from training.reading.opening import open_splits
 from training.runs import CHECKPOINTS, METRICS, TENSORBOARD, Run, write_run
 from training.train import new_model
@@ -96,7 +95,6 @@ def time_steps(data: str, recurrent: str, size: Size, folder: Path) -> dict[str,
 
 
 def main(data: str, recurrent: str, *size: str) -> None:
-    make_deterministic()
     with tempfile.TemporaryDirectory(prefix="duet-bench-") as folder:
         print(json.dumps(time_steps(data, recurrent, Size.of(size), Path(folder))))
 

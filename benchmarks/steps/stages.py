@@ -22,7 +22,6 @@ from training.fitting.batches import training_batches
 from training.models import FrameModel, NegativeLogLikelihood
 from training.models.hearing import delayed, features
 from training.models.likelihood import Mixture
-from training.process import make_deterministic
 from training.runs import Run
 from training.train import new_model
 
@@ -113,7 +112,6 @@ def median_ms(works: dict[str, Callable[[], object]]) -> dict[str, float]:
 
 
 def main(data: str) -> None:
-    make_deterministic()
     training = TrainingConfig(decay_steps=LoopConfig().steps)
     model = new_model(Run.of(Dataset(data), FrameModelConfig(), training))
     reader = open_dataset(data, batch_size=training.batch_size, seed=training.seed)

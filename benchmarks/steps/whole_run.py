@@ -18,7 +18,6 @@ from training.config import FrameModelConfig, LoopConfig, TrainingConfig
 from training.fitting.callbacks import ValidateAndSave
 from training.fitting.checkpoints import Checkpoints
 from training.fitting.scoring import Validation
-from training.process import make_deterministic
 from training.train import train
 
 TIMED = {
@@ -47,7 +46,6 @@ def count_seconds(kind: type[Any], method: str) -> list[float]:
 
 
 def main(data: str, steps: str) -> None:
-    make_deterministic()
     spent = {name: count_seconds(*where) for name, where in TIMED.items()}
     loop = LoopConfig(steps=int(steps))
     training = TrainingConfig(decay_steps=LoopConfig().steps)
