@@ -31,11 +31,14 @@ def open_real_music(
 
 
 def real_windows(readers: Sequence[Reader], count: int) -> list[RealWindow]:
-    """About `count` windows, evenly spread over the files, without those that are damaged."""
+    """About `count` windows, evenly spread over the files, without those that are damaged.
+
+    The readers are of one dataset.
+    """
     total = sum(map(len, readers))
+    works = works_by_recording(readers[0].dataset) if readers else {}
     windows = []
     for reader in readers:
-        works = works_by_recording(reader.dataset)
         share = min(len(reader), round(count * len(reader) / max(1, total)))
         for position in np.linspace(0, len(reader) - 1, share).round().astype(int):
             item = reader.get(int(position))

@@ -51,7 +51,7 @@ def load_trained(folder: str | PathLike[str], checkpoint: str | int = "best") ->
             f"{folder}: cannot be sampled, since its model is {run.function}; use a run whose "
             f"model is {', '.join(RECURRENT[:-1])} or {RECURRENT[-1]}"
         )
-    found = load_predictor(folder, checkpoint)
+    found = _predictor(run, folder, checkpoint)
     return Trained(found.run, found.model, found.checkpoint, found.step)
 
 
@@ -68,6 +68,10 @@ def load_predictor(folder: str | PathLike[str], checkpoint: str | int = "best") 
             f"{folder}: has no bits per dimension, since {run.function} is compiled with a loss of "
             "its own; train a model that is not compiled and gives packed mixtures"
         )
+    return _predictor(run, folder, checkpoint)
+
+
+def _predictor(run: Run, folder: str | PathLike[str], checkpoint: str | int) -> Predictor:
     checkpoints = Checkpoints(Path(folder) / CHECKPOINTS)
     step = _step_of(checkpoints.index(), checkpoint, str(folder))
     model = load_checkpoint(run, checkpoints, step)

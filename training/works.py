@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Collection, Sequence
+from typing import Any
 
 from schemas import Dataset
 from schemas.works import has_work, work_of
@@ -51,14 +52,18 @@ def works_shared_with_training(dataset: Dataset, recording_ids: Collection[str])
 
 def works_by_recording(dataset: Dataset) -> dict[str, tuple[str, ...]]:
     """The work that each recording plays, or the recording itself where nobody knows."""
-    columns = ["recording_id", "composer", "composition"]
-    rows = dataset.recordings().select(columns).to_pylist()
-    return {row["recording_id"]: work_of(row) for row in rows}
+    return {name: work_of(row) for name, row in _rows(dataset).items()}
 
 
 def works_of(dataset: Dataset, recording_ids: Sequence[str]) -> list[tuple[str, ...] | None]:
     """The work that each recording plays; None where the metadata do not tell."""
-    columns = ["recording_id", "composer", "composition"]
-    rows = {row["recording_id"]: row for row in dataset.recordings().select(columns).to_pylist()}
+    rows = _rows(dataset)
     found = (rows[name] for name in recording_ids)
     return [work_of(row) if has_work(row) else None for row in found]
+
+
+def _rows(dataset: Dataset) -> dict[str, dict[str, Any]]:
+    """What the metadata tell of each recording's work, by recording."""
+    columns = ["recording_id", "composer", "composition"]
+    rows = dataset.recordings().select(columns).to_pylist()
+    return {row["recording_id"]: row for row in rows}

@@ -59,15 +59,16 @@ class SeedLayers(StepCallback):
     def __init__(self, first_step: int, seed: int) -> None:
         super().__init__(first_step)
         self._seed = seed
-        self._states: list[Any] = []
+        self._states: list[tuple[Any, np.uint32]] = []
 
     def on_train_begin(self, logs: Any = None) -> None:
         others = {id(each) for each in (*self.model.weights, *self.model.metrics_variables)}
-        self._states = [each for each in self.model.variables if id(each) not in others]
+        states = [each for each in self.model.variables if id(each) not in others]
+        keys = np.random.SeedSequence(self._seed).generate_state(len(states))
+        self._states = list(zip(states, keys, strict=True))
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
-        keys = np.random.SeedSequence(self._seed).generate_state(len(self._states))
-        for state, key in zip(self._states, keys, strict=True):
+        for state, key in self._states:
             state.assign(np.array([key, self.step * _DRAWS % 2**32], np.uint32))
 
     def after_step(self, logs: dict[str, float]) -> None:
