@@ -14,7 +14,6 @@ import tensorflow as tf
 
 from benchmarks.steps.product import Timer
 from benchmarks.steps.sizes import FRAMES, MELS, Size
-from benchmarks.steps.stopwatch import Stopwatch
 from training.validation import MAX_STEPS
 
 LAYERS = {"rnn": keras.layers.SimpleRNN, "gru": keras.layers.GRU, "lstm": keras.layers.LSTM}
@@ -28,11 +27,9 @@ def time_steps(recurrent: str, size: Size) -> dict[str, float]:
     shape = (size.batch, FRAMES, MELS)
     frames = tf.constant(np.random.default_rng(0).normal(size=shape).astype(np.float32))
     batches = tf.data.Dataset.from_tensors((frames, frames)).repeat()
-    watch = Stopwatch()
-    model.fit(
-        batches, steps_per_epoch=MAX_STEPS, shuffle=False, verbose=0, callbacks=[Timer(watch)]
-    )
-    return watch.figures()
+    timer = Timer()
+    model.fit(batches, steps_per_epoch=MAX_STEPS, shuffle=False, verbose=0, callbacks=[timer])
+    return timer.figures
 
 
 def main(recurrent: str, *size: str) -> None:

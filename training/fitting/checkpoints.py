@@ -36,6 +36,11 @@ _OWN = re.compile(rf"({re.escape(TEMPORARY_PREFIX)}.*|step-\d+{re.escape(_ENDING
 Validations = tuple[tuple[int, float], ...]
 
 
+def best_of(validations: Validations) -> tuple[int, float] | tuple[None, None]:
+    """The step and the score of the best validation, the earliest of equals."""
+    return min(validations, key=lambda pair: pair[1], default=(None, None))
+
+
 @dataclasses.dataclass(frozen=True)
 class Index:
     """Which checkpoints there are: their `steps`, ascending, and which one is the best.
