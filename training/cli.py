@@ -219,6 +219,8 @@ def _command(
     def run_prepared(options: argparse.Namespace) -> Outcome:
         # Whatever other projects left in the environment or in ~/.keras.
         os.environ["KERAS_BACKEND"] = "tensorflow"
+        # Otherwise TensorFlow takes all memory of a GPU from the other processes on it.
+        os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
         import_matplotlib()  # Keras imports it as well, which MPLBACKEND can make fail.
         if not options.debug:
             _import_tensorflow_quietly()

@@ -124,3 +124,29 @@ def test_a_run_that_asks_for_determinism_has_it(small_dataset: Path, tmp_path: P
 def test_the_library_leaves_the_process_as_it_is(small_dataset: Path, tmp_path: Path) -> None:
     found = run(LIBRARY, small_dataset, tmp_path / "run")
     assert found.returncode == 0, found.stderr
+
+
+WATCHED_COMMAND = """
+import os, sys
+
+class Watch:
+    def find_spec(self, name, path=None, target=None):
+        if name == "tensorflow":
+            print("growth:", os.environ.get("TF_FORCE_GPU_ALLOW_GROWTH"))
+
+sys.meta_path.insert(0, Watch())
+from training.cli import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.parametrize(("chosen", "expected"), [(None, "true"), ("false", "false")])
+def test_a_gpu_s_memory_is_taken_as_it_is_needed_unless_the_user_decides(
+    chosen: str | None, expected: str, small_run: Path, tmp_path: Path
+) -> None:
+    """TensorFlow reads this variable when it is imported."""
+    own = {"TF_FORCE_GPU_ALLOW_GROWTH": chosen} if chosen else {}
+    options = ("--run", small_run, "--seconds", 0.2, "--output", tmp_path / "x.wav")
+    found = run(WATCHED_COMMAND, "generate", *options, **own)
+    assert found.returncode == 0, found.stderr
+    assert f"growth: {expected}" in found.stdout
