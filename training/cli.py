@@ -21,6 +21,7 @@ from musicnet_duet.arguments import (
 )
 from musicnet_duet.command import Command, CommandParser, Outcome, Program
 from schemas.names import SPLITS
+from training.config import DEFAULT_TEMPERATURE
 from training.errors import TrainingError
 from training.shared_options import (
     add_checkpoint,
@@ -82,8 +83,9 @@ def _add_generate_options(parser: CommandParser) -> None:
     parser.add_argument(
         "--temperature",
         type=number_between(0, 10, above=True),
-        default=1.0,
-        help="the sampling temperature; below 1, levels stay closer to the likeliest (default: 1)",
+        default=DEFAULT_TEMPERATURE,
+        help="the sampling temperature; below 1, levels stay closer to the likeliest (default: "
+        f"{DEFAULT_TEMPERATURE})",
     )
     parser.add_path(
         "--data", type=path, metavar="DATASET", help="the dataset with the recording of --prime"

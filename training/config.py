@@ -23,6 +23,14 @@ from training.validation import (
 DEFAULT_MEMORY_BYTES = 256_000_000
 """Enough for two readers of the largest preset's log-mels at the default batch size."""
 
+CHECKPOINTS_BY_NAME = ("last", "best")
+
+DEFAULT_CHECKPOINT = "last"
+"""What predicts validation best is often an early step, whose samples have few onsets."""
+
+DEFAULT_TEMPERATURE = 0.75
+"""At 1, samples change more from frame to frame than music does, and have more onsets."""
+
 RECURRENT = ("rnn", "gru", "lstm")
 HEADS = ("chained", "independent")
 

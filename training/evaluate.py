@@ -14,7 +14,7 @@ from schemas import Dataset
 from training.baselines.fit import NAMES, fit_baselines
 from training.baselines.scoring import SCORED_FROM
 from training.bootstrap import bootstrap_interval
-from training.config import DEFAULT_MEMORY_BYTES
+from training.config import DEFAULT_CHECKPOINT, DEFAULT_MEMORY_BYTES
 from training.errors import TrainingError
 from training.free_running import FreeRunning
 from training.grid import quantize
@@ -76,7 +76,7 @@ def evaluate(
     data: str,
     split: str = "test",
     *,
-    checkpoint: str | int = "best",
+    checkpoint: str | int = DEFAULT_CHECKPOINT,
     memory_bytes: int = DEFAULT_MEMORY_BYTES,
 ) -> Evaluation:
     """Scores a checkpoint of a run, see `trained_model.load_predictor`.

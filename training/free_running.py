@@ -9,7 +9,7 @@ import numpy as np
 
 from schemas import Dataset
 from schemas.shards import SPLITS
-from training.config import DEFAULT_MEMORY_BYTES
+from training.config import DEFAULT_CHECKPOINT, DEFAULT_MEMORY_BYTES
 from training.errors import TrainingError
 from training.measures.controls import controls
 from training.measures.judge import Judge, Judgment
@@ -66,7 +66,7 @@ def free_running(
     data: str,
     split: str = "test",
     *,
-    checkpoint: str | int = "best",
+    checkpoint: str | int = DEFAULT_CHECKPOINT,
     memory_bytes: int = DEFAULT_MEMORY_BYTES,
 ) -> FreeRunning:
     """Judges samples of a run's model; `split` is the held-out music, the other splits are real.

@@ -15,7 +15,13 @@ from musicnet_duet.outputs import require_free, write_together
 from musicnet_duet.plots import Sound, draw
 from schemas import Dataset
 from schemas.shards import SPLITS
-from training.config import DEFAULT_MEMORY_BYTES, FrameModelConfig, TrainingConfig
+from training.config import (
+    DEFAULT_CHECKPOINT,
+    DEFAULT_MEMORY_BYTES,
+    DEFAULT_TEMPERATURE,
+    FrameModelConfig,
+    TrainingConfig,
+)
 from training.errors import TrainingError
 from training.grid import dequantize, quantize
 from training.inversion import audio_to_log_mel, mel_to_audio, wav_bytes
@@ -53,10 +59,10 @@ class GenerationOptions:
     seconds: float
     output: Path
     seed: int = 0
-    temperature: float = 1.0
+    temperature: float = DEFAULT_TEMPERATURE
     data: str | None = None
     prime: str | None = None
-    checkpoint: str | int = "best"
+    checkpoint: str | int = DEFAULT_CHECKPOINT
     overwrite: bool = False
     memory_bytes: int = DEFAULT_MEMORY_BYTES
 

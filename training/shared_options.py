@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from musicnet_duet.arguments import count, local_path, path
 from musicnet_duet.command import CommandParser
-from training.config import DEFAULT_MEMORY_BYTES
+from training.config import CHECKPOINTS_BY_NAME, DEFAULT_CHECKPOINT, DEFAULT_MEMORY_BYTES
 
 MEGABYTE = 1_000_000
 
@@ -26,20 +26,21 @@ def add_checkpoint(parser: CommandParser) -> None:
     parser.add_argument(
         "--checkpoint",
         type=_checkpoint,
-        default="best",
+        default=DEFAULT_CHECKPOINT,
         metavar="WHICH",
-        help="best on the validation split, last, or the number of a step (default: best)",
+        help="last, best on the validation split, or the number of a step (default: "
+        f"{DEFAULT_CHECKPOINT})",
     )
 
 
 def _checkpoint(text: str) -> str | int:
-    """`best`, `last`, or the number of a step."""
-    if text in ("best", "last"):
+    """`last`, `best`, or the number of a step."""
+    if text in CHECKPOINTS_BY_NAME:
         return text
     try:
         return count(text)
     except argparse.ArgumentTypeError:
-        raise argparse.ArgumentTypeError(f"{text!r} is neither best nor last nor a step") from None
+        raise argparse.ArgumentTypeError(f"{text!r} is neither last nor best nor a step") from None
 
 
 def add_memory(parser: CommandParser) -> None:

@@ -8,7 +8,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from training.config import RECURRENT
+from training.config import CHECKPOINTS_BY_NAME, DEFAULT_CHECKPOINT, RECURRENT
 from training.custom_models import load_checkpoint
 from training.errors import TrainingError
 from training.fitting.checkpoints import Checkpoints, Index
@@ -16,8 +16,6 @@ from training.models.frame_model import FrameModel
 from training.process import require_tensorflow_backend
 from training.runs import CHECKPOINTS, Run, read_run
 from training.validation import shown
-
-CHOICES = ("best", "last")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -37,8 +35,10 @@ class Trained(Predictor):
     model: FrameModel
 
 
-def load_trained(folder: str | PathLike[str], checkpoint: str | int = "best") -> Trained:
-    """A checkpoint of a run: `best` on the validation split, `last`, or that of a step.
+def load_trained(
+    folder: str | PathLike[str], checkpoint: str | int = DEFAULT_CHECKPOINT
+) -> Trained:
+    """A checkpoint of a run: the `last`, the `best` on the validation split, or that of a step.
 
     Before any validation, the last one counts as the best. Raises `TrainingError` where there is no
     run, no such checkpoint, or it is damaged, where the run's model is the user's own, and where
@@ -55,7 +55,9 @@ def load_trained(folder: str | PathLike[str], checkpoint: str | int = "best") ->
     return Trained(found.run, found.model, found.checkpoint, found.step)
 
 
-def load_predictor(folder: str | PathLike[str], checkpoint: str | int = "best") -> Predictor:
+def load_predictor(
+    folder: str | PathLike[str], checkpoint: str | int = DEFAULT_CHECKPOINT
+) -> Predictor:
     """The same for a run whose model may be the user's own.
 
     Raises `TrainingError` also where that is compiled with a loss of its own, so that it does not
@@ -99,5 +101,5 @@ def _step_of(index: Index, checkpoint: str | int, folder: str) -> int:
         return int(text)
     raise TrainingError(
         f"{folder}: has no checkpoint {shown(checkpoint)}; choose one of "
-        f"{', '.join([*CHOICES, *map(str, index.steps)])}"
+        f"{', '.join([*CHECKPOINTS_BY_NAME, *map(str, index.steps)])}"
     )

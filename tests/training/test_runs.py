@@ -121,7 +121,7 @@ def test_checkpoints_are_chosen_by_name_or_step(
         trained = load_trained(tmp_path, checkpoint)
         assert (trained.step, trained.checkpoint) == (step, f"step-{step:08d}")
     for unknown in (3, "worst", -2, None):
-        with pytest.raises(TrainingError, match=r"choose one of best, last, 2, 4, 6$"):
+        with pytest.raises(TrainingError, match=r"choose one of last, best, 2, 4, 6$"):
             load_trained(tmp_path, unknown)  # type: ignore[arg-type]
 
 

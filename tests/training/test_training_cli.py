@@ -93,7 +93,7 @@ def test_impossible_options_are_found_before_anything_is_imported() -> None:
         (*generate, "--seconds", "inf"): "--seconds: inf is not a finite number",
         (*generate, "--temperature", "0"): "--temperature: 0 must be above 0 and at most 10",
         (*generate, "--seed", "-1"): "--seed: -1 must be 0 or more",
-        (*generate, "--checkpoint", "worst"): "--checkpoint: 'worst' is neither best nor last "
+        (*generate, "--checkpoint", "worst"): "--checkpoint: 'worst' is neither last nor best "
         "nor a step",
         (*generate, "--memory-mb", "-1"): "--memory-mb: -1 must be a positive integer",
         (*generate, "--prime", "1"): "--prime and --data belong together: give both or neither",
@@ -289,4 +289,4 @@ def test_checkpoints_are_chosen_on_the_command_line(
     missing = ("--run", small_run, "--checkpoint", 7)
     status, _, err = call(capsys, "evaluate", "--data", small_dataset, *missing)
     assert status == 1
-    assert "has no checkpoint 7; choose one of best, last, 5, 10, 12" in err
+    assert "has no checkpoint 7; choose one of last, best, 5, 10, 12" in err

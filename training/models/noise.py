@@ -18,13 +18,21 @@ import tensorflow as tf
 MEMORY = 0.95
 """The correlation of a bin's noise from frame to frame."""
 
+POWER = 3
+"""Of a uniform number, which makes most levels small.
+
+With 2, the model learns too little of true inputs: on the demo's data, it needs 0.02 bits per
+dimension more, and its samples are noisier. With 4 and more, samples recover worse from their own
+errors.
+"""
+
 
 @keras.saving.register_keras_serializable(package="musicnet_duet")
 class InputNoise(keras.layers.Layer):
     """Adds noise in training: each window has a level from 0 to `max_level`.
 
-    The level is `max_level` times the square of a uniform number, so that most windows are nearly
-    true: half of them have a quarter of `max_level` or less. The noise of a bin is a stationary
+    The level is `max_level` times a power of a uniform number, so that most windows are nearly
+    true: half of them have an eighth of `max_level` or less. The noise of a bin is a stationary
     first-order autoregression with the level as its standard deviation. The draws are a function of
     `seed` and of how many came before, which is saved.
     """
@@ -46,7 +54,7 @@ class InputNoise(keras.layers.Layer):
         if not training or not self.max_level:
             return frames, tf.zeros(windows)
         seeds = tf.random.split(tf.stack([self.seed, self.draws.assign_add(1)]), 2)
-        level = self.max_level * tf.square(tf.random.stateless_uniform(windows, seeds[0]))
+        level = self.max_level * tf.random.stateless_uniform(windows, seeds[0]) ** POWER
         white = tf.random.stateless_normal(shape, seeds[1])
         return with_noise(frames, white, level), level
 
