@@ -8,3 +8,6 @@ READING = "reading"
 ALL = "all"
 VALIDATING = "validation, pictures and checkpoints"
 """Of the seconds of a run."""
+
+SAMPLING = "sampling"
+"""Its speed: seconds of music in a second."""

@@ -1,4 +1,4 @@
-"""A run of `train` with the default recipe and interval, and what of it validation takes.
+"""A run of `train` with the default recipe and interval, what of it validation takes, and sampling.
 
 python -m benchmarks.steps.whole_run DATASET STEPS
 """
@@ -13,12 +13,19 @@ import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks.steps.names import ALL, VALIDATING
-from training.config import FrameModelConfig, LoopConfig, TrainingConfig
+from benchmarks.steps.names import ALL, SAMPLING, VALIDATING
+from training.config import (
+    DEFAULT_TEMPERATURE,
+    FrameModelConfig,
+    LoopConfig,
+    TrainingConfig,
+)
 from training.fitting.callbacks import ValidateAndSave
 from training.fitting.checkpoints import Checkpoints
 from training.fitting.scoring import Validation
+from training.models.sampling import sample_levels, sampling_noise
 from training.train import train
+from training.trained_model import Trained, load_trained
 
 TIMED = {
     VALIDATING: (ValidateAndSave, "after_step"),
@@ -45,6 +52,22 @@ def count_seconds(kind: type[Any], method: str) -> list[float]:
     return seconds
 
 
+def sampling_speed(trained: Trained) -> float:
+    """Seconds of one piece, as long as a window, that are sampled in a second once compiled."""
+    frames = trained.run.features.window_frames
+    for seed in (0, 1):
+        started = time.perf_counter()
+        sample_levels(
+            trained.model,
+            frames,
+            seeds=[seed],
+            temperature=DEFAULT_TEMPERATURE,
+            noise_level=sampling_noise(DEFAULT_TEMPERATURE),
+        )
+    seconds = time.perf_counter() - started
+    return frames / trained.run.features.frames_per_second / seconds
+
+
 def main(data: str, steps: str) -> None:
     spent = {name: count_seconds(*where) for name, where in TIMED.items()}
     loop = LoopConfig(steps=int(steps))
@@ -52,8 +75,9 @@ def main(data: str, steps: str) -> None:
     with tempfile.TemporaryDirectory(prefix="duet-bench-") as folder:
         run_dir = str(Path(folder) / "run")
         result = train(data, run_dir, FrameModelConfig(), training, loop)
+        speed = sampling_speed(load_trained(run_dir))
     seconds = {name: sum(each) for name, each in spent.items()}
-    print(json.dumps({ALL: result.seconds, **seconds}))
+    print(json.dumps({ALL: result.seconds, **seconds, SAMPLING: speed}))
 
 
 if __name__ == "__main__":

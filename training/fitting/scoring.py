@@ -17,7 +17,7 @@ from training.models.likelihood import Mixture, mean_db
 from training.models.losses import frame_nats
 from training.reading.reader import Reader
 
-MAX_VALIDATION_WINDOWS = 96
+MAX_VALIDATION_WINDOWS = 64
 """Validation scores the split's windows in file order, which is shuffled, up to about this many.
 
 With the default interval and batches, validation then takes some 5 % of a run.
