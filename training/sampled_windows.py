@@ -22,7 +22,7 @@ def sampled_windows(
 ) -> NDArray[np.float32]:
     """Levels in dB, float32 [windows, frames, n_mels], that a checkpoint of the run makes up.
 
-    As `generate` samples unless told otherwise: at `DEFAULT_TEMPERATURE`, from nothing, without the
+    As `generate` samples by default: at `DEFAULT_TEMPERATURE`, from nothing, without the
     first second. The same run, arguments and machine give the same levels. `checkpoint` is that of
     `load_trained`, which raises `TrainingError` where there is no trained model.
     """
