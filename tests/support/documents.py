@@ -26,10 +26,17 @@ DOCUMENTS = (
 )
 """All but docs/api.md, whose examples are those of docstrings, and tested with them."""
 
-START = {"README.md": ("musicnet",), "docs/models.md": ("musicnet", "dataset")}
+START = {
+    "README.md": ("musicnet",),
+    "docs/models.md": ("musicnet", "dataset"),
+    "docs/results.md": ("dataset",),
+}
 """What there is before a document's first command; for others, also a run."""
 
 SUBSTITUTIONS = {
+    "demo/dataset": "dataset",
+    "--units 192": "--units 8",
+    "--steps 500": "--steps 2",
     "--steps 20000": "--steps 2",
     "--steps 40000": "--steps 4",
     "--units 512 512": "--units 8",
