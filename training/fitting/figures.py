@@ -6,11 +6,10 @@ figures of a step are read when the next step is on its way, or when something n
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -87,8 +86,9 @@ class LateFigures(StepCallback):
 
     def settle(self) -> None:
         """Hands over the figures of the last step, if that has not happened yet."""
-        with self._busy():
-            self._hand_over()
+        started = time.perf_counter()
+        self._hand_over()
+        self._busy_seconds += time.perf_counter() - started
 
     def _hand_over(self) -> None:
         if self._pending is None:
@@ -98,12 +98,6 @@ class LateFigures(StepCallback):
         figures = StepFigures(step, values, float(rate), self._busy_seconds)
         for read in self._readers:
             read(figures)
-
-    @contextlib.contextmanager
-    def _busy(self) -> Iterator[None]:
-        started = time.perf_counter()
-        yield
-        self._busy_seconds += time.perf_counter() - started
 
 
 @dataclasses.dataclass(frozen=True)
