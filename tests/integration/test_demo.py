@@ -22,9 +22,12 @@ from training.trained_model import load_trained
 
 ROOT = Path(__file__).parents[2]
 
-MARGIN_DB = 6.0
+MARGIN_DB = 3.0
 """How far samples may be from the levels of nine in ten windows of music, since the demo's model
 differs from machine to machine."""
+
+SOFTER_DB = 6.0
+"""How much softer than that samples may be below temperature 1, where notes begin more rarely."""
 
 
 def made(folder: Path, *arguments: str) -> Path:
@@ -82,7 +85,8 @@ def test_samples_are_as_loud_as_music(demo: Path, temperature: float) -> None:
     )
     windows = dequantize(levels[:, second:]).reshape(12, window, config.n_mels)
     found = np.mean([level_db(each, config) for each in windows])
-    assert interval["low"] - MARGIN_DB < found < interval["high"] + MARGIN_DB
+    margin_db = SOFTER_DB if temperature < 1 else MARGIN_DB
+    assert interval["low"] - margin_db < found < interval["high"] + MARGIN_DB
 
 
 def test_a_sample_begins_like_its_own_prime(demo: Path) -> None:
