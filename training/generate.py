@@ -25,7 +25,7 @@ from training.config import (
 from training.errors import TrainingError
 from training.grid import dequantize, quantize
 from training.inversion import audio_to_log_mel, mel_to_audio, wav_bytes
-from training.models.sampling import sample_levels, sampling_noise
+from training.models.sampling import SamplingConfig, sample_levels
 from training.novelty import spectral_summary
 from training.reading.opening import open_dataset
 from training.runs import installed_versions
@@ -82,10 +82,10 @@ class Provenance:
     """What made a sound, and what it is like.
 
     `audio` is the name of its file, `primed_by` the recording of `GenerationOptions.prime`, and
-    `checkpoint` and `step` those of the model, `noise_level` that of `sample_levels`. `features` is
-    that of `FeatureConfig.to_dict`, and `packages` are versions. `gain` is what the samples were
-    multiplied by, `rms_db` their level in dB of full scale; `level_db`, `centroid_hz` and
-    `spread_hz` are those of `novelty.SpectralSummary`.
+    `checkpoint` and `step` those of the model; `leak`, `noise_level` and `temperature` are those of
+    `SamplingConfig`. `features` is that of `FeatureConfig.to_dict`, and `packages` are versions.
+    `gain` is what the samples were multiplied by, `rms_db` their level in dB of full scale;
+    `level_db`, `centroid_hz` and `spread_hz` are those of `novelty.SpectralSummary`.
     """
 
     audio: str
@@ -94,6 +94,7 @@ class Provenance:
     dataset_fingerprint: str
     features: Mapping[str, Any]
     gain: float
+    leak: float
     level_db: float
     model: FrameModelConfig
     noise_level: float
@@ -126,14 +127,9 @@ def generate(run_dir: str, options: GenerationOptions) -> Provenance:
     frames = config.frame_count(length)
     prime = _prime(options, trained)
     warm_up = 0 if prime is not None else round(WARM_UP_SECONDS * config.frames_per_second)
-    noise_level = sampling_noise(options.temperature)
+    sampling = SamplingConfig.for_music(options.temperature)
     levels = sample_levels(
-        trained.model,
-        warm_up + frames,
-        seeds=[options.seed],
-        temperature=options.temperature,
-        noise_level=noise_level,
-        prime=prime,
+        trained.model, warm_up + frames, seeds=[options.seed], config=sampling, prime=prime
     )[0, warm_up:]
     samples = mel_to_audio(dequantize(levels), config, length=length, seed=options.seed)
     wav, gain = wav_bytes(samples, config.sample_rate)
@@ -148,15 +144,14 @@ def generate(run_dir: str, options: GenerationOptions) -> Provenance:
         features=config.to_dict(),
         gain=gain,
         model=run.model,
-        noise_level=noise_level,
         packages=installed_versions(PACKAGES),
         primed_by=options.prime,
         rms_db=float(20 * np.log10(max(1e-9, rms))),
         seconds=float(options.seconds),
         seed=int(options.seed),
         step=trained.step,
-        temperature=float(options.temperature),
         training=run.training,
+        **dataclasses.asdict(sampling),
         **dataclasses.asdict(spectral_summary(log_mel, config)),
     )
     text = json.dumps(dataclasses.asdict(provenance), indent=1, sort_keys=True)

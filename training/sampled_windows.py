@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from training.config import DEFAULT_CHECKPOINT, DEFAULT_TEMPERATURE
+from training.config import DEFAULT_CHECKPOINT
 from training.generate import WARM_UP_SECONDS
 from training.grid import dequantize
-from training.models.sampling import sample_levels, sampling_noise
+from training.models.sampling import SamplingConfig, sample_levels
 from training.trained_model import load_trained
 
 
@@ -30,10 +30,6 @@ def sampled_windows(
     warm_up = round(WARM_UP_SECONDS * trained.run.features.frames_per_second)
     seeds = np.random.SeedSequence(seed).generate_state(windows).tolist()
     levels = sample_levels(
-        trained.model,
-        warm_up + frames,
-        seeds=seeds,
-        temperature=DEFAULT_TEMPERATURE,
-        noise_level=sampling_noise(DEFAULT_TEMPERATURE),
+        trained.model, warm_up + frames, seeds=seeds, config=SamplingConfig.for_music()
     )
     return dequantize(levels[:, warm_up:])

@@ -15,7 +15,6 @@ from typing import Any
 
 from benchmarks.steps.names import ALL, SAMPLING, VALIDATING
 from training.config import (
-    DEFAULT_TEMPERATURE,
     FrameModelConfig,
     LoopConfig,
     TrainingConfig,
@@ -23,7 +22,7 @@ from training.config import (
 from training.fitting.callbacks import ValidateAndSave
 from training.fitting.checkpoints import Checkpoints
 from training.fitting.scoring import Validation
-from training.models.sampling import sample_levels, sampling_noise
+from training.models.sampling import SamplingConfig, sample_levels
 from training.train import train
 from training.trained_model import Trained, load_trained
 
@@ -57,13 +56,7 @@ def sampling_speed(trained: Trained) -> float:
     frames = trained.run.features.window_frames
     for seed in (0, 1):
         started = time.perf_counter()
-        sample_levels(
-            trained.model,
-            frames,
-            seeds=[seed],
-            temperature=DEFAULT_TEMPERATURE,
-            noise_level=sampling_noise(DEFAULT_TEMPERATURE),
-        )
+        sample_levels(trained.model, frames, seeds=[seed], config=SamplingConfig.for_music())
     seconds = time.perf_counter() - started
     return frames / trained.run.features.frames_per_second / seconds
 

@@ -14,10 +14,9 @@ import soundfile
 from scipy.stats import binomtest
 
 from training import open_dataset
-from training.config import DEFAULT_TEMPERATURE
 from training.grid import dequantize, quantize
 from training.measures.levels import level_db
-from training.models.sampling import sample_levels, sampling_noise
+from training.models.sampling import SamplingConfig, sample_levels
 from training.trained_model import load_trained
 
 ROOT = Path(__file__).parents[2]
@@ -26,8 +25,8 @@ MARGIN_DB = 3.0
 """How far samples may be from the levels of nine in ten windows of music, since the demo's model
 differs from machine to machine."""
 
-SOFTER_DB = 6.0
-"""How much softer than that samples may be below temperature 1, where notes begin more rarely."""
+LONG_MARGIN_DB = 6.0
+"""How far half a minute may be from them in a piece of five minutes."""
 
 
 def made(folder: Path, *arguments: str) -> Path:
@@ -80,13 +79,28 @@ def test_samples_are_as_loud_as_music(demo: Path, temperature: float) -> None:
         trained.model,
         second + 4 * window,
         seeds=[1, 2, 3],
-        temperature=temperature,
-        noise_level=sampling_noise(temperature),
+        config=SamplingConfig.for_music(temperature),
     )
     windows = dequantize(levels[:, second:]).reshape(12, window, config.n_mels)
     found = np.mean([level_db(each, config) for each in windows])
-    margin_db = SOFTER_DB if temperature < 1 else MARGIN_DB
-    assert interval["low"] - margin_db < found < interval["high"] + MARGIN_DB
+    assert interval["low"] - MARGIN_DB < found < interval["high"] + MARGIN_DB
+
+
+def test_five_minutes_are_as_loud_as_music_all_the_time(demo: Path) -> None:
+    summary = json.loads((demo / "summary.json").read_text())
+    interval = summary["evaluate"]["free_running"]["intervals"]["level_db"]
+    trained = load_trained(demo / "run")
+    config = trained.run.features
+    half_minute = round(30 * config.frames_per_second)
+    levels = sample_levels(
+        trained.model, 10 * half_minute, seeds=[1, 2, 3], config=SamplingConfig.for_music()
+    )
+    found = [
+        level_db(each, config)
+        for each in dequantize(levels).reshape(30, half_minute, config.n_mels)
+    ]
+    assert interval["low"] - LONG_MARGIN_DB < min(found)
+    assert max(found) < interval["high"] + LONG_MARGIN_DB
 
 
 def test_a_sample_begins_like_its_own_prime(demo: Path) -> None:
@@ -109,8 +123,7 @@ def test_a_sample_begins_like_its_own_prime(demo: Path) -> None:
             trained.model,
             second // 2,
             seeds=list(range(8)),
-            temperature=DEFAULT_TEMPERATURE,
-            noise_level=sampling_noise(DEFAULT_TEMPERATURE),
+            config=SamplingConfig.for_music(),
             prime=quantize(prime),
         )
         means = dequantize(levels).mean(axis=1)

@@ -10,12 +10,11 @@ import pytest
 from tests.support.dataset_factory import CONFIG, make_dataset
 from tests.support.measured_sounds import CONTROLS
 from training import TrainingError
-from training.config import DEFAULT_TEMPERATURE
 from training.free_running import HELD_OUT, MODEL, FreeRunning, failures, free_running
 from training.grid import dequantize
 from training.measures.judge import Judgment
 from training.measures.reference import MIN_WINDOWS
-from training.models.sampling import sample_levels, sampling_noise
+from training.models.sampling import SamplingConfig, sample_levels
 from training.reports import free_running_lines
 from training.sampled_windows import sampled_windows
 from training.trained_model import load_trained
@@ -90,13 +89,7 @@ def test_samples_are_those_that_generation_makes(small_run: Path) -> None:
     warm_up = round(CONFIG.frames_per_second)
     seeds = np.random.SeedSequence(3).generate_state(2).tolist()
     model = load_trained(small_run).model
-    levels = sample_levels(
-        model,
-        warm_up + 9,
-        seeds=seeds,
-        temperature=DEFAULT_TEMPERATURE,
-        noise_level=sampling_noise(DEFAULT_TEMPERATURE),
-    )
+    levels = sample_levels(model, warm_up + 9, seeds=seeds, config=SamplingConfig.for_music())
     np.testing.assert_array_equal(dequantize(levels)[:, warm_up:], samples)
 
 

@@ -20,7 +20,7 @@ from musicnet_duet.outputs import OutputError
 from schemas import Dataset, DatasetError
 from training import TrainingError
 from training.generate import MIN_SECONDS, GenerationOptions, generate
-from training.models.sampling import sampling_noise
+from training.models.sampling import SamplingConfig
 
 
 def contents(wav: Path) -> list[bytes]:
@@ -45,7 +45,8 @@ def test_provenance_says_what_made_it(small_run: Path, small_dataset: Path, tmp_
     said = generate(str(small_run), request)
     assert json.loads(output.with_suffix(".json").read_text()) == json.loads(as_json(said))
     assert (said.seed, said.temperature, said.primed_by) == (7, 0.5, "test-1")
-    assert said.noise_level == sampling_noise(0.5)
+    sampling = SamplingConfig.for_music(0.5)
+    assert (said.noise_level, said.leak) == (sampling.noise_level, sampling.leak)
     assert said.dataset_fingerprint == Dataset(small_dataset).manifest.fingerprint
     assert said.checkpoint == f"step-{said.step:08d}"
     assert soundfile.info(output).frames == 1.5 * said.features["sample_rate"]

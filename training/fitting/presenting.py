@@ -5,14 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from schemas import FeatureConfig, Storage
-from training.config import DEFAULT_TEMPERATURE
 from training.fitting.board import Board
 from training.fitting.checkpoints import Validations, best_of
 from training.fitting.curve import Curve, draw_curve
 from training.grid import dequantize
 from training.inversion import mel_to_audio
 from training.models.frame_model import FrameModel
-from training.models.sampling import sample_levels, sampling_noise
+from training.models.sampling import SamplingConfig, sample_levels
 from training.runs import CURVE, METRICS, Run
 
 
@@ -32,13 +31,7 @@ def write_curve(folder: Path, run: Run, step: int, validations: Validations) -> 
 def present_sample(board: Board, step: int, model: FrameModel, config: FeatureConfig) -> None:
     """Adds a free-running sample, as long as a window, to TensorBoard: as a picture and sound."""
     frames = config.window_frames
-    levels = sample_levels(
-        model,
-        frames,
-        seeds=[0],
-        temperature=DEFAULT_TEMPERATURE,
-        noise_level=sampling_noise(DEFAULT_TEMPERATURE),
-    )[0]
+    levels = sample_levels(model, frames, seeds=[0], config=SamplingConfig.for_music())[0]
     log_mel = dequantize(levels)
     board.picture("free-running sample", step, log_mel)
     samples = mel_to_audio(log_mel, config, length=(frames - 1) * config.hop_length, seed=0)

@@ -6,7 +6,7 @@ Importing this package is all that `keras.models.load_model` needs to know the m
 from training.config import FrameModelConfig
 from training.models.frame_model import FrameModel, density_example
 from training.models.losses import BitsPerDimension, FrameCount, NegativeLogLikelihood
-from training.models.sampling import sample_levels
+from training.models.sampling import SamplingConfig, sample_levels
 from training.models.schedules import WarmUpCosine
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "FrameModel",
     "FrameModelConfig",
     "NegativeLogLikelihood",
+    "SamplingConfig",
     "WarmUpCosine",
     "density_example",
     "sample_levels",

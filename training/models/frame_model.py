@@ -31,15 +31,20 @@ _GRID = {"lowest_db": LOWEST_DB, "step_db": STEP_DB, "n_levels": N_LEVELS}
 class State(NamedTuple):
     """All that generation carries from a frame to the next one: float32 tensors [batch, ...].
 
-    `frame` is the last frame, `before` the one before it, both normalized; `cells` are the states
-    of the layers' cells before they are given `frame`. `noise_level` [batch, 1] is what the network
-    is given as the level of the noise in the frames.
+    `frame` is the last frame, `before` the one before it, both normalized and as they are heard;
+    `cells` are the states of the layers' cells before they are given `frame`. `noise_level` and
+    `leak`, [batch, 1], are those of `start`.
     """
 
     frame: tf.Tensor
     before: tf.Tensor
     cells: tuple[tuple[tf.Tensor, ...], ...]
     noise_level: tf.Tensor
+    leak: tf.Tensor
+
+    def after(self, frame: tf.Tensor, cells: tuple[tuple[tf.Tensor, ...], ...]) -> State:
+        """The state once `frame`, normalized, was drawn or given."""
+        return self._replace(frame=(1 - self.leak) * frame, before=self.frame, cells=cells)
 
 
 @keras.saving.register_keras_serializable(package="musicnet_duet")
@@ -136,24 +141,26 @@ class FrameModel(keras.Model):
             hidden = dropout(layer(hidden, training=training), training=training)
         return self._in_db(self.head(hidden, frames, true)).pack()
 
-    def start(self, batch_size: int, noise_level: tf.Tensor | float = 0.0) -> State:
+    def start(self, batch_size: int, noise_level: float = 0.0, leak: float = 0.0) -> State:
         """The state before any frame: the mean frame came before it.
 
-        At a `noise_level` above 0, the network treats the frames that it draws as not quite true.
+        At a `noise_level` above 0, the network treats the frames that it hears as not quite true.
+        It hears each bin of them by a share `leak` of its distance nearer to the bin's mean.
         """
         frame = tf.zeros([batch_size, self.config.n_mels])
         cells = tuple(tuple(layer.cell.get_initial_state(batch_size)) for layer in self.trunk)
-        return State(frame, frame, cells, tf.fill([batch_size, 1], noise_level))
+        level, leaks = (tf.fill([batch_size, 1], float(each)) for each in (noise_level, leak))
+        return State(frame, frame, cells, level, leaks)
 
     def hear(self, state: State, levels: tf.Tensor) -> tuple[tf.Tensor, State]:
         """The packed mixture for the frame `levels`, int32 [batch, n_mels]; and the state after it.
 
-        At noise level 0, steps give what `call` gives for the whole sequence.
+        At noise level 0 and without leak, steps give what `call` gives for the whole sequence.
         """
         hidden, cells = self._advance(state)
         frame = self.hearing.normalize(levels)
         packed = self._in_db(self.head(hidden, state.frame, frame)).pack()
-        return packed, State(frame, state.frame, cells, state.noise_level)
+        return packed, state.after(frame, cells)
 
     def sample(
         self, state: State, uniform: tf.Tensor, temperature: tf.Tensor | float
@@ -164,8 +171,7 @@ class FrameModel(keras.Model):
         """
         hidden, cells = self._advance(state)
         levels = self.head.sample(hidden, state.frame, uniform, temperature, self.hearing)
-        frame = self.hearing.normalize(levels)
-        return levels, State(frame, state.frame, cells, state.noise_level)
+        return levels, state.after(self.hearing.normalize(levels), cells)
 
     def get_config(self) -> dict[str, Any]:
         own = {"config": dataclasses.asdict(self.config), "grid": _GRID}

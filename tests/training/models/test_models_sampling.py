@@ -10,7 +10,7 @@ import tensorflow as tf
 from scipy.stats import kstest
 
 from training.grid import N_LEVELS, dequantize
-from training.models import FrameModel, FrameModelConfig, sample_levels
+from training.models import FrameModel, FrameModelConfig, SamplingConfig, sample_levels
 from training.models.likelihood import Mixture, log_prob
 from training.models.sampling import BLOCK_FRAMES
 
@@ -79,22 +79,49 @@ def test_sampling_goes_on_from_what_it_drew() -> None:
 
 
 def test_a_low_temperature_repeats_itself_whatever_the_seed() -> None:
-    pieces = sample_levels(model_of("chained"), 20, seeds=[1, 2], temperature=1e-9)
+    pieces = sample_levels(
+        model_of("chained"), 20, seeds=[1, 2], config=SamplingConfig(temperature=1e-9)
+    )
     np.testing.assert_array_equal(pieces[0], pieces[1])
 
 
 def test_the_network_is_given_the_noise_level() -> None:
     model = model_of("chained")
-    noisy, plain = (sample_levels(model, 6, seeds=[0], noise_level=each) for each in (3.0, 0.0))
+    plain = sample_levels(model, 6, seeds=[0])
+    noisy = sample_levels(model, 6, seeds=[0], config=SamplingConfig(noise_level=3))
     assert (noisy != plain).any()
-    np.testing.assert_array_equal(plain, sample_levels(model, 6, seeds=[0]))
+
+
+def test_a_frame_is_heard_nearer_to_its_mean_by_the_leak() -> None:
+    """With all of it, each frame is the first one: the model hears nothing but means."""
+    model = model_of("independent")
+    levels = tf.constant([[40] * N_MELS], tf.int32)
+    _, state = model.hear(model.start(1, leak=0.25), levels)
+    np.testing.assert_allclose(state.frame, 0.75 * model.hearing.normalize(levels), rtol=1e-6)
+    uniform = tf.fill([2, 1, N_MELS], 0.3)
+    drawn, state = model.sample(model.start(1, leak=0.25), uniform, 1.0)
+    np.testing.assert_allclose(state.frame, 0.75 * model.hearing.normalize(drawn), rtol=1e-6)
+
+
+def test_a_leak_holds_a_model_that_wanders() -> None:
+    """Bins that repeat themselves, each frame with new noise, are a random walk without it."""
+    model = FrameModel(FrameModelConfig(n_mels=N_MELS, units=(1,), head="independent"))
+    model.set_statistics(np.full(N_MELS, -60.0), np.full(N_MELS, 10.0))
+    for variable in model.trunk[0].trainable_variables:
+        variable.assign(tf.zeros_like(variable))
+    wanders, held = (
+        dequantize(sample_levels(model, 2_000, seeds=[0, 1], config=SamplingConfig(leak=leak)))
+        for leak in (0.0, 0.2)
+    )
+    assert np.std(held) < 0.5 * np.std(wanders)
 
 
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 1.5])
 def test_the_first_frames_do_not_depend_on_how_many_follow(temperature: float) -> None:
     model = model_of("chained")
     longer, shorter = (
-        sample_levels(model, frames, seeds=[0], temperature=temperature)[0] for frames in (30, 10)
+        sample_levels(model, frames, seeds=[0], config=SamplingConfig.for_music(temperature))[0]
+        for frames in (30, 10)
     )
     np.testing.assert_array_equal(longer[:10], shorter)
     assert 0 <= longer.min() <= longer.max() < N_LEVELS
