@@ -15,7 +15,6 @@ import scipy.fft
 import soxr
 
 from pipelines.planning.plan import PlanOptions, make_plan
-from pipelines.recordings.labels import NoteFrames
 from pipelines.recordings.musicnet import list_sources
 from pipelines.recordings.wav import WavReader
 from pipelines.writing import shard_writer
@@ -27,6 +26,7 @@ from schemas.codecs import tfrecord
 from schemas.codecs.base import IndexBuilder
 from schemas.codecs.tfrecord import TFRecordWriter
 from schemas.mel import MelTransform
+from schemas.notes import NoteFrames
 from schemas.shards import ShardIndex
 from schemas.statistics import Statistics
 from schemas.storage import Storage, local

@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 
 from musicnet_duet.concurrency import prefetch_map
 from pipelines.planning.plan import Plan, PlannedWindow
-from pipelines.recordings.labels import NOTE_COLUMNS, NoteFrames
 from pipelines.recordings.resampling import resampled_range, to_int16
 from pipelines.recordings.wav import WavHeader, WavReader
 from pipelines.writing.memory_cache import MemoryCache
 from schemas import Storage, Window
 from schemas.errors import UnreadableFileError
 from schemas.mel import MelTransform, decibels
+from schemas.notes import NOTE_COLUMNS, NoteFrames
 from schemas.rejects import Reject, RejectReason, RejectStage
 from schemas.storage.ranges import RangeReader
 from schemas.tables import LABELS, labels_file, table_from_bytes
