@@ -21,7 +21,7 @@ from musicnet_duet.arguments import (
 )
 from musicnet_duet.command import Command, CommandParser, Outcome, Program
 from schemas.names import SPLITS
-from training.config import DEFAULT_TEMPERATURE
+from training.config import DEFAULT_SCORE_TEMPERATURE, DEFAULT_TEMPERATURE, MIDI_ENDINGS
 from training.errors import TrainingError
 from training.shared_options import (
     add_checkpoint,
@@ -74,8 +74,7 @@ def _add_generate_options(parser: CommandParser) -> None:
     parser.add_argument(
         "--seconds",
         type=number_between(0, 86_400, above=True),
-        default=10.0,
-        help="the length of the audio, at most a day (default: 10)",
+        help="the length of the audio, at most a day (default: 10, or all of a score)",
     )
     parser.add_argument(
         "--seed", type=natural, default=0, help="the seed for everything random (default: 0)"
@@ -83,12 +82,19 @@ def _add_generate_options(parser: CommandParser) -> None:
     parser.add_argument(
         "--temperature",
         type=number_between(0, 10, above=True),
-        default=DEFAULT_TEMPERATURE,
         help="the sampling temperature; below 1, levels stay closer to the likeliest (default: "
-        f"{DEFAULT_TEMPERATURE})",
+        f"{DEFAULT_TEMPERATURE}, with a score {DEFAULT_SCORE_TEMPERATURE})",
     )
     parser.add_path(
-        "--data", type=path, metavar="DATASET", help="the dataset with the recording of --prime"
+        "--data",
+        type=path,
+        metavar="DATASET",
+        help="the dataset with the recording of --prime or --score",
+    )
+    parser.add_path(
+        "--score",
+        metavar="X.mid|ID",
+        help="what a model that hears notes plays: a MIDI file, or a recording of the dataset",
     )
     parser.add_argument(
         "--prime",
@@ -97,9 +103,17 @@ def _add_generate_options(parser: CommandParser) -> None:
     )
 
 
+_SCORES = "give --data with a recording of it, and not with a MIDI file, which ends in .mid"
+
+
 def _check_generate(options: argparse.Namespace) -> None:
-    if (options.prime is None) != (options.data is None):
-        raise UsageError("--prime and --data belong together: give both or neither")
+    if options.prime is not None and options.score is not None:
+        raise UsageError("--prime and --score: give one of them")
+    if options.score is None:
+        if (options.prime is None) != (options.data is None):
+            raise UsageError("--prime and --data belong together: give both or neither")
+    elif options.score.lower().endswith(MIDI_ENDINGS) == (options.data is not None):
+        raise UsageError(f"--score {options.score}: {_SCORES}")
 
 
 def _add_compare_options(parser: CommandParser) -> None:
@@ -120,13 +134,14 @@ def _generate(options: argparse.Namespace) -> Outcome:
         temperature=options.temperature,
         data=options.data,
         prime=options.prime,
+        score=options.score,
         checkpoint=options.checkpoint,
         overwrite=options.overwrite,
         memory_bytes=memory_bytes(options),
     )
     provenance = generate(options.run_dir, request)
     text = (
-        f"{options.output}: {request.seconds:g} s from step {provenance.step}, "
+        f"{options.output}: {provenance.seconds:g} s from step {provenance.step}, "
         f"{provenance.rms_db:.1f} dB RMS, spectral centroid "
         f"{provenance.centroid_hz:.0f} Hz; a plot and the provenance are beside it"
     )

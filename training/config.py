@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from training.errors import TrainingError
+from training.horizon import HEARD, HORIZONS, Horizon
 from training.validation import (
     LARGEST_FACTOR,
     MAX_BYTES,
@@ -28,13 +29,23 @@ CHECKPOINTS_BY_NAME = ("last", "best")
 DEFAULT_CHECKPOINT = "last"
 """What predicts validation best is often an early step, whose samples have few onsets."""
 
-DEFAULT_TEMPERATURE = 0.75
-"""At 1, samples change more from frame to frame than music does, and have more onsets."""
+DEFAULT_TEMPERATURE, DEFAULT_SCORE_TEMPERATURE = 0.75, 0.1
+"""At 1, samples change more from frame to frame than music does, and have more onsets.
+
+With a score, most of what is left to chance is noise.
+"""
+
+MIDI_ENDINGS = (".mid", ".midi")
+"""Of the names of scores that are files, and not recordings."""
 
 RECURRENT = ("rnn", "gru", "lstm")
 HEADS = ("chained", "independent")
 
+_FEATURES = {"frequency": (), "time": ("waveform",), "notes": ("notes", "onsets")}
+"""What is read for what a model hears, beside the spectrogram, which it predicts."""
+
 _MAX_WIDTH = 2**16
+_MAX_SAMPLES = 2**20
 _MAX_LAYERS = 64
 _MAX_COMPONENTS = 1_000
 _MAX_NOISE = 10.0
@@ -48,6 +59,8 @@ _MAX_EMA = 0.99999
 class FrameModelConfig:
     """The network: recurrent layers of `units` each, then a head of mixtures for every bin.
 
+    It `hears` some of `horizon.HEARD`, as far as the `horizon` allows, one of `horizon.HORIZONS`.
+    `n_mels`, `hop_length`, `n_fft` and `sample_rate` are those of the dataset's features.
     `noise` is the largest standard deviation of the noise in the inputs of training, in standard
     deviations of a bin; see `models/noise.py`. `dropout` is the share of the outputs of each layer
     that training sets to 0. With `mixed_precision`, the layers and the head compute in bfloat16;
@@ -56,6 +69,11 @@ class FrameModelConfig:
     """
 
     n_mels: int = 128
+    hop_length: int = 512
+    n_fft: int = 2048
+    sample_rate: int = 22_050
+    hears: tuple[str, ...] = ("frequency",)
+    horizon: str = "overlap"
     recurrent: str = "gru"
     units: tuple[int, ...] = (256,)
     head: str = "chained"
@@ -73,6 +91,11 @@ class FrameModelConfig:
             raise TrainingError(f"units={shown(units)} must name 1 to {_MAX_LAYERS} layers")
         checked = {
             "n_mels": whole_number("n_mels", self.n_mels, 1, _MAX_WIDTH),
+            "hop_length": whole_number("hop_length", self.hop_length, 1, _MAX_SAMPLES),
+            "n_fft": whole_number("n_fft", self.n_fft, 2, _MAX_SAMPLES),
+            "sample_rate": whole_number("sample_rate", self.sample_rate, 1, _MAX_SAMPLES),
+            "hears": _heard(self.hears),
+            "horizon": one_of("horizon", self.horizon, HORIZONS),
             "recurrent": one_of("recurrent", self.recurrent, RECURRENT),
             "units": units,
             "head": one_of("head", self.head, HEADS),
@@ -83,6 +106,25 @@ class FrameModelConfig:
             "seed": whole_number("seed", self.seed, 0, MAX_SEED),
         }
         _set(self, **checked)
+
+    @property
+    def reach(self) -> Horizon:
+        """How far the model hears."""
+        return Horizon.of(self.horizon, hop_length=self.hop_length, n_fft=self.n_fft)
+
+    @property
+    def generates(self) -> bool:
+        """Whether a frame can be drawn once the frames before it are.
+
+        A waveform is not there before the spectrogram is inverted, and with the strict horizon, the
+        frames that overlap are drawn apart.
+        """
+        return "time" not in self.hears and self.horizon == "overlap"
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """The features of a dataset that the model is given: what it hears, and its targets."""
+        return ("log_mel", *(each for name in self.hears for each in _FEATURES[name]))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -177,6 +219,14 @@ def from_json(kind: type[Any], values: Mapping[str, Any], *, where: str) -> Any:
         return kind(**values)
     except (TypeError, TrainingError) as error:
         raise TrainingError(f"{where}: {error}") from None
+
+
+def _heard(hears: Any) -> tuple[str, ...]:
+    """Some of `HEARD`, in their order."""
+    if not isinstance(hears, tuple | list) or not hears:
+        raise TrainingError(f"hears={shown(hears)} must name some of {', '.join(HEARD)}")
+    names = {one_of("hears", each, HEARD) for each in hears}
+    return tuple(each for each in HEARD if each in names)
 
 
 def _set(config: Any, **values: Any) -> None:

@@ -7,7 +7,6 @@ from collections.abc import Hashable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 from numpy.typing import NDArray
 
 from schemas import Dataset
@@ -16,8 +15,10 @@ from training.baselines.scoring import SCORED_FROM
 from training.bootstrap import bootstrap_interval
 from training.config import DEFAULT_CHECKPOINT, DEFAULT_MEMORY_BYTES
 from training.errors import TrainingError
+from training.fitting.scoring import packed_of
 from training.free_running import FreeRunning
 from training.grid import quantize
+from training.models.frame_model import model_inputs
 from training.models.losses import frame_nats
 from training.reading.opening import open_splits
 from training.reading.reader import Reader
@@ -84,7 +85,8 @@ def evaluate(
     The baselines are fitted to the training split here.
 
     Every scorer puts its mass on the same grid and is scored on the same frames: those that are
-    valid and have two frames before them in their window. Raises `TrainingError` where there is no
+    valid, have two frames before them in their window, and for which all that the model hears is in
+    the window. Raises `TrainingError` where there is no
     trained model, the dataset has other features than it, the memory budget is too small, or
     nothing can be scored.
     """
@@ -96,30 +98,37 @@ def evaluate(
         (split, "train"),
         batch_size=trained.run.training.batch_size,
         memory_bytes=memory_bytes,
+        features=trained.run.model.features,
     )
+    scored = trained.run.model.reach.scored(trained.run.model.hears, dataset.config.window_frames)
     n_mels = trained.run.model.n_mels
     baselines = fit_baselines((window for _, window in valid_levels(train_reader)), n_mels)
-    score = tf.function(
-        lambda log_mel: frame_nats(log_mel, trained.model(log_mel)), reduce_retracing=True
-    )
+    packed = packed_of(trained.model)
     totals: dict[str, NDArray[np.float64]] = {}
     for batch in reader.in_order():
         levels, valid = quantize(batch["log_mel"]), batch["valid_frames"]
-        model_bits = score(tf.constant(batch["log_mel"])).numpy() / np.log(2)
+        nats = frame_nats(batch["log_mel"], packed(model_inputs(batch))).numpy()
         for row, name in enumerate(batch["recording_id"]):
             window = levels[row, : valid[row]]
-            if len(window) <= SCORED_FROM:
+            end = min(len(window), scored.stop)
+            if end <= scored.start:
                 continue
             sums = totals.setdefault(str(name), np.zeros(1 + len(SCORERS)))
             sums += [
-                len(window) - SCORED_FROM,
-                model_bits[row, SCORED_FROM : len(window)].sum(dtype=np.float64),
-                *(each.bits(window).sum(dtype=np.float64) / n_mels for each in baselines.values()),
+                end - scored.start,
+                nats[row, scored.start : end].sum(dtype=np.float64) / np.log(2),
+                *(
+                    each.bits(window)[scored.start - SCORED_FROM : end - SCORED_FROM].sum(
+                        dtype=np.float64
+                    )
+                    / n_mels
+                    for each in baselines.values()
+                ),
             ]
     if not totals:
         raise TrainingError(
             f"{data}: no frame of split {split!r} can be scored: its windows are damaged, or "
-            f"shorter than {SCORED_FROM + 1} frames; choose another split"
+            f"shorter than {scored.start + 1} frames; choose another split"
         )
     return Evaluation(
         run=run_dir,

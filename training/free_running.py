@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -13,8 +13,9 @@ from training.config import DEFAULT_CHECKPOINT, DEFAULT_MEMORY_BYTES
 from training.errors import TrainingError
 from training.measures.controls import controls
 from training.measures.judge import Judge, Judgment
-from training.measures.real_music import real_music
+from training.measures.real_music import RealWindow, real_music
 from training.measures.reference import Interval
+from training.models.score import Score
 from training.real_windows import MAX_WINDOWS, damage, open_real_music, real_windows
 from training.runs import read_run
 from training.sampled_windows import sampled_windows
@@ -73,20 +74,21 @@ def free_running(
 
     `checkpoint` is that of `load_trained`.
 
-    Controls are made from the held-out music. Raises `TrainingError` where there is no trained
-    model, the data have other features than it, the memory budget is too small, or the split has no
-    two whole windows.
+    Controls are made from the held-out music, and a model that hears notes plays that music's
+    scores. Raises `TrainingError` where there is no trained model, the data have other features
+    than it, the memory budget is too small, or the split has no two whole windows.
     """
     run, dataset = read_run(run_dir), Dataset(data)
     run.require_features(dataset)
     readers = open_real_music(dataset, SPLITS, memory_bytes=memory_bytes)
     config = run.features
     frames = config.window_frames
-    held_out = [
-        each.log_mel
+    held_out_windows = [
+        each
         for each in real_windows([readers[split]] if split in readers else [], MAX_WINDOWS)
         if len(each.log_mel) == frames
     ][:WINDOWS]
+    held_out = [each.log_mel for each in held_out_windows]
     if len(held_out) < LEAST_WINDOWS:
         raise TrainingError(
             f"{data}: split {split!r} has fewer than {LEAST_WINDOWS} whole windows, so there is no "
@@ -94,7 +96,10 @@ def free_running(
         )
     others = {name: reader for name, reader in readers.items() if name != split}
     music = real_music(real_windows(list(others.values()), MAX_WINDOWS), config, frames)
-    samples = sampled_windows(run_dir, checkpoint, windows=len(held_out), frames=frames, seed=SEED)
+    score = _score(held_out_windows) if "notes" in run.model.hears else None
+    samples = sampled_windows(
+        run_dir, checkpoint, windows=len(held_out), frames=frames, seed=SEED, score=score
+    )
     judge = Judge(music, len(held_out))
     judgments = {
         name: judge.judge(windows)
@@ -117,6 +122,15 @@ def free_running(
         damaged_windows=damaged_windows,
         damaged_count=damaged_count,
     )
+
+
+def _score(windows: Sequence[RealWindow]) -> Score:
+    """The scores of windows of a dataset with the features that a model with notes needs."""
+    notes, onsets = (
+        [roll for each in windows if (roll := getattr(each, name)) is not None]
+        for name in ("notes", "onsets")
+    )
+    return Score(np.stack(notes), np.stack(onsets))
 
 
 def failures(judgments: Mapping[str, Judgment]) -> tuple[str, ...] | None:

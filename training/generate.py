@@ -13,32 +13,37 @@ from numpy.typing import NDArray
 
 from musicnet_duet.outputs import require_free, write_together
 from musicnet_duet.plots import Sound, draw
-from schemas import Dataset
+from schemas import Dataset, FeatureConfig
 from schemas.shards import SPLITS
 from training.config import (
     DEFAULT_CHECKPOINT,
     DEFAULT_MEMORY_BYTES,
-    DEFAULT_TEMPERATURE,
     FrameModelConfig,
     TrainingConfig,
 )
 from training.errors import TrainingError
 from training.grid import dequantize, quantize
 from training.inversion import audio_to_log_mel, mel_to_audio, wav_bytes
-from training.models.sampling import SamplingConfig, sample_levels
+from training.models.sampling import sample_levels, sampling_of
+from training.models.score import Score
 from training.novelty import spectral_summary
 from training.reading.opening import open_dataset
 from training.runs import installed_versions
+from training.scores import is_midi, score_of_midi, score_of_recording
 from training.trained_model import Trained, load_trained
-from training.validation import MAX_BYTES, MAX_SEED, real_number, whole_number
+from training.validation import MAX_BYTES, MAX_SEED, real_number, shown, whole_number
 
 PACKAGES = ("keras", "librosa", "numpy", "scipy", "soundfile", "tensorflow")
 
 WARM_UP_SECONDS = 1.0
 """A sample that begins from nothing needs a moment to become music; this much is left out."""
 
-_IDS_SHOWN = 10
+FADING_SECONDS = 1.0
+"""How much follows a score's last note."""
 
+DEFAULT_SECONDS = 10.0
+
+_IDS_SHOWN = 10
 
 MIN_SECONDS = 0.1
 MAX_SECONDS = 3_600.0
@@ -52,36 +57,51 @@ class GenerationOptions:
 
     `temperature` 1 samples from the model; less makes every level nearer to the likeliest.
     `prime` is the id of a recording in the dataset `data`; its first window is the model's input
-    before the sample. `checkpoint` is that of `trained_model.load_trained`. Files that exist are
-    replaced with `overwrite` only. Raises `TrainingError` when a value is impossible.
+    before the sample. `score` is what a model that hears notes plays: a MIDI file, or the id of a
+    recording in `data`. None for `seconds` means `DEFAULT_SECONDS`, or all of a score; None for
+    `temperature` means the default with or without a score. `checkpoint` is that of
+    `trained_model.load_trained`. Files that exist are replaced with `overwrite` only. Raises
+    `TrainingError` when a value is impossible.
     """
 
-    seconds: float
     output: Path
+    seconds: float | None = None
     seed: int = 0
-    temperature: float = DEFAULT_TEMPERATURE
+    temperature: float | None = None
     data: str | None = None
     prime: str | None = None
+    score: str | None = None
     checkpoint: str | int = DEFAULT_CHECKPOINT
     overwrite: bool = False
     memory_bytes: int = DEFAULT_MEMORY_BYTES
 
     def __post_init__(self) -> None:
-        real_number("seconds", self.seconds, MIN_SECONDS, MAX_SECONDS)
-        real_number("temperature", self.temperature, MIN_TEMPERATURE, MAX_TEMPERATURE)
+        if self.seconds is not None:
+            real_number("seconds", self.seconds, MIN_SECONDS, MAX_SECONDS)
+        if self.temperature is not None:
+            real_number("temperature", self.temperature, MIN_TEMPERATURE, MAX_TEMPERATURE)
         whole_number("seed", self.seed, 0, MAX_SEED)
         whole_number("memory_bytes", self.memory_bytes, 1, MAX_BYTES)
         if self.output.suffix.lower() != ".wav":
             raise TrainingError(f"output={self.output} must be the name of a .wav file")
-        if (self.prime is None) != (self.data is None):
-            raise TrainingError("prime and data belong together: give both or neither")
+        if self.prime is not None and self.score is not None:
+            raise TrainingError("prime and score: give one of them")
+        if self.score is None:
+            if (self.prime is None) != (self.data is None):
+                raise TrainingError("prime and data belong together: give both or neither")
+        elif is_midi(self.score) == (self.data is not None):
+            raise TrainingError(
+                f"score={shown(self.score)}: give data with a recording of it, and not with a MIDI "
+                "file, which ends in .mid"
+            )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Provenance:
     """What made a sound, and what it is like.
 
-    `audio` is the name of its file, `primed_by` the recording of `GenerationOptions.prime`, and
+    `audio` is the name of its file, `primed_by` the recording of `GenerationOptions.prime`, `score`
+    is that of `GenerationOptions`, and
     `checkpoint` and `step` those of the model; `leak`, `noise_level` and `temperature` are those of
     `SamplingConfig`. `features` is that of `FeatureConfig.to_dict`, and `packages` are versions.
     `gain` is what the samples were multiplied by, `rms_db` their level in dB of full scale;
@@ -101,6 +121,7 @@ class Provenance:
     packages: Mapping[str, str]
     primed_by: str | None
     rms_db: float
+    score: str | None
     seconds: float
     seed: int
     spread_hz: float
@@ -123,13 +144,20 @@ def generate(run_dir: str, options: GenerationOptions) -> Provenance:
     require_free(paths, overwrite=options.overwrite)
     trained = load_trained(run_dir, options.checkpoint)
     config = trained.run.features
-    length = round(options.seconds * config.sample_rate)
+    prime, score = _prime(options, trained), _score(options, trained)
+    seconds = _seconds(options, score, config)
+    length = round(seconds * config.sample_rate)
     frames = config.frame_count(length)
-    prime = _prime(options, trained)
-    warm_up = 0 if prime is not None else round(WARM_UP_SECONDS * config.frames_per_second)
-    sampling = SamplingConfig.for_music(options.temperature)
+    begins = prime is None and score is None
+    warm_up = round(WARM_UP_SECONDS * config.frames_per_second) if begins else 0
+    sampling = sampling_of(trained.model.config, options.temperature)
     levels = sample_levels(
-        trained.model, warm_up + frames, seeds=[options.seed], config=sampling, prime=prime
+        trained.model,
+        warm_up + frames,
+        seeds=[options.seed],
+        config=sampling,
+        prime=prime,
+        score=score,
     )[0, warm_up:]
     samples = mel_to_audio(dequantize(levels), config, length=length, seed=options.seed)
     wav, gain = wav_bytes(samples, config.sample_rate)
@@ -147,7 +175,8 @@ def generate(run_dir: str, options: GenerationOptions) -> Provenance:
         packages=installed_versions(PACKAGES),
         primed_by=options.prime,
         rms_db=float(20 * np.log10(max(1e-9, rms))),
-        seconds=float(options.seconds),
+        score=options.score,
+        seconds=float(seconds),
         seed=int(options.seed),
         step=trained.step,
         training=run.training,
@@ -156,10 +185,48 @@ def generate(run_dir: str, options: GenerationOptions) -> Provenance:
     )
     text = json.dumps(dataclasses.asdict(provenance), indent=1, sort_keys=True)
     title = f"{trained.run.model.recurrent}, step {trained.step}, seed {options.seed}"
-    picture = draw([Sound(title=title, log_mel=log_mel, samples=samples)], config)
+    heard = {} if score is None else _drawn_notes(score, len(log_mel))
+    picture = draw([Sound(title=title, log_mel=log_mel, samples=samples, **heard)], config)
     require_free(paths, overwrite=options.overwrite)
     write_together({wav_path: wav, png_path: picture, json_path: f"{text}\n".encode()})
     return provenance
+
+
+def _score(options: GenerationOptions, trained: Trained) -> Score | None:
+    """The score that the model plays; None for a model that hears none."""
+    hears_notes = "notes" in trained.model.config.hears
+    if options.score is None:
+        if hears_notes:
+            raise TrainingError(
+                f"{options.output}: the model plays notes, so it needs a score: a MIDI file, or a "
+                "recording of a dataset; give it as score"
+            )
+        return None
+    if not hears_notes:
+        raise TrainingError(
+            f"{options.score}: the model hears {' and '.join(trained.model.config.hears)}, and no "
+            "notes, so it plays no score; train one that hears notes"
+        )
+    if options.data is None:
+        return score_of_midi(options.score, trained.run.features)
+    dataset = Dataset(options.data)
+    trained.run.require_features(dataset)
+    return score_of_recording(dataset, options.score)
+
+
+def _seconds(options: GenerationOptions, score: Score | None, config: FeatureConfig) -> float:
+    """The length that was asked for, or that of the score and of a second in which it fades."""
+    if options.seconds is not None:
+        return options.seconds
+    if score is None:
+        return DEFAULT_SECONDS
+    frames = score.notes.shape[1]
+    return min(MAX_SECONDS, frames / config.frames_per_second + FADING_SECONDS)
+
+
+def _drawn_notes(score: Score, frames: int) -> dict[str, NDArray[np.uint8]]:
+    part = score.frames(0, frames)
+    return {"notes": part.notes[0], "onsets": part.onsets[0]}
 
 
 def _prime(options: GenerationOptions, trained: Trained) -> NDArray[np.int32] | None:

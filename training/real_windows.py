@@ -20,12 +20,12 @@ MAX_WINDOWS = 160
 def open_real_music(
     dataset: Dataset, splits: Collection[str], *, memory_bytes: int
 ) -> dict[str, Reader]:
-    """Readers of levels, and of notes where there are any, of those splits that hold windows.
+    """Readers of levels, and of notes and onsets where there are any, of splits with windows.
 
     Raises as `open_dataset` does.
     """
     kept = [each for each in splits if dataset.manifest.splits[each].windows]
-    features = [each for each in ("log_mel", "notes") if each in dataset.config.features]
+    features = [each for each in ("log_mel", "notes", "onsets") if each in dataset.config.features]
     readers = open_splits(dataset, kept, batch_size=1, memory_bytes=memory_bytes, features=features)
     return dict(zip(kept, readers, strict=True))
 
@@ -44,9 +44,11 @@ def real_windows(readers: Sequence[Reader], count: int) -> list[RealWindow]:
             item = reader.get(int(position))
             if item is not None:
                 valid = item["valid_frames"]
-                notes = item["notes"][:valid] if "notes" in item else None
-                name = str(item["recording_id"])
-                windows.append(RealWindow(name, works[name], item["log_mel"][:valid], notes))
+                notes, onsets = (
+                    item[roll][:valid] if roll in item else None for roll in ("notes", "onsets")
+                )
+                name, log_mel = str(item["recording_id"]), item["log_mel"][:valid]
+                windows.append(RealWindow(name, works[name], log_mel, notes, onsets))
     return windows
 
 

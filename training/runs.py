@@ -92,8 +92,16 @@ class Run:
             )
         function = model.function if isinstance(model, ModelFunction) else None
         own = FrameModelConfig() if isinstance(model, ModelFunction) else model
+        derived: dict[str, Any] = {"n_mels": manifest.config.n_mels, "seed": training.seed}
+        if function is None:
+            config = manifest.config
+            derived |= {
+                "hop_length": config.hop_length,
+                "n_fft": config.n_fft,
+                "sample_rate": config.sample_rate,
+            }
         return cls(
-            model=dataclasses.replace(own, n_mels=manifest.config.n_mels, seed=training.seed),
+            model=dataclasses.replace(own, **derived),
             function=function,
             training=training,
             loop=loop,
@@ -167,9 +175,11 @@ class Run:
     def require_features(self, dataset: Dataset) -> None:
         """Raises `TrainingError`, with what differs, unless its log-mels are made as the run's."""
         mine, its = self.features.to_dict(), dataset.config.to_dict()
-        if "log_mel" not in dataset.config.features:
+        missing = [each for each in self.model.features if each not in dataset.config.features]
+        if missing:
             raise TrainingError(
-                f"{dataset.storage.root}: holds no log_mel; use the dataset of the run"
+                f"{dataset.storage.root}: holds no {' and no '.join(missing)}; use the dataset of "
+                "the run"
             )
         differing = [
             f"{name} is {its[name]} there and {mine[name]} in the run"

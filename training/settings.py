@@ -15,7 +15,7 @@ SECTIONS: Mapping[str, type[Any]] = {
     "loop": LoopConfig,
 }
 
-DERIVED = {"model": ("n_mels", "seed")}
+DERIVED = {"model": ("n_mels", "hop_length", "n_fft", "sample_rate", "seed")}
 """What is no setting of a section: it follows from the dataset, or from another section."""
 
 FUNCTION = "function"

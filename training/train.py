@@ -91,6 +91,7 @@ def train(
         batch_size=training.batch_size,
         memory_bytes=loop.memory_bytes,
         seed=training.seed,
+        features=run.model.features,
     )
     checkpoints = Checkpoints(Path(run_dir) / CHECKPOINTS)
     index = checkpoints.index()

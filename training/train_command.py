@@ -17,6 +17,7 @@ from musicnet_duet.arguments import (
 )
 from musicnet_duet.command import INTERRUPTED, CommandParser, Outcome
 from training.config import HEADS, RECURRENT, FrameModelConfig, ModelFunction, is_function_name
+from training.horizon import HEARD, HORIZONS
 from training.settings import FUNCTION, SECTIONS, Given, Settings, names_of
 from training.shared_options import MEGABYTE, add_data, add_run, damage_lines
 
@@ -124,6 +125,22 @@ def _add_model_options(parser: CommandParser) -> None:
         type=count,
         nargs="+",
         help=f"the units of each layer (default: {' '.join(map(str, _MODEL.units))})",
+    )
+    parser.add_argument(
+        "--hear",
+        dest="hears",
+        type=one_of(HEARD),
+        nargs="+",
+        choices=HEARD,
+        help="what the model hears: the spectrogram (frequency), the waveform (time), the score "
+        f"(notes), or several of them (default: {' '.join(_MODEL.hears)})",
+    )
+    parser.add_argument(
+        "--horizon",
+        type=one_of(HORIZONS),
+        choices=HORIZONS,
+        help="how far it hears: as far as the frame before, or no sample of the frame itself "
+        f"(default: {_MODEL.horizon})",
     )
     parser.add_argument(
         "--head",

@@ -1,4 +1,4 @@
-"""The folder that documents assume: recordings in `musicnet`, `dataset` of them, and a `run`."""
+"""What documents assume: recordings in `musicnet`, `dataset` of them, a `run`, and a score."""
 
 from __future__ import annotations
 
@@ -18,12 +18,14 @@ RECORDINGS = (
 
 
 def make_documented(root: Path) -> Path:
-    """Makes all three, small, with the default features; returns `root`."""
+    """Makes all of it, small, with the default features; returns `root`."""
     from pipelines import PlanOptions, PreprocessOptions, preprocess
     from schemas import PRESETS
     from training.config import FrameModelConfig, LoopConfig, TrainingConfig
+    from training.midi import Note, write_midi
     from training.train import train
 
+    (root / "fugue.mid").write_bytes(write_midi([Note(0.0, 0.5, 60), Note(0.25, 1.0, 67)]))
     recordings = write_tiny_musicnet(root / "musicnet", RECORDINGS)
     plan = PlanOptions(features=PRESETS["librosa"])
     preprocess(

@@ -49,8 +49,9 @@ def test_a_file_gives_its_settings(tmp_path: Path, name: str, text: str) -> None
 
 def test_a_file_of_all_settings_gives_them(tmp_path: Path) -> None:
     values: dict[str, dict[str, Any]] = {
-        "model": {"recurrent": "rnn", "units": [3], "head": "independent", "components": 2,
-                  "noise": 0.5, "dropout": 0.1, "mixed_precision": True},
+        "model": {"hears": ["frequency"], "horizon": "strict", "recurrent": "rnn", "units": [3],
+                  "head": "independent", "components": 2, "noise": 0.5, "dropout": 0.1,
+                  "mixed_precision": True},
         "training": {"batch_size": 2, "learning_rate": 1e-5, "warmup_steps": 4, "decay_steps": 9,
                      "clip_norm": 2.0, "gain_db": 3.0, "ema": 0.5, "deterministic": True,
                      "seed": 7},
@@ -98,8 +99,8 @@ def test_the_file_of_a_run_gives_what_it_was_started_with(
 WRONG: dict[str, dict[str, str]] = {
     "a.yaml": {
         "model:\n  unitz: [8]": "line 2: model.unitz is not a setting; did you mean units?",
-        "model:\n  xyz: 1": "line 2: model.xyz is not a setting; choose from recurrent, units, "
-        "head, components, noise, dropout, mixed_precision",
+        "model:\n  xyz: 1": "line 2: model.xyz is not a setting; choose from hears, horizon, "
+        "recurrent, units, head, components, noise, dropout, mixed_precision",
         "modle: {}": "line 1: modle is not a section; did you mean model?",
         "\nsteps: 9": "line 2: steps is not a section; choose from model, training, loop",
         "7: 8": "line 1: 7 is not a section; choose from model, training, loop",
@@ -111,7 +112,7 @@ WRONG: dict[str, dict[str, str]] = {
         "2147483647",
         "training:\n  gain_db: .nan": "line 2: training.gain_db=nan must be a number from 0 to 60",
         "model: gru": "line 1: model holds 'gru' instead of names and their values; the names are "
-        "recurrent, units, head, components, noise, dropout, mixed_precision",
+        "hears, horizon, recurrent, units, head, components, noise, dropout, mixed_precision",
         "- model": "the file holds ['model'] instead of names and their values; the names are "
         "model, training, loop",
         "loop:\n  steps: 4\n  steps: 5": "line 3: 'steps' is given twice; remove one of them",

@@ -236,8 +236,10 @@ def test_every_setting_of_the_command_line_reaches_the_run(
 ) -> None:
     settings = {
         "model": {
-            "recurrent": "rnn", "units": [5], "head": "independent", "components": 2,
-            "noise": 0.25, "dropout": 0.5, "mixed_precision": True, "n_mels": 8, "seed": 7,
+            "hears": ["frequency"], "horizon": "strict", "recurrent": "rnn", "units": [5],
+            "head": "independent", "components": 2, "noise": 0.25, "dropout": 0.5,
+            "mixed_precision": True, "n_mels": 8, "hop_length": 64, "n_fft": 256,
+            "sample_rate": 4_000, "seed": 7,
         },
         "training": {
             "batch_size": 3, "learning_rate": 0.01, "warmup_steps": 2, "decay_steps": 9,
@@ -248,7 +250,8 @@ def test_every_setting_of_the_command_line_reaches_the_run(
         },
     }  # fmt: skip
     flags = "--model rnn --units 5 --head independent --components 2 --noise 0.25 --dropout 0.5"
-    flags += " --mixed-precision --batch-size 3 --learning-rate 0.01 --warmup-steps 2"
+    flags += " --hear frequency --horizon strict --mixed-precision --batch-size 3"
+    flags += " --learning-rate 0.01 --warmup-steps 2"
     flags += " --decay-steps 9 --gain-db 6 --ema 0.5 --seed 7 --patience 3"
     flags += " --deterministic --validation-interval 1 --memory-mb 9"
     start = ("train", "--data", small_dataset, "--run", tmp_path, "--steps")

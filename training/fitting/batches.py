@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import tensorflow as tf
@@ -27,21 +28,29 @@ def training_batches(reader: Reader, training: TrainingConfig, step: int) -> tf.
 
     def example(number: tf.Tensor, batch: dict[str, Any]) -> tuple[tf.Tensor, ...]:
         seed = tf.stack([training.seed, tf.cast(number, tf.int32)])
-        log_mel = with_gain(batch["log_mel"], training.gain_db, seed, floor_db)
-        return density_example({**batch, "log_mel": log_mel})
+        return density_example(with_gain(batch, training.gain_db, seed, floor_db))
 
     return batches.enumerate(step).map(example)
 
 
-def with_gain(log_mel: tf.Tensor, gain_db: float, seed: tf.Tensor, floor_db: float) -> tf.Tensor:
-    """`log_mel` [batch, frames, n_mels] in dB, each window louder or softer by a gain of its own.
+def with_gain(
+    batch: Mapping[str, tf.Tensor], gain_db: float, seed: tf.Tensor, floor_db: float
+) -> Mapping[str, tf.Tensor]:
+    """`batch` with each window louder or softer by a gain of its own, its waveform as well.
 
-    Gains are uniform from `-gain_db` to `gain_db`, a function of `seed`, int32 [2]. What is at the
-    floor, or would be below it, is at the floor.
+    Gains are uniform from `-gain_db` to `gain_db`, a function of `seed`, int32 [2]. Of `log_mel`
+    [batch, frames, n_mels], what is at the floor, or would be below it, is at the floor. A
+    `waveform` becomes float32, and is not clipped.
     """
     if not gain_db:
-        return log_mel
+        return batch
+    log_mel = batch["log_mel"]
     seed = tf.random.experimental.stateless_fold_in(seed, _GAIN)
     windows = tf.stack([tf.shape(log_mel)[0], 1, 1])
     gains = tf.random.stateless_uniform(windows, seed, -gain_db, gain_db)
-    return tf.where(log_mel > floor_db, tf.maximum(log_mel + gains, floor_db), log_mel)
+    louder = tf.where(log_mel > floor_db, tf.maximum(log_mel + gains, floor_db), log_mel)
+    changed = {**batch, "log_mel": louder}
+    if "waveform" in batch:
+        factors = tf.pow(10.0, gains[:, :, 0] / 20)
+        changed["waveform"] = tf.cast(batch["waveform"], tf.float32) * factors
+    return changed

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from schemas import FeatureConfig, Storage
+from schemas import Storage
 from training.fitting.board import Board
 from training.fitting.checkpoints import Validations, best_of
 from training.fitting.curve import Curve, draw_curve
 from training.grid import dequantize
 from training.inversion import mel_to_audio
 from training.models.frame_model import FrameModel
-from training.models.sampling import SamplingConfig, sample_levels
+from training.models.sampling import sample_levels, sampling_of
+from training.models.score import Score
+from training.reading.reader import Reader
 from training.runs import CURVE, METRICS, Run
 
 
@@ -28,10 +30,22 @@ def write_curve(folder: Path, run: Run, step: int, validations: Validations) -> 
     Storage(folder).write_bytes(CURVE, picture)
 
 
-def present_sample(board: Board, step: int, model: FrameModel, config: FeatureConfig) -> None:
-    """Adds a free-running sample, as long as a window, to TensorBoard: as a picture and sound."""
+def present_sample(board: Board, step: int, model: FrameModel, reader: Reader) -> None:
+    """Adds a free-running sample, as long as a window, to TensorBoard: as a picture and sound.
+
+    A model that hears notes is given those of the first window that `reader` has. Nothing is added
+    for a model that does not generate.
+    """
+    if not model.config.generates:
+        return
+    config, score = reader.dataset.config, None
+    if "notes" in model.config.hears:
+        window = next(reader.in_order())
+        score = Score(window["notes"][:1], window["onsets"][:1])
     frames = config.window_frames
-    levels = sample_levels(model, frames, seeds=[0], config=SamplingConfig.for_music())[0]
+    levels = sample_levels(model, frames, seeds=[0], config=sampling_of(model.config), score=score)[
+        0
+    ]
     log_mel = dequantize(levels)
     board.picture("free-running sample", step, log_mel)
     samples = mel_to_audio(log_mel, config, length=(frames - 1) * config.hop_length, seed=0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from training.errors import TrainingError
+from training.models.frame_model import model_inputs
 from training.models.likelihood import Mixture, mean_db
 from training.models.losses import frame_nats
 from training.reading.reader import Reader
@@ -29,8 +30,7 @@ class Validation:
 
     def __init__(self, model: Any, reader: Reader) -> None:
         self._reader = reader
-        shape = [None, reader.options.crop_frames, reader.dataset.config.n_mels]
-        self._packed = tf.function(model, input_signature=[tf.TensorSpec(shape)])
+        self._packed = packed_of(model)
 
     def score(self) -> float:
         return self.bits()
@@ -41,16 +41,17 @@ class Validation:
         Raises `TrainingError` where all of these windows are damaged.
         """
         nats, frames = 0.0, 0.0
-        for log_mel, weights in _batches(self._reader):
-            nats += float(tf.reduce_sum(weights * frame_nats(log_mel, self._packed(log_mel))))
+        for batch in _batches(self._reader):
+            packed, weights = self._packed(model_inputs(batch)), batch["weights"]
+            nats += float(tf.reduce_sum(weights * frame_nats(batch["log_mel"], packed)))
             frames += float(weights.sum())
         return nats / frames / math.log(2)
 
     def picture(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """The first window [frames, n_mels] in dB, and each frame's mean given those before it."""
-        window = next(self._reader.in_order())["log_mel"][:1]
-        expected = mean_db(Mixture.unpack(self._packed(window)))
-        return window[0], expected.numpy()[0]
+        batch = {name: column[:1] for name, column in next(self._reader.in_order()).items()}
+        expected = mean_db(Mixture.unpack(self._packed(model_inputs(batch))))
+        return batch["log_mel"][0], expected.numpy()[0]
 
 
 class LossValidation:
@@ -65,7 +66,8 @@ class LossValidation:
         Raises `TrainingError` where all windows are damaged.
         """
         total, windows = 0.0, 0
-        for log_mel, weights in _batches(self._reader):
+        for batch in _batches(self._reader):
+            log_mel, weights = batch["log_mel"], batch["weights"]
             self._model.reset_metrics()
             figures = self._model.test_on_batch(
                 log_mel, log_mel, sample_weight=weights, return_dict=True
@@ -79,13 +81,28 @@ class LossValidation:
         """Nothing: what the model gives may be anything."""
 
 
-def _batches(reader: Reader) -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32]]]:
-    """The `log_mel` and the weights of about the first `MAX_VALIDATION_WINDOWS`."""
+def packed_of(model: Any) -> Callable[[Any], tf.Tensor]:
+    """What a model gives for inputs of any number of windows, compiled once for their shape."""
+    compiled: list[Callable[[Any], tf.Tensor]] = []
+
+    def packed(inputs: Any) -> tf.Tensor:
+        if not compiled:
+            specs = tf.nest.map_structure(
+                lambda each: tf.TensorSpec([None, *each.shape[1:]], each.dtype), inputs
+            )
+            compiled.append(tf.function(model, input_signature=[specs]))
+        return compiled[0](inputs)
+
+    return packed
+
+
+def _batches(reader: Reader) -> Iterator[dict[str, Any]]:
+    """About the first `MAX_VALIDATION_WINDOWS`, in batches."""
     frames = 0.0
     count = -(-MAX_VALIDATION_WINDOWS // reader.options.batch_size)
     for batch in itertools.islice(reader.in_order(), count):
         frames += float(batch["weights"].sum())
-        yield batch["log_mel"], batch["weights"]
+        yield batch
     if not frames:
         raise TrainingError(
             f"every validation window is damaged, the first: {reader.damaged[0]}; "

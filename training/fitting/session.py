@@ -93,7 +93,7 @@ class Session:
             self._step(figures, keeper)
             write_curve(folder, run, keeper.step, keeper.validations)
             if keeper.step == steps and isinstance(self.model, FrameModel):
-                present_sample(board, steps, self.model, self.train_reader.dataset.config)
+                present_sample(board, steps, self.model, self.validation_reader)
         speed = written.frames_per_second if run.score == "bits" else None
         return Fitted(keeper.step, keeper.validations, speed)
 

@@ -26,16 +26,17 @@ SCORED_APART = 4
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class RealWindow:
-    """The valid frames of a window: `log_mel` [frames, n_mels] in dB, and `notes` [frames, 128].
+    """The valid frames of a window: `log_mel` [frames, n_mels] in dB, `notes` and `onsets`.
 
-    `notes` are 0 or 1, and None in a dataset without them. `work` is what `schemas.works.work_of`
-    gives for the recording.
+    These are [frames, 128], 0 or 1, and None in a dataset without them. `work` is what
+    `schemas.works.work_of` gives for the recording.
     """
 
     recording_id: str
     work: tuple[str, ...]
     log_mel: NDArray[np.float32]
     notes: NDArray[np.uint8] | None
+    onsets: NDArray[np.uint8] | None = None
 
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)

@@ -15,15 +15,26 @@ from training.config import FrameModelConfig
 from training.errors import TrainingError
 from training.grid import LOWEST_DB, N_LEVELS, STEP_DB
 from training.models.dropout import Dropout
+from training.models.front_end import FrontEndConfig, WaveformFrontEnd
 from training.models.heads import ChainedHead, IndependentHead
 from training.models.hearing import Hearing, delayed, features, features_width
 from training.models.layers import GRU, LSTM, SimpleRNN
 from training.models.likelihood import Mixture
-from training.models.noise import InputNoise
+from training.models.noise import POWER, POWER_WITH_SCORE, InputNoise
+from training.models.score import ScoreHearing
 from training.process import require_tensorflow_backend
 
 _RECURRENT = {"rnn": SimpleRNN, "gru": GRU, "lstm": LSTM}
 _HEADS = {"chained": ChainedHead, "independent": IndependentHead}
+
+SCORE_UNITS = WAVEFORM_UNITS = 64
+"""The widths of what is heard of a score and of a waveform."""
+
+_FULL_SCALE = 32_768
+
+HEARD_FEATURES = ("log_mel", "waveform", "notes", "onsets")
+
+Inputs = Any
 
 _GRID = {"lowest_db": LOWEST_DB, "step_db": STEP_DB, "n_levels": N_LEVELS}
 
@@ -44,7 +55,8 @@ class State(NamedTuple):
 
     def after(self, frame: tf.Tensor, cells: tuple[tuple[tf.Tensor, ...], ...]) -> State:
         """The state once `frame`, normalized, was drawn or given."""
-        return self._replace(frame=(1 - self.leak) * frame, before=self.frame, cells=cells)
+        heard = (1 - self.leak) * frame
+        return State(heard, self.frame, cells, self.noise_level, self.leak)
 
 
 @keras.saving.register_keras_serializable(package="musicnet_duet")
@@ -53,8 +65,9 @@ class FrameModel(keras.Model):
 
     `model(log_mel)` takes dB, float32 [batch, frames, n_mels], and gives the mixtures for these
     frames as `Mixture.pack` packs them, [batch, frames, 3 * components, n_mels]: the `y_pred` of
-    `NegativeLogLikelihood`, whose `y_true` is the same `log_mel`. All arithmetic is in float32
-    unless the config asks for mixed precision, whatever Keras's own settings are. Raises
+    `NegativeLogLikelihood`, whose `y_true` is the same `log_mel`. A model that hears more is given
+    a dict of the features in `config.features`, each as a reader's batch has it. All arithmetic is
+    in float32 unless the config asks for mixed precision, whatever Keras's own settings are. Raises
     `TrainingError` where Keras has another backend than TensorFlow.
 
     Examples:
@@ -84,10 +97,39 @@ class FrameModel(keras.Model):
             np.random.SeedSequence(config.seed).generate_state(2 * len(config.units) + 2) >> 1
         ).tolist()
         self.hearing = Hearing(dtype="float32", name="hearing")
-        self.input_noise = InputNoise(config.noise, seeds[0], dtype="float32", name="input_noise")
+        scored = "notes" in config.hears
+        self.input_noise = InputNoise(
+            config.noise,
+            seeds[0],
+            POWER_WITH_SCORE if scored else POWER,
+            dtype="float32",
+            name="input_noise",
+        )
+        if "time" in config.hears:
+            reach = config.reach
+            self.front_end = WaveformFrontEnd(
+                WAVEFORM_UNITS,
+                hop_length=reach.hop_length,
+                span=reach.span,
+                offset=reach.offset,
+                config=FrontEndConfig.fitting(hop_length=reach.hop_length, span=reach.span),
+                sample_rate=config.sample_rate,
+                seed=seeds[0] ^ 2,
+                name="front_end",
+            )
+        if scored:
+            self.score_hearing = ScoreHearing(
+                SCORE_UNITS, seeds[0] ^ 1, dtype="float32", name="score_hearing"
+            )
         precision = "mixed_bfloat16" if config.mixed_precision else "float32"
         self.head = _HEADS[config.head](
-            config.n_mels, config.components, seeds[1], precision, dtype="float32", name="head"
+            config.n_mels,
+            config.components,
+            seeds[1],
+            precision,
+            int(scored),
+            dtype="float32",
+            name="head",
         )
         self.trunk = [
             _RECURRENT[config.recurrent](
@@ -111,19 +153,29 @@ class FrameModel(keras.Model):
         Raises `TrainingError` for another number of bins than the config's.
         """
         n_mels = self.config.n_mels
-        if input_shape[-1] != n_mels:
+        shape = input_shape["log_mel"] if isinstance(input_shape, Mapping) else input_shape
+        if shape[-1] != n_mels:
             raise TrainingError(
-                f"the model has n_mels={n_mels} and the data {input_shape[-1]}; "
-                f"make it with FrameModelConfig(n_mels={input_shape[-1]})"
+                f"the model has n_mels={n_mels} and the data {shape[-1]}; "
+                f"make it with FrameModelConfig(n_mels={shape[-1]})"
             )
         self.hearing.build((None, None, n_mels))
         self.input_noise.build((None, None, n_mels))
-        width = features_width(n_mels)
+        width, score_width = 0, 0
+        if "frequency" in self.config.hears:
+            width += features_width(n_mels)
+        if "time" in self.config.hears:
+            self.front_end.build(None)
+            width += WAVEFORM_UNITS
+        if "notes" in self.config.hears:
+            self.score_hearing.build(None)
+            score_width = SCORE_UNITS
+        width += score_width
         for layer, dropout in zip(self.trunk, self.dropout, strict=True):
             layer.build((None, None, width))
             width = layer.units
             dropout.build((None, None, width))
-        self.head.build((None, None, width))
+        self.head.build((None, None, width + score_width))
 
     def set_statistics(self, mean_db: ArrayLike, std_db: ArrayLike) -> None:
         """Sets the statistics of the training split, dB [n_mels]; they are saved with the model."""
@@ -131,15 +183,26 @@ class FrameModel(keras.Model):
             self.build((None, None, self.config.n_mels))
         self.hearing.set_statistics(mean_db, std_db)
 
-    def call(self, log_mel: tf.Tensor, training: bool = False) -> tf.Tensor:
+    def call(self, inputs: Inputs, training: bool = False) -> tf.Tensor:
         """The packed mixtures for all frames, with noise in the inputs of training only."""
-        true = self.hearing(log_mel)
-        heard, level = self.input_noise(true, training=training)
-        frames = delayed(heard)
-        hidden = features(frames, delayed(frames), level)
+        given = inputs if isinstance(inputs, Mapping) else {"log_mel": inputs}
+        self._require(given)
+        true = self.hearing(given["log_mel"])
+        heard, last = [], tf.zeros_like(true)
+        if "frequency" in self.config.hears:
+            noisy, level = self.input_noise(true, training=training)
+            last = delayed(noisy, self.config.reach.delay)
+            heard.append(features(last, delayed(last), level))
+        if "time" in self.config.hears:
+            heard.append(self.front_end(tf.cast(given["waveform"], tf.float32) / _FULL_SCALE))
+        score = []
+        if "notes" in self.config.hears:
+            score.append(self.score_hearing(given["notes"], given["onsets"]))
+        hidden = tf.concat([*heard, *score], axis=-1)
         for layer, dropout in zip(self.trunk, self.dropout, strict=True):
             hidden = dropout(layer(hidden, training=training), training=training)
-        return self._in_db(self.head(hidden, frames, true)).pack()
+        hidden = tf.concat([tf.cast(hidden, tf.float32), *score], axis=-1)
+        return self._in_db(self.head(hidden, last, true)).pack()
 
     def start(self, batch_size: int, noise_level: float = 0.0, leak: float = 0.0) -> State:
         """The state before any frame: the mean frame came before it.
@@ -152,25 +215,35 @@ class FrameModel(keras.Model):
         level, leaks = (tf.fill([batch_size, 1], float(each)) for each in (noise_level, leak))
         return State(frame, frame, cells, level, leaks)
 
-    def hear(self, state: State, levels: tf.Tensor) -> tuple[tf.Tensor, State]:
+    def hear(
+        self, state: State, levels: tf.Tensor, score: tf.Tensor | None = None
+    ) -> tuple[tf.Tensor, State]:
         """The packed mixture for the frame `levels`, int32 [batch, n_mels]; and the state after it.
 
+        `score` [batch, SCORE_UNITS] is what `score_hearing` gives for the frame, where the model
+        hears notes.
         At noise level 0 and without leak, steps give what `call` gives for the whole sequence.
         """
-        hidden, cells = self._advance(state)
+        hidden, cells = self._advance(state, score)
         frame = self.hearing.normalize(levels)
-        packed = self._in_db(self.head(hidden, state.frame, frame)).pack()
+        packed = self._in_db(self.head(hidden, self._last(state), frame)).pack()
         return packed, state.after(frame, cells)
 
     def sample(
-        self, state: State, uniform: tf.Tensor, temperature: tf.Tensor | float
+        self,
+        state: State,
+        uniform: tf.Tensor,
+        temperature: tf.Tensor | float,
+        score: tf.Tensor | None = None,
     ) -> tuple[tf.Tensor, State]:
         """Levels of the next frame, int32 [batch, n_mels], drawn from the model; the state after.
 
-        `uniform` float32 [2, batch, n_mels] and `temperature` are those of `likelihood.draw`.
+        `uniform` float32 [2, batch, n_mels] and `temperature` are those of `likelihood.draw`,
+        `score` is that of `hear`.
         """
-        hidden, cells = self._advance(state)
-        levels = self.head.sample(hidden, state.frame, uniform, temperature, self.hearing)
+        hidden, cells = self._advance(state, score)
+        last = self._last(state)
+        levels = self.head.sample(hidden, last, uniform, temperature, self.hearing)
         return levels, state.after(self.hearing.normalize(levels), cells)
 
     def get_config(self) -> dict[str, Any]:
@@ -188,19 +261,48 @@ class FrameModel(keras.Model):
             )
         return cls(**{**own, "config": FrameModelConfig(**own["config"])})
 
-    def _advance(self, state: State) -> tuple[tf.Tensor, tuple[tuple[tf.Tensor, ...], ...]]:
-        hidden = features(state.frame, state.before, state.noise_level)
+    def _require(self, given: Mapping[str, Any]) -> None:
+        missing = [name for name in self.config.features if name not in given]
+        if missing:
+            raise TrainingError(
+                f"the model hears {' and '.join(self.config.hears)}, so it needs "
+                f"{', '.join(missing)} beside {', '.join(given)}; give it a dict of "
+                f"{', '.join(self.config.features)}"
+            )
+
+    def _advance(
+        self, state: State, score: tf.Tensor | None
+    ) -> tuple[tf.Tensor, tuple[tuple[tf.Tensor, ...], ...]]:
+        heard = []
+        if "frequency" in self.config.hears:
+            heard.append(features(state.frame, state.before, state.noise_level))
+        scores = [] if score is None else [score]
+        hidden = tf.concat([*heard, *scores], axis=-1)
         cells = []
         for layer, cell_state in zip(self.trunk, state.cells, strict=True):
             hidden, after = layer.cell(hidden, list(cell_state))
             cells.append(tuple(after))
-        return hidden, tuple(cells)
+        return tf.concat([tf.cast(hidden, tf.float32), *scores], axis=-1), tuple(cells)
+
+    def _last(self, state: State) -> tf.Tensor:
+        """What the means of a frame are relative to: the frame before it, where that is heard."""
+        heard = "frequency" in self.config.hears
+        return state.frame if heard else tf.zeros_like(state.frame)
 
     def _in_db(self, mixture: Mixture) -> Mixture:
         means = tuple(self.hearing.to_db(mean) for mean in mixture.means)
         return Mixture(mixture.logits, means, mixture.log_scales)
 
 
-def density_example(batch: Mapping[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+def density_example(batch: Mapping[str, tf.Tensor]) -> tuple[Inputs, tf.Tensor, tf.Tensor]:
     """Inputs, targets and weights for `fit`, from a batch of a reader; for `as_tf_dataset`."""
-    return batch["log_mel"], batch["log_mel"], batch["weights"]
+    return model_inputs(batch), batch["log_mel"], batch["weights"]
+
+
+def model_inputs(batch: Mapping[str, Any]) -> Any:
+    """What a model is given of a batch: its features in a dict, or `log_mel` where it has no other.
+
+    Of tensors or arrays.
+    """
+    given = {name: batch[name] for name in HEARD_FEATURES if name in batch}
+    return given if len(given) > 1 else given["log_mel"]

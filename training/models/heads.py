@@ -1,6 +1,7 @@
 """Heads: from the trunk's view of a frame to a distribution of the frame's levels.
 
-Means are normalized, as frames are, and relative to the bin's last level; scales are in dB.
+Means are normalized, as frames are, and relative to the bin's last level, but for those of `struck`
+components; scales are in dB.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ GATED_CHAINS = 4
 class IndependentHead(keras.layers.Layer):
     """The bins of a frame are independent given the past, each a mixture of `components`.
 
+    The means of the first `struck` components are absolute: a note that is struck is as loud as it
+    is, whatever sounded before. Those of the others are relative to the last level of the bin.
     `precision` is Keras's dtype policy for the product with the trunk's output; all else is in the
     layer's own dtype.
     """
@@ -39,11 +42,12 @@ class IndependentHead(keras.layers.Layer):
         components: int,
         seed: int = 0,
         precision: str = "float32",
+        struck: int = 0,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.n_mels, self.components, self.seed = n_mels, components, seed
-        self.precision = precision
+        self.precision, self.struck = precision, struck
         self._parameters = keras.layers.Dense(
             3 * components * n_mels,
             kernel_initializer=keras.initializers.RandomNormal(stddev=0.01, seed=seed),
@@ -82,7 +86,7 @@ class IndependentHead(keras.layers.Layer):
         return nearest_levels(hearing.to_db(mean) + noise_db)
 
     def get_config(self) -> dict[str, Any]:
-        names = ("n_mels", "components", "seed", "precision")
+        names = ("n_mels", "components", "seed", "precision", "struck")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 
     def _given_past(self, hidden: tf.Tensor, frames: tf.Tensor) -> Mixture:
@@ -92,7 +96,10 @@ class IndependentHead(keras.layers.Layer):
         outputs = Mixture.unpack(tf.reshape(raw, shape))
         return Mixture(
             outputs.logits,
-            tuple(frames + shift for shift in outputs.means),
+            (
+                *outputs.means[: self.struck],
+                *(frames + shift for shift in outputs.means[self.struck :]),
+            ),
             tuple(bounded_log_scale(scale) for scale in outputs.log_scales),
         )
 

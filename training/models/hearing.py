@@ -50,9 +50,9 @@ class Hearing(keras.layers.Layer):
         return normalized * self.std_db + self.mean_db
 
 
-def delayed(frames: tf.Tensor) -> tf.Tensor:
-    """The frame before each of `frames` [batch, frames, n_mels]; zeros before the first one."""
-    return tf.pad(frames[:, :-1], [[0, 0], [1, 0], [0, 0]])
+def delayed(frames: tf.Tensor, by: int = 1) -> tf.Tensor:
+    """The frame `by` before each of `frames` [batch, frames, n_mels]; before the first, zeros."""
+    return tf.pad(frames, [[0, 0], [by, 0], [0, 0]])[:, : tf.shape(frames)[1]]
 
 
 def features(frames: tf.Tensor, frames_before: tf.Tensor, noise_level: tf.Tensor) -> tf.Tensor:

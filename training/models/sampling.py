@@ -12,8 +12,15 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from training.config import DEFAULT_TEMPERATURE
-from training.models.frame_model import FrameModel, State
+from training.config import (
+    DEFAULT_SCORE_TEMPERATURE,
+    DEFAULT_TEMPERATURE,
+    FrameModelConfig,
+)
+from training.errors import TrainingError
+from training.horizon import NOTES_AHEAD
+from training.models.frame_model import SCORE_UNITS, FrameModel, State
+from training.models.score import Score
 
 LEAST_TEMPERATURE = 0.6
 """Below it, the level of noise stays what it is there."""
@@ -25,6 +32,13 @@ Errors that all bins share add up, and the noise of training, which each bin has
 not teach the model to correct them: without the leak, half minutes of the demo's model lie between
 8 and 62 dB. With 0.01, they lie between 25 and 54 dB; with 0.015, between 28 and 51; with more, a
 frame differs less from the one before it than in music.
+"""
+
+SCORE_NOISE, SCORE_LEAK = 0.6, 0.2
+"""With a score, a model relies on it, and less on the frames that it drew.
+
+With less noise and leak, it goes on as it did and strikes fewer of the score's notes; with more,
+bins flicker from frame to frame.
 """
 
 BLOCK_FRAMES = 256
@@ -61,6 +75,18 @@ class SamplingConfig:
         noise_level = max(0.0, 0.3 - 0.2 * max(temperature, LEAST_TEMPERATURE))
         return cls(temperature=temperature, noise_level=noise_level, leak=LEAK)
 
+    @classmethod
+    def for_score(cls, temperature: float = DEFAULT_SCORE_TEMPERATURE) -> Self:
+        """What follows a score best, for a model that hears notes."""
+        return cls(temperature=temperature, noise_level=SCORE_NOISE, leak=SCORE_LEAK)
+
+
+def sampling_of(model: FrameModelConfig, temperature: float | None = None) -> SamplingConfig:
+    """How `generate` samples a model: at this temperature, or at the default one."""
+    given = {} if temperature is None else {"temperature": temperature}
+    hears_notes = "notes" in model.hears
+    return SamplingConfig.for_score(**given) if hears_notes else SamplingConfig.for_music(**given)
+
 
 def sample_levels(
     model: FrameModel,
@@ -69,25 +95,32 @@ def sample_levels(
     seeds: list[int],
     config: SamplingConfig = SamplingConfig(),
     prime: NDArray[np.int32] | None = None,
+    score: Score | None = None,
 ) -> NDArray[np.int32]:
     """A piece for each of `seeds`: grid indices, int32 [seeds, frames, n_mels].
 
     `prime` int32 [any, n_mels] is what the model hears before the first frame that it draws; it is
-    not part of the result. All randomness of a piece is numpy's PCG64 of its seed, in the order of
-    the frames, so that a longer piece begins as a shorter one does. Beyond the result, memory does
-    not depend on `frames`.
+    not part of the result. `score` is that of each piece, or of all, from the first frame of the
+    prime on, for a model that hears notes; after its end, nothing sounds. All randomness of a piece
+    is numpy's PCG64 of its seed, in the order of the frames, so that a longer piece begins as a
+    shorter one does. Beyond the result, memory does not depend on `frames`. Raises `TrainingError`
+    for a model that cannot be sampled like this.
     """
+    _require_drawable(model, len(seeds), score)
     heard, drawn = _loops_of(model)
+    primed = 0 if prime is None else len(prime)
     state = model.start(len(seeds), config.noise_level, config.leak)
     temperature = tf.constant(config.temperature, tf.float32)
-    if prime is not None and len(prime):
-        state = heard(state, tf.constant(np.repeat(prime[:, np.newaxis], len(seeds), axis=1)))
+    if prime is not None and primed:
+        primes = tf.constant(np.repeat(prime[:, np.newaxis], len(seeds), axis=1))
+        state = heard(state, primes, _heard_of(model, score, 0, primed, len(seeds)))
     generators = [np.random.default_rng(seed) for seed in seeds]
     levels = np.empty((len(seeds), frames, model.config.n_mels), np.int32)
     for first in range(0, frames, BLOCK_FRAMES):
         block = levels[:, first : first + BLOCK_FRAMES]
         uniform = _uniform(generators, block.shape[1], model.config.n_mels)
-        found, state = drawn(state, tf.constant(uniform), temperature)
+        notes = _heard_of(model, score, primed + first, block.shape[1], len(seeds))
+        found, state = drawn(state, tf.constant(uniform), temperature, notes)
         block[:] = np.swapaxes(found.numpy(), 0, 1)
     return levels
 
@@ -99,6 +132,41 @@ def _uniform(
     drawn = [generator.random((frames, 2, n_mels)) for generator in generators]
     # Away from 0 and 1, whose logarithms are infinite, also after rounding to float32.
     return np.clip(np.stack(drawn, axis=2), 1e-7, 1 - 1e-7).astype(np.float32)
+
+
+def _require_drawable(model: FrameModel, pieces: int, score: Score | None) -> None:
+    config = model.config
+    if not config.generates:
+        raise TrainingError(
+            f"a model that hears {' and '.join(config.hears)} with the horizon {config.horizon} "
+            "cannot generate, since its frames do not follow from the frames before them alone; "
+            "train one that hears frequency, with the horizon overlap"
+        )
+    if ("notes" in config.hears) != (score is not None):
+        raise TrainingError(
+            "the model hears notes, so it needs a score"
+            if score is None
+            else "the model hears no notes, so it takes no score; train one that hears notes"
+        )
+    if score is not None and len(score.notes) not in (1, pieces):
+        raise TrainingError(
+            f"score has {len(score.notes)} pieces for {pieces} seeds; give one score, or one a seed"
+        )
+
+
+def _score_width(model: FrameModel) -> int:
+    return SCORE_UNITS if "notes" in model.config.hears else 0
+
+
+def _heard_of(
+    model: FrameModel, score: Score | None, first: int, frames: int, pieces: int
+) -> tf.Tensor:
+    """What the model hears of `frames` of the score from `first` on: [frames, pieces, units]."""
+    if score is None:
+        return tf.zeros([frames, pieces, 0])
+    part = score.frames(first, frames + NOTES_AHEAD)
+    heard = model.score_hearing(part.notes, part.onsets)[:, :frames]
+    return tf.repeat(tf.transpose(heard, [1, 0, 2]), pieces // len(part.notes), axis=1)
 
 
 _Loops = tuple[Callable[..., Any], Callable[..., Any]]
@@ -116,30 +184,32 @@ def _loops_of(model: FrameModel) -> _Loops:
             lambda each: tf.TensorSpec([None, *each.shape[1:]], each.dtype), model.start(1)
         )
         primes = tf.TensorSpec([None, None, n_mels], tf.int32)
+        score = tf.TensorSpec([None, None, _score_width(model)])
         uniform, temperature = tf.TensorSpec([None, 2, None, n_mels]), tf.TensorSpec([])
         _LOOPS[model] = (
-            tf.function(functools.partial(_heard, weak), input_signature=[state, primes]),
+            tf.function(functools.partial(_heard, weak), input_signature=[state, primes, score]),
             tf.function(
-                functools.partial(_drawn, weak), input_signature=[state, uniform, temperature]
+                functools.partial(_drawn, weak),
+                input_signature=[state, uniform, temperature, score],
             ),
         )
     return _LOOPS[model]
 
 
-def _heard(model: FrameModel, state: State, primes: tf.Tensor) -> State:
+def _heard(model: FrameModel, state: State, primes: tf.Tensor, score: tf.Tensor) -> State:
     """The state after the frames `primes`, int32 [frames, pieces, n_mels]."""
-    for levels in primes:
-        _, state = model.hear(state, levels)
+    for number in tf.range(tf.shape(primes)[0]):
+        _, state = model.hear(state, primes[number], score[number])
     return state
 
 
 def _drawn(
-    model: FrameModel, state: State, uniform: tf.Tensor, temperature: tf.Tensor
+    model: FrameModel, state: State, uniform: tf.Tensor, temperature: tf.Tensor, score: tf.Tensor
 ) -> tuple[tf.Tensor, State]:
     """Levels [frames, pieces, n_mels], and the state after them."""
     count = tf.shape(uniform)[0]
     drawn = tf.TensorArray(tf.int32, count)
     for number in tf.range(count):
-        levels, state = model.sample(state, uniform[number], temperature)
+        levels, state = model.sample(state, uniform[number], temperature, score[number])
         drawn = drawn.write(number, levels)
     return drawn.stack(), state

@@ -19,6 +19,13 @@ def windows() -> np.ndarray:
     return np.maximum(values, np.float32(FLOOR_DB))
 
 
+def gained(gain_db: float, seed: list[int], **others: np.ndarray) -> dict[str, np.ndarray]:
+    """The windows, and what is beside them, with gains."""
+    batch = {"log_mel": tf.constant(windows()), **others}
+    found = with_gain(batch, gain_db, tf.constant(seed), FLOOR_DB)
+    return {name: np.asarray(each) for name, each in found.items()}
+
+
 def test_a_state_is_that_of_an_iterator_after_as_many_steps(small_dataset: Path) -> None:
     reader = open_dataset(small_dataset, batch_size=5)
     assert len(reader) % 5
@@ -45,7 +52,7 @@ def test_the_batches_of_a_step_do_not_depend_on_where_training_was_resumed(
 
 
 def test_a_gain_is_added_to_whole_windows_above_the_floor() -> None:
-    louder = with_gain(windows(), 6.0, tf.constant([0, 1]), FLOOR_DB).numpy()
+    louder = gained(6.0, [0, 1])["log_mel"]
     loudest = windows().reshape(3, -1).argmax(axis=1)
     gains = (louder - windows()).reshape(3, -1)[np.arange(3), loudest]
     assert np.abs(gains).max() <= 6
@@ -59,13 +66,21 @@ def test_a_gain_is_added_to_whole_windows_above_the_floor() -> None:
 
 def test_gains_are_a_function_of_the_seed_and_of_the_step() -> None:
     def drawn(seed: int, step: int) -> np.ndarray:
-        return np.asarray(with_gain(windows(), 6.0, tf.constant([seed, step]), FLOOR_DB))
+        return gained(6.0, [seed, step])["log_mel"]
 
     np.testing.assert_array_equal(drawn(1, 2), drawn(1, 2))
     assert (drawn(1, 2) != drawn(1, 3)).any()
     assert (drawn(1, 2) != drawn(2, 2)).any()
-    same = with_gain(windows(), 0.0, tf.constant([0, 1]), FLOOR_DB)
-    np.testing.assert_array_equal(same, windows())
+    np.testing.assert_array_equal(gained(0.0, [0, 1])["log_mel"], windows())
+
+
+def test_a_waveform_has_the_gain_of_its_levels() -> None:
+    waveform = np.random.default_rng(1).integers(-999, 999, (3, 20)).astype(np.int16)
+    louder = gained(6.0, [0, 1], waveform=waveform)
+    loudest = windows().reshape(3, -1).argmax(axis=1)
+    gains = (louder["log_mel"] - windows()).reshape(3, -1)[np.arange(3), loudest]
+    expected = waveform * 10 ** (gains[:, np.newaxis] / 20)
+    np.testing.assert_allclose(louder["waveform"], expected, rtol=1e-4)
 
 
 def test_no_thread_tunes_the_batches(small_dataset: Path) -> None:

@@ -1,0 +1,23 @@
+"""No model hears beyond its horizon, of whatever cells, and for the features of every preset."""
+
+from __future__ import annotations
+
+import pytest
+
+from schemas import PRESETS
+from tests.support.conditions import CONDITIONS, FRAMES, inputs_of, mixed, model_of, predicted
+from training.config import RECURRENT
+from training.horizon import HORIZONS
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("recurrent", RECURRENT)
+@pytest.mark.parametrize("horizon", HORIZONS)
+@pytest.mark.parametrize("hears", CONDITIONS, ids="+".join)
+def test_nothing_beyond_the_horizon_changes_a_bit(
+    hears: tuple[str, ...], horizon: str, recurrent: str, preset: str
+) -> None:
+    model = model_of(preset, hears=hears, horizon=horizon, recurrent=recurrent)
+    whole = model(inputs_of(model)).numpy()
+    for frame in range(FRAMES):
+        assert predicted(model, mixed(model, frame, later=0), frame) == whole[:, frame].tobytes()

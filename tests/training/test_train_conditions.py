@@ -1,0 +1,107 @@
+"""Runs of models that hear other things than the spectrogram: trained, scored, and made to play."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from tests.support.dataset_factory import CONFIG, make_dataset
+from tests.support.trained_runs import assert_same_run
+from training import TrainingError
+from training.config import FrameModelConfig, LoopConfig, TrainingConfig
+from training.evaluate import evaluate
+from training.free_running import free_running
+from training.generate import FADING_SECONDS, GenerationOptions, generate
+from training.horizon import HEARD
+from training.midi import Note, write_midi
+from training.train import train
+
+FRAMES = {"train": (140, 150), "validation": (70,), "test": (140, 90)}
+"""Test recordings of 140 and 90 frames make windows of 70, 70, 70 and 20 frames."""
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> str:
+    config = dataclasses.replace(CONFIG, features=("log_mel", "waveform", "notes", "onsets"))
+    folder = tmp_path_factory.mktemp("conditions") / "dataset"
+    return str(make_dataset(folder, config=config, frames=FRAMES))
+
+
+def trained(
+    data: str,
+    folder: Path,
+    *hears: str,
+    steps: int = 2,
+    horizon: str = "overlap",
+    resume: bool = False,
+) -> str:
+    model = FrameModelConfig(units=(4,), hears=hears, horizon=horizon)
+    training = TrainingConfig(batch_size=2, gain_db=3.0, deterministic=True, decay_steps=4)
+    loop = LoopConfig(steps=steps, validation_interval=2)
+    train(data, str(folder), model, training, loop, resume=resume)
+    return str(folder)
+
+
+@pytest.fixture(scope="module")
+def player(data: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A run of a model that hears notes."""
+    return trained(data, tmp_path_factory.mktemp("player") / "run", "frequency", "notes")
+
+
+def test_a_resumed_run_is_the_same_whatever_is_heard(data: str, tmp_path: Path) -> None:
+    trained(data, tmp_path / "whole", *HEARD, steps=4)
+    trained(data, tmp_path / "resumed", *HEARD, steps=2)
+    trained(data, tmp_path / "resumed", *HEARD, steps=4, resume=True)
+    assert_same_run(tmp_path / "whole", tmp_path / "resumed")
+
+
+def test_those_frames_are_scored_whose_horizon_is_stored(data: str, tmp_path: Path) -> None:
+    """Strictly: a span of 256 samples that ends 128 before sample 64 t begins at 0 for t = 6."""
+    run = trained(data, tmp_path / "run", "frequency", "time", "notes", horizon="strict")
+    result = evaluate(run, data)
+    assert result.frames == 3 * (70 - 6 - 2) + (20 - 6)
+    assert set(result.bits) >= {"model", "linear_chain"}
+    assert np.isfinite(list(result.bits.values())).all()
+
+
+def test_a_model_plays_the_notes_of_a_midi_file(player: str, tmp_path: Path) -> None:
+    score = tmp_path / "x.mid"
+    score.write_bytes(write_midi([Note(0.0, 0.5, 60), Note(0.5, 0.9, 64)]))
+    said = generate(player, GenerationOptions(output=tmp_path / "x.wav", score=str(score)))
+    assert said.score == str(score)
+    seconds = 0.9 + FADING_SECONDS
+    assert said.seconds == pytest.approx(seconds, abs=2 / CONFIG.frames_per_second)
+    assert soundfile.info(tmp_path / "x.wav").duration == pytest.approx(said.seconds, abs=1e-3)
+    provenance = json.loads((tmp_path / "x.json").read_text())
+    assert (provenance["score"], provenance["primed_by"]) == (str(score), None)
+    short = GenerationOptions(seconds=0.7, output=tmp_path / "short.wav", score=str(score))
+    assert generate(player, short).seconds == 0.7
+
+
+def test_a_player_is_judged_with_the_scores_of_the_held_out_music(player: str, data: str) -> None:
+    assert free_running(player, data).judgments["model"].windows == 3
+
+
+def test_what_does_not_go_together_is_said(
+    player: str, data: str, small_dataset: Path, small_run: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "x.wav"
+    with pytest.raises(TrainingError, match="plays notes, so it needs a score"):
+        generate(player, GenerationOptions(output=output))
+    with pytest.raises(TrainingError, match=r"x\.mid: the model hears frequency, and no notes"):
+        generate(str(small_run), GenerationOptions(output=output, score="x.mid"))
+    with pytest.raises(TrainingError, match="holds no notes and no onsets; use the dataset"):
+        evaluate(player, str(small_dataset))
+    with pytest.raises(TrainingError, match="score='2303': give data with a recording of it"):
+        GenerationOptions(output=output, score="2303")
+    with pytest.raises(TrainingError, match="prime and score: give one of them"):
+        GenerationOptions(output=output, score="x.mid", prime="1", data="d")
+    listener = trained(data, tmp_path / "listener", "time")
+    with pytest.raises(TrainingError, match=r"a model that hears time .* cannot generate"):
+        generate(listener, GenerationOptions(output=output))
+    assert not output.exists()
