@@ -21,6 +21,7 @@ FLAGS: Mapping[str, str] = {
     "head": "--head",
     "hears": "--hear",
     "horizon": "--horizon",
+    "hear": "--hear",
     "input_root": "--input",
     "learning_rate": "--learning-rate",
     "max_rejects": "--max-rejects",

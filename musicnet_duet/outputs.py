@@ -17,6 +17,9 @@ from schemas.storage import Storage, writing
 RUN_FILE = "run.json"
 """The file that makes a folder the folder of a training run."""
 
+TRANSCRIBER_FILE = "transcriber.json"
+"""The file that makes a folder that of a transcriber."""
+
 RUN_PICTURE = "curve.png"
 """The picture that training draws in it."""
 
@@ -71,8 +74,8 @@ def dataset_around(folder: Path) -> Path | None:
 def _require_not_owned(path: Path) -> None:
     folder = path.absolute().parent.resolve()
     inside = [path.name.casefold()]
-    if inside[0] in (RUN_FILE, MANIFEST_FILE):
-        kind = "run" if inside[0] == RUN_FILE else "dataset"
+    owners = {RUN_FILE: "run", TRANSCRIBER_FILE: "transcriber", MANIFEST_FILE: "dataset"}
+    if kind := owners.get(inside[0]):
         raise OutputError(f"{path}: only a {kind} may have a file of this name; choose another")
     if dataset := dataset_around(folder):
         raise OutputError(f"{path}: {dataset} is a dataset's own folder; choose another folder")

@@ -32,6 +32,7 @@ from training.shared_options import (
     memory_bytes,
 )
 from training.train_command import add_train_options, check_train, run_train
+from training.transcription import commands as transcription
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -227,11 +228,14 @@ def _command(
     text: str,
     add_options: Callable[[CommandParser], None],
     run: Callable[[argparse.Namespace], Outcome],
+    *,
+    reads_datasets: bool = True,
     **more: Any,
 ) -> Command:
     def add_all_options(parser: CommandParser) -> None:
         add_options(parser)
-        add_memory(parser)
+        if reads_datasets:
+            add_memory(parser)
 
     def run_prepared(options: argparse.Namespace) -> Outcome:
         # Whatever other projects left in the environment or in ~/.keras.
@@ -293,6 +297,25 @@ COMMANDS = (
         "Compare a recording with the training data: is it similar, or a copy?",
         _add_compare_options,
         _compare,
+    ),
+    _command(
+        "train-transcriber",
+        "Train a model that hears which notes sound.",
+        transcription.add_train_options,
+        transcription.run_train,
+    ),
+    _command(
+        "evaluate-transcriber",
+        "Score how well a transcriber hears the notes of a split.",
+        transcription.add_evaluate_options,
+        transcription.run_evaluate,
+    ),
+    _command(
+        "transcribe",
+        "Transcribe a recording to a MIDI file, with a piano roll and its provenance.",
+        transcription.add_transcribe_options,
+        transcription.run_transcribe,
+        reads_datasets=False,
     ),
 )
 

@@ -45,6 +45,8 @@ MADE = {
     "run.json",
     "summary.json",
     "tensorboard/",
+    "transcriber.json",
+    "transcript.json",
 }
 """What commands of ours make, or a reader does, and the repository does not hold."""
 

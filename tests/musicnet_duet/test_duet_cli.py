@@ -14,7 +14,8 @@ from tests.support.command_lines import HEAVY, answers
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = ("preprocess", "demo-data", "verify", "inspect", "rejects",
-            "train", "evaluate", "generate", "compare")  # fmt: skip
+            "train", "evaluate", "generate", "compare",
+            "train-transcriber", "evaluate-transcriber", "transcribe")  # fmt: skip
 
 
 def duet(

@@ -23,6 +23,7 @@ DOCUMENTS = (
     "docs/reject-codes.md",
     "docs/results.md",
     "docs/training-from-shards.md",
+    "docs/transcription.md",
 )
 """All but docs/api.md, whose examples are those of docstrings, and tested with them."""
 
