@@ -123,11 +123,19 @@ class WaveformFrontEnd(keras.layers.Layer):
         """How many times each filter is applied within a span."""
         return (self.span - self.config.filter_length) // self.config.stride + 1
 
+    @property
+    def _gain(self) -> float:
+        """What `kernel` is multiplied by: its weights begin near 1, whatever their number.
+
+        Steps of Adam are of one size for all weights, and would drown smaller ones in noise.
+        """
+        return 2 / self.config.filter_length
+
     def build(self, input_shape: Any) -> None:
         """Makes all weights; `input_shape` does not matter."""
         filters = self.config.filters
         sinusoids = mel_sinusoids(filters, self.config.filter_length, self.sample_rate)
-        kernel = np.concatenate([sinusoids.real, sinusoids.imag], axis=1)
+        kernel = np.concatenate([sinusoids.real, sinusoids.imag], axis=1) / self._gain
         self.kernel = self.add_weight(
             name="kernel",
             shape=kernel.shape,
@@ -174,7 +182,7 @@ class WaveformFrontEnd(keras.layers.Layer):
 
         Projecting the powers within a span is a convolution whose stride is a frame.
         """
-        kernel = self.kernel[:, tf.newaxis]
+        kernel = self._gain * self.kernel[:, tf.newaxis]
         parts = tf.nn.conv1d(samples[..., tf.newaxis], kernel, self.config.stride, "VALID")
         real, imaginary = tf.split(tf.square(parts), 2, axis=-1)
         levels = tf.math.log1p((real + imaginary) / POWER_FLOOR)
