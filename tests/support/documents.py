@@ -40,6 +40,7 @@ SUBSTITUTIONS = {
     "--steps 500": "--steps 2",
     "--steps 20000": "--steps 2",
     "--steps 40000": "--steps 4",
+    "--steps 400": "--steps 2",
     "--units 512 512": "--units 8",
     "MUSICNET": "musicnet",
     "OUT": "out",
