@@ -22,6 +22,15 @@ from musicnet_duet.arguments import (
 from musicnet_duet.command import Command, CommandParser, Outcome, Program
 from schemas.names import SPLITS
 from training.config import DEFAULT_SCORE_TEMPERATURE, DEFAULT_TEMPERATURE, MIDI_ENDINGS
+from training.composer_commands import (
+    add_compose_options,
+    add_evaluate_composer_options,
+    add_train_composer_options,
+    run_compose,
+    run_evaluate_composer,
+    run_train_composer,
+)
+from training.config import DEFAULT_TEMPERATURE
 from training.errors import TrainingError
 from training.shared_options import (
     add_checkpoint,
@@ -316,6 +325,22 @@ COMMANDS = (
         transcription.add_transcribe_options,
         transcription.run_transcribe,
         reads_datasets=False,
+        "train-composer",
+        "Train a model of notes on a dataset's labels.",
+        add_train_composer_options,
+        run_train_composer,
+    ),
+    _command(
+        "evaluate-composer",
+        "Score a composer and baselines in bits per frame, and judge its pieces.",
+        add_evaluate_composer_options,
+        run_evaluate_composer,
+    ),
+    _command(
+        "compose",
+        "Compose notes as a MIDI file, with a picture and its provenance.",
+        add_compose_options,
+        run_compose,
     ),
 )
 

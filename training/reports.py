@@ -24,10 +24,10 @@ def free_running_lines(result: FreeRunning) -> list[str]:
         f"free-running: medians of {sources[MODEL].windows} windows of {result.frames} frames, "
         f"beside percentiles of {result.real_windows} real windows "
         f"({', '.join(result.real_splits)}); * is outside of them",
-        *_aligned(rows),
+        *aligned(rows),
     ]
     if result.intervals:
-        lines += _aligned(
+        lines += aligned(
             [["", "unlike windows", "MMD of measures", "of seconds", "as a set"]]
             + [[name, *_verdict(each)] for name, each in sources.items()]
         )
@@ -54,7 +54,7 @@ def comparison_lines(result: Comparison) -> list[str]:
     lines = [
         f"{result.audio}: medians of {result.windows} windows of {result.frames} frames, beside "
         f"percentiles of {result.real_windows} real windows; * is outside of them",
-        *_aligned(rows),
+        *aligned(rows),
         _precision_line(result.average_precision),
         f"unlike music: {_answer(result.unlike)}{found}",
         "distance to the nearest training second, 1 - correlation: least "
@@ -104,7 +104,7 @@ def _verdict(judged: Judgment) -> list[str]:
     return [f"{judged.unlike_windows} of {judged.windows}", *ratios, answer]
 
 
-def _aligned(rows: Sequence[Sequence[str]]) -> Iterable[str]:
+def aligned(rows: Sequence[Sequence[str]]) -> Iterable[str]:
     """The first column to the left, the others to the right, two spaces apart."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for first, *others in rows:

@@ -16,6 +16,7 @@ ROOT = Path(__file__).parents[2]
 COMMANDS = ("preprocess", "demo-data", "verify", "inspect", "rejects",
             "train", "evaluate", "generate", "compare",
             "train-transcriber", "evaluate-transcriber", "transcribe")  # fmt: skip
+            "train-composer", "evaluate-composer", "compose")  # fmt: skip
 
 
 def duet(

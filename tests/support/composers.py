@@ -5,9 +5,11 @@ from __future__ import annotations
 import itertools
 
 import numpy as np
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from training.composing import Composer, ComposerConfig
+from training.composing.config import ComposerTraining
 from training.composing.states import N_STATES, SILENT, STRUCK
 
 
@@ -39,3 +41,13 @@ def roll_of(
         sounding[first : first + length, pitch] = 1
         onsets[first, pitch] = 1
     return sounding, onsets
+
+
+SMALL = ComposerConfig(pitches=(30, 90), units=8, channels=4, dropout=0.1)
+SOON = ComposerTraining(steps=4, batch_size=4, warmup_steps=1)
+"""A network and a training that take a few seconds."""
+
+NOTES = st.lists(
+    st.tuples(st.integers(0, 127), st.integers(0, 19), st.integers(1, 20)), max_size=30
+)
+"""Notes of MIDI pitches, first frames and lengths, of which some may go on beyond 20 frames."""

@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.support.composers import composer, possible_frames
-from tests.support.dataset_factory import ALL_FEATURES, FEW_FRAMES, make_dataset
+from tests.support.composers import SMALL, composer, possible_frames
 from training import open_dataset
 from training.composing import (
     BitsPerFrame,
@@ -75,20 +74,14 @@ def test_weights_are_those_of_the_seed() -> None:
     assert (first.trunk.get_weights()[0] != other.trunk.get_weights()[0]).any()
 
 
-@pytest.fixture(scope="module")
-def rolls(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("rolls") / "dataset"
-    return make_dataset(root, config=ALL_FEATURES, frames=FEW_FRAMES)
-
-
 def test_fit_reads_a_dataset_and_learns_and_a_saved_model_is_the_same(
     rolls: Path, tmp_path: Path
 ) -> None:
     reader = open_dataset(str(rolls), features=("notes", "onsets"), batch_size=4)
-    model = Composer(ComposerConfig(units=8, channels=8, dropout=0.1))
+    model = Composer(SMALL)
     model.compile(keras.optimizers.Adam(0.01), RollLikelihood(), weighted_metrics=[BitsPerFrame()])
     examples = reader.as_tf_dataset(composing_example(model.config))
-    history = model.fit(examples, epochs=4, shuffle=False, verbose=0).history
+    history = model.fit(examples, epochs=3, shuffle=False, verbose=0).history
     assert history["bits"][-1] < history["bits"][0]
     np.testing.assert_allclose(np.array(history["bits"]) * np.log(2), history["loss"], rtol=0.05)
     model.save(tmp_path / "model.keras")

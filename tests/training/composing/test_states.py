@@ -7,15 +7,10 @@ import tensorflow as tf
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.support.composers import roll_of
+from tests.support.composers import NOTES, roll_of
 from training.composing.states import HELD, SILENT, STRUCK, rolls_of, states_of, transposed
 
 ALL = (0, 127)
-
-
-NOTES = st.lists(
-    st.tuples(st.integers(0, 127), st.integers(0, 19), st.integers(1, 20)), max_size=30
-)
 
 
 @given(NOTES)

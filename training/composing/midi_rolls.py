@@ -1,0 +1,144 @@
+"""Piano rolls of a folder of MIDI files, in batches such as a reader of a dataset gives."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from schemas import FeatureConfig
+from schemas.features import N_PITCHES
+from training.errors import TrainingError
+from training.midi import Note, read_midi
+
+_ENDINGS = (".mid", ".midi")
+_LABEL_RATE = 44_100
+
+
+def read_pieces(folder: str) -> list[list[Note]]:
+    """The notes of each MIDI file in a folder and in those inside it, in the order of their paths.
+
+    Raises `TrainingError` where there is none, or one cannot be read.
+    """
+    found = sorted(each for each in Path(folder).rglob("*") if each.suffix.lower() in _ENDINGS)
+    if not found:
+        raise TrainingError(f"{folder}: holds no .mid or .midi file; choose another folder")
+    return [_notes_of(path) for path in found]
+
+
+def rasterized(
+    notes: Sequence[Note], config: FeatureConfig
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """`notes` and `onsets`, uint8 [frames, 128], up to the end of the last note.
+
+    By the rule of datasets: a time, rounded to a sample at 44,100 Hz, belongs to the first frame
+    whose center is not before it. A note sounds from the frame of its start to the one before that
+    of its end, but in one frame at least.
+
+    Examples:
+        >>> from schemas import PRESETS
+        >>> notes, onsets = rasterized([Note(0.0, 0.1, 60)], PRESETS["librosa"])
+        >>> notes[:, 60].tolist(), onsets[:, 60].tolist()
+        ([1, 1, 1, 1, 1], [1, 0, 0, 0, 0])
+    """
+    spans = list(_spans(notes, config))
+    frames = max((end for _, end in spans), default=0)
+    sounding, onsets = np.zeros((2, frames, N_PITCHES), np.uint8)
+    for (start, end), note in zip(spans, notes, strict=True):
+        sounding[start:end, note.pitch] = 1
+        onsets[start, note.pitch] = 1
+    return sounding, onsets
+
+
+def notes_of(notes: NDArray[np.uint8], onsets: NDArray[np.uint8], rate: float) -> list[Note]:
+    """The notes of a roll [frames, 128] of `rate` frames per second, in order.
+
+    Times are half a frame before the centers of frames, where rounding does not matter:
+    `rasterized` gives the roll again.
+    """
+    sounding = np.pad(notes.astype(bool), [(0, 1), (0, 0)])
+    found = []
+    for frame, pitch in np.argwhere(onsets):
+        goes_on = sounding[frame + 1 :, pitch].copy()
+        goes_on[:-1] &= onsets[frame + 1 :, pitch] == 0
+        end = frame + 1 + int(np.argmin(goes_on))
+        start, stop = (max(0.0, (each - 0.5) / rate) for each in (int(frame), end))
+        found.append(Note(start, stop, int(pitch)))
+    return sorted(found)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class MidiWindows:
+    """Windows of pieces, as many frames each as those of a dataset with the features `config`.
+
+    The notes of all pieces are in memory, and the rolls of one piece at a time.
+    """
+
+    pieces: Sequence[Sequence[Note]]
+    config: FeatureConfig
+
+    def __len__(self) -> int:
+        """The number of windows."""
+        return sum(map(self._count, self.pieces))
+
+    def batches(self, batch_size: int, seed: int) -> tf.data.Dataset:
+        """Batches of `notes`, `onsets` and `weights` without end, each epoch in another order."""
+        rolls = tf.TensorSpec([self.config.window_frames, N_PITCHES], tf.uint8)
+        weights = tf.TensorSpec([self.config.window_frames], tf.float32)
+        signature = {"notes": rolls, "onsets": rolls, "weights": weights}
+        windows = tf.data.Dataset.from_generator(
+            lambda: self._windows(seed), output_signature=signature
+        )
+        return windows.batch(batch_size, drop_remainder=True)
+
+    def _windows(self, seed: int) -> Iterator[dict[str, NDArray[np.generic]]]:
+        generator = np.random.default_rng(seed)
+        numbered = [
+            (piece, number)
+            for piece, notes in enumerate(self.pieces)
+            for number in range(self._count(notes))
+        ]
+        while True:
+            for index in generator.permutation(len(numbered)):
+                yield self._window(*numbered[index])
+
+    def _window(self, piece: int, number: int) -> dict[str, NDArray[np.generic]]:
+        frames = self.config.window_frames
+        first = number * frames
+        parts = [
+            each[first : first + frames] for each in rasterized(self.pieces[piece], self.config)
+        ]
+        valid = len(parts[0])
+        notes, onsets = (np.pad(each, [(0, frames - valid), (0, 0)]) for each in parts)
+        weights = (np.arange(frames) < valid).astype(np.float32)
+        return {"notes": notes, "onsets": onsets, "weights": weights}
+
+    def _count(self, notes: Sequence[Note]) -> int:
+        frames = max((end for _, end in _spans(notes, self.config)), default=0)
+        return -(-frames // self.config.window_frames)
+
+
+def _spans(notes: Sequence[Note], config: FeatureConfig) -> Iterator[tuple[int, int]]:
+    """The first frame of each note, and the one after its last."""
+    for note in notes:
+        start = _frame(note.start, config)
+        yield start, max(_frame(note.end, config), start + 1)
+
+
+def _frame(seconds: float, config: FeatureConfig) -> int:
+    """The first frame whose center is not before a time."""
+    sample = round(seconds * _LABEL_RATE)
+    return -(-sample * config.sample_rate // (_LABEL_RATE * config.hop_length))
+
+
+def _notes_of(path: Path) -> list[Note]:
+    try:
+        return read_midi(path.read_bytes(), where=str(path))
+    except OSError as error:
+        raise TrainingError(
+            f"{path}: cannot be read: {error.strerror}; remove it, or make it readable"
+        ) from error
