@@ -16,6 +16,7 @@ DOCUMENTS = (
     "benchmarks/README.md",
     "deploy/README.md",
     "docs/architecture.md",
+    "docs/composing.md",
     "docs/demo.md",
     "docs/evaluation.md",
     "docs/format.md",
@@ -30,6 +31,8 @@ DOCUMENTS = (
 START = {
     "README.md": ("musicnet",),
     "docs/models.md": ("musicnet", "dataset", "fugue.mid"),
+    "docs/composing.md": ("dataset",),
+    "docs/models.md": ("musicnet", "dataset"),
     "docs/results.md": ("dataset",),
 }
 """What there is before a document's first command; for others, also a run."""
@@ -37,6 +40,7 @@ START = {
 SUBSTITUTIONS = {
     "demo/dataset": "dataset",
     "--units 192": "--units 8",
+    "--steps 300": "--steps 2",
     "--steps 500": "--steps 2",
     "--steps 20000": "--steps 2",
     "--steps 40000": "--steps 4",
