@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,8 +36,9 @@ class ComposerEvaluation:
 
     `intervals` are the 5th, 50th and 95th percentile of each measure over `real_windows` whole
     windows of the other splits; None, which means unknown, where they are too few. `judgments` are
-    those of "composed", of "held-out music" and of "independent frames". `damaged_windows`
-    describes some of the `damaged_count` damaged windows that were met.
+    those of "composed", of "held-out music" and of "independent frames". `copies` is
+    None for the training split, which has all in common with itself. `damaged_windows` describes
+    some of the `damaged_count` damaged windows that were met.
     """
 
     run: str
@@ -47,7 +48,7 @@ class ComposerEvaluation:
     real_windows: int
     intervals: Mapping[str, Interval] | None
     judgments: Mapping[str, RollJudgment]
-    copies: Copies
+    copies: Copies | None
     damaged_windows: tuple[str, ...]
     damaged_count: int
 
@@ -78,10 +79,16 @@ def evaluate_composer(
         )
     seeds = np.random.SeedSequence(SEED).generate_state(PIECES).tolist()
     notes, onsets = compose(model, frames, seeds=seeds)
-    composed = list(states_of(notes, onsets, pitches).numpy())
-    held_out = [each.states(pitches) for each in rolls(readers[split]) if len(each.notes) == frames]
     judge = RollJudge.of(_others(readers, split), frames, pitches, run.frames_per_second)
-    windows = {COMPOSED: composed, HELD_OUT: held_out, CONTROL: _control(held_out)}
+    windows = {
+        COMPOSED: states_of(notes, onsets, pitches).numpy(),
+        HELD_OUT: _whole(readers[split], frames, pitches),
+        CONTROL: _control(_whole(readers[split], frames, pitches)),
+    }
+    judgments = {name: judge.judge(each) for name, each in windows.items()}
+    copies = None
+    if split != "train":
+        copies = find_copies(list(onsets), rolls(readers[split]), rolls(readers["train"]))
     return ComposerEvaluation(
         run=run_dir,
         split=split,
@@ -89,8 +96,8 @@ def evaluate_composer(
         window_frames=frames,
         real_windows=judge.real_windows,
         intervals=judge.intervals,
-        judgments={name: judge.judge(each) for name, each in windows.items() if each},
-        copies=find_copies(list(onsets), rolls(readers[split]), rolls(readers["train"])),
+        judgments={name: each for name, each in judgments.items() if each},
+        copies=copies,
         damaged_windows=tuple(line for each in readers.values() for line in each.damaged),
         damaged_count=sum(each.damaged_count for each in readers.values()),
     )
@@ -114,6 +121,11 @@ def _others(readers: Mapping[str, Reader], split: str) -> Iterator[Roll]:
             yield from rolls(reader)
 
 
-def _control(held_out: list[NDArray[np.int32]]) -> list[NDArray[np.int32]]:
+def _whole(reader: Reader, frames: int, pitches: tuple[int, int]) -> Iterator[NDArray[np.int32]]:
+    """The states of the windows that have all `frames`."""
+    return (each.states(pitches) for each in rolls(reader) if len(each.notes) == frames)
+
+
+def _control(windows: Iterable[NDArray[np.int32]]) -> Iterator[NDArray[np.int32]]:
     generator = np.random.default_rng(SEED)
-    return [independent_frames(each, generator) for each in held_out]
+    return (independent_frames(each, generator) for each in windows)

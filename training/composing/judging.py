@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,16 +59,18 @@ class RollJudge:
     def intervals(self) -> Mapping[str, Interval] | None:
         return None if self.reference is None else self.reference.intervals
 
-    def judge(self, windows: Sequence[NDArray[np.integer]]) -> RollJudgment:
-        """Judges windows of states [frames, n_pitches], one at least."""
+    def judge(self, windows: Iterable[NDArray[np.integer]]) -> RollJudgment | None:
+        """Judges windows of states [frames, n_pitches]; None where there are none."""
         measured = [roll_measures(each, self.lowest, self.rate) for each in windows]
+        if not measured:
+            return None
         medians = {
             name: float(np.median([each[name] for each in measured])) for name in measured[0]
         }
         if self.reference is None:
-            return RollJudgment(len(windows), medians, None, None)
+            return RollJudgment(len(measured), medians, None, None)
         return RollJudgment(
-            windows=len(windows),
+            windows=len(measured),
             medians=medians,
             outside=self.reference.verdict(medians).outside,
             unlike_windows=sum(self.reference.verdict(each).unlike for each in measured),

@@ -52,6 +52,8 @@ def _measure_lines(result: ComposerEvaluation) -> list[str]:
 
 def _copy_lines(result: ComposerEvaluation) -> list[str]:
     copies = result.copies
+    if copies is None:
+        return []
     return [
         f"most onsets in a row as in a training recording: composed {max(copies.composed)}, "
         f"held-out recordings {copies.bound}; a copy: {'yes' if copies.is_copy else 'no'}"

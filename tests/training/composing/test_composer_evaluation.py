@@ -56,6 +56,12 @@ def test_an_evaluation_is_printed_and_is_json(evaluation: ComposerEvaluation) ->
     assert set(evaluation.judgments) == {"composed", "held-out music", "independent frames"}
 
 
+def test_the_training_split_is_no_copy_of_itself(composer_run: Path, rolls: Path) -> None:
+    found = evaluate_composer(str(composer_run), str(rolls), "train")
+    assert found.copies is None
+    assert "copy" not in evaluation_lines(found)[-1]
+
+
 def test_other_frames_and_empty_splits_are_errors(composer_run: Path, tmp_path: Path) -> None:
     other = make_dataset(tmp_path / "other", config=CONFIG)
     with pytest.raises(TrainingError, match="hop_length is 64, and 4 in the run; use a dataset"):

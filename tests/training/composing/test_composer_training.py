@@ -114,6 +114,15 @@ def test_what_cannot_be_trained_is_an_error_before_training(rolls: Path, tmp_pat
     assert not (tmp_path / "new").exists()
 
 
+def test_a_loss_that_is_not_finite_ends_the_training_and_leaves_nothing(
+    rolls: Path, tmp_path: Path
+) -> None:
+    diverging = dataclasses.replace(SOON, learning_rate=1e38)
+    with pytest.raises(TrainingError, match=r"the loss of step \d is not finite; train again"):
+        train_composer(str(rolls), str(tmp_path / "run"), SMALL, diverging)
+    assert not (tmp_path / "run").exists()
+
+
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [

@@ -71,11 +71,13 @@ def test_music_is_like_music_and_independent_frames_are_not() -> None:
     others = [each.states((21, 108)) for each in windows_of_music(60)[50:]]
     assert judge.real_windows == 50
     music = judge.judge(others)
+    assert music
     assert (music.windows, music.outside) == (10, ())
     assert music.unlike_windows is not None
     assert music.unlike_windows <= 3
     rng = np.random.default_rng(2)
     control = judge.judge([independent_frames(each, rng) for each in others])
+    assert control
     assert control.unlike_windows == 10
     assert control.outside
     assert "onsets_per_second" in control.outside
@@ -86,7 +88,12 @@ def test_few_real_windows_judge_nothing() -> None:
     for count in (0, 10):
         judge = RollJudge.of(windows_of_music(count), 300, (21, 108), 43.0)
         found = judge.judge([windows_of_music(1)[0].states((21, 108))])
+        assert found
         assert (judge.intervals, found.outside, found.unlike_windows) == (None, None, None)
+
+
+def test_no_windows_have_no_judgment() -> None:
+    assert RollJudge.of([], 300, (21, 108), 43.0).judge([]) is None
 
 
 def test_windows_that_are_cut_short_do_not_count() -> None:
