@@ -21,7 +21,6 @@ from musicnet_duet.arguments import (
 )
 from musicnet_duet.command import Command, CommandParser, Outcome, Program
 from schemas.names import SPLITS
-from training.config import DEFAULT_SCORE_TEMPERATURE, DEFAULT_TEMPERATURE, MIDI_ENDINGS
 from training.composer_commands import (
     add_compose_options,
     add_evaluate_composer_options,
@@ -30,7 +29,7 @@ from training.composer_commands import (
     run_evaluate_composer,
     run_train_composer,
 )
-from training.config import DEFAULT_TEMPERATURE
+from training.config import DEFAULT_SCORE_TEMPERATURE, DEFAULT_TEMPERATURE, MIDI_ENDINGS
 from training.errors import TrainingError
 from training.shared_options import (
     add_checkpoint,
@@ -325,6 +324,8 @@ COMMANDS = (
         transcription.add_transcribe_options,
         transcription.run_transcribe,
         reads_datasets=False,
+    ),
+    _command(
         "train-composer",
         "Train a model of notes on a dataset's labels.",
         add_train_composer_options,

@@ -30,9 +30,8 @@ DOCUMENTS = (
 
 START = {
     "README.md": ("musicnet",),
-    "docs/models.md": ("musicnet", "dataset", "fugue.mid"),
     "docs/composing.md": ("dataset",),
-    "docs/models.md": ("musicnet", "dataset"),
+    "docs/models.md": ("musicnet", "dataset", "fugue.mid"),
     "docs/results.md": ("dataset",),
 }
 """What there is before a document's first command; for others, also a run."""
