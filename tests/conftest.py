@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.dataset_factory import make_dataset
+from tests.support.dataset_factory import ALL_FEATURES, FEW_FRAMES, make_dataset
 from tests.support.tiny_musicnet import CONFIG, write_tiny_musicnet
 
 
@@ -62,6 +62,24 @@ def small_run(small_dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     model, training = FrameModelConfig(units=(8,)), TrainingConfig(batch_size=4)
     loop = LoopConfig(steps=12, validation_interval=5)
     train(str(small_dataset), str(run_dir), model, training, loop)
+    return run_dir
+
+
+@pytest.fixture(scope="session")
+def rolls(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A dataset of all features in small windows."""
+    root = tmp_path_factory.mktemp("rolls") / "dataset"
+    return make_dataset(root, config=ALL_FEATURES, frames=FEW_FRAMES)
+
+
+@pytest.fixture(scope="session")
+def composer_run(rolls: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The run of a tiny composer on `rolls`."""
+    from tests.support.composers import SMALL, SOON
+    from training.composing.train import train_composer
+
+    run_dir = tmp_path_factory.mktemp("composer") / "run"
+    train_composer(str(rolls), str(run_dir), SMALL, SOON)
     return run_dir
 
 

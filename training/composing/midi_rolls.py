@@ -12,11 +12,10 @@ from numpy.typing import NDArray
 
 from schemas import FeatureConfig
 from schemas.features import N_PITCHES
+from training.config import MIDI_ENDINGS
 from training.errors import TrainingError
 from training.midi import Note, read_midi
-
-_ENDINGS = (".mid", ".midi")
-_LABEL_RATE = 44_100
+from training.scores import note_frames
 
 
 def read_pieces(folder: str) -> list[list[Note]]:
@@ -24,41 +23,17 @@ def read_pieces(folder: str) -> list[list[Note]]:
 
     Raises `TrainingError` where there is none, or one cannot be read.
     """
-    found = sorted(each for each in Path(folder).rglob("*") if each.suffix.lower() in _ENDINGS)
+    found = sorted(each for each in Path(folder).rglob("*") if each.suffix.lower() in MIDI_ENDINGS)
     if not found:
         raise TrainingError(f"{folder}: holds no .mid or .midi file; choose another folder")
     return [_notes_of(path) for path in found]
-
-
-def rasterized(
-    notes: Sequence[Note], config: FeatureConfig
-) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """`notes` and `onsets`, uint8 [frames, 128], up to the end of the last note.
-
-    By the rule of datasets: a time, rounded to a sample at 44,100 Hz, belongs to the first frame
-    whose center is not before it. A note sounds from the frame of its start to the one before that
-    of its end, but in one frame at least.
-
-    Examples:
-        >>> from schemas import PRESETS
-        >>> notes, onsets = rasterized([Note(0.0, 0.1, 60)], PRESETS["librosa"])
-        >>> notes[:, 60].tolist(), onsets[:, 60].tolist()
-        ([1, 1, 1, 1, 1], [1, 0, 0, 0, 0])
-    """
-    spans = list(_spans(notes, config))
-    frames = max((end for _, end in spans), default=0)
-    sounding, onsets = np.zeros((2, frames, N_PITCHES), np.uint8)
-    for (start, end), note in zip(spans, notes, strict=True):
-        sounding[start:end, note.pitch] = 1
-        onsets[start, note.pitch] = 1
-    return sounding, onsets
 
 
 def notes_of(notes: NDArray[np.uint8], onsets: NDArray[np.uint8], rate: float) -> list[Note]:
     """The notes of a roll [frames, 128] of `rate` frames per second, in order.
 
     Times are half a frame before the centers of frames, where rounding does not matter:
-    `rasterized` gives the roll again.
+    `scores.note_frames` gives the roll again.
     """
     sounding = np.pad(notes.astype(bool), [(0, 1), (0, 0)])
     found = []
@@ -109,30 +84,15 @@ class MidiWindows:
     def _window(self, piece: int, number: int) -> dict[str, NDArray[np.generic]]:
         frames = self.config.window_frames
         first = number * frames
-        parts = [
-            each[first : first + frames] for each in rasterized(self.pieces[piece], self.config)
-        ]
-        valid = len(parts[0])
-        notes, onsets = (np.pad(each, [(0, frames - valid), (0, 0)]) for each in parts)
+        drawn = note_frames(self.pieces[piece], self.config)
+        valid = min(frames, int(drawn.stop.max()) - first)
+        notes, onsets = drawn.piano_rolls(first, frames, valid)
         weights = (np.arange(frames) < valid).astype(np.float32)
         return {"notes": notes, "onsets": onsets, "weights": weights}
 
     def _count(self, notes: Sequence[Note]) -> int:
-        frames = max((end for _, end in _spans(notes, self.config)), default=0)
+        frames = int(note_frames(notes, self.config).stop.max(initial=0))
         return -(-frames // self.config.window_frames)
-
-
-def _spans(notes: Sequence[Note], config: FeatureConfig) -> Iterator[tuple[int, int]]:
-    """The first frame of each note, and the one after its last."""
-    for note in notes:
-        start = _frame(note.start, config)
-        yield start, max(_frame(note.end, config), start + 1)
-
-
-def _frame(seconds: float, config: FeatureConfig) -> int:
-    """The first frame whose center is not before a time."""
-    sample = round(seconds * _LABEL_RATE)
-    return -(-sample * config.sample_rate // (_LABEL_RATE * config.hop_length))
 
 
 def _notes_of(path: Path) -> list[Note]:

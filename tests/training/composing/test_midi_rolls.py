@@ -9,15 +9,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas import PRESETS
+from schemas import PRESETS, FeatureConfig
 from tests.support.composers import NOTES, roll_of
 from tests.support.dataset_factory import ALL_FEATURES
 from training import TrainingError
-from training.composing.midi_rolls import MidiWindows, notes_of, rasterized, read_pieces
+from training.composing.midi_rolls import MidiWindows, notes_of, read_pieces
 from training.composing.states import rolls_of, states_of
 from training.midi import Note, read_midi, write_midi
+from training.scores import note_frames
 
 CONFIG = PRESETS["librosa"]
+
+
+def rasterized(notes: list[Note], config: FeatureConfig) -> tuple[np.ndarray, np.ndarray]:
+    """`notes` and `onsets`, uint8 [frames, 128], up to the end of the last note."""
+    drawn = note_frames(notes, config)
+    frames = int(drawn.stop.max(initial=0))
+    return drawn.piano_rolls(0, frames, frames)
 
 
 @given(st.integers(0, 10_000_000), st.integers(1, 1_000_000), st.integers(0, 127))

@@ -30,16 +30,16 @@ LINEAR = dataclasses.replace(CONFIG, model="linear", hear="frequency")
 
 
 @pytest.fixture(scope="module")
-def run(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
+def run(rolls: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
     folder = str(tmp_path_factory.mktemp("runs") / "run")
-    train_transcriber(str(dataset), folder, CONFIG)
+    train_transcriber(str(rolls), folder, CONFIG)
     return folder
 
 
 @pytest.fixture(scope="module")
-def linear(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
+def linear(rolls: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
     folder = str(tmp_path_factory.mktemp("runs") / "linear")
-    train_transcriber(str(dataset), folder, LINEAR)
+    train_transcriber(str(rolls), folder, LINEAR)
     return folder
 
 
@@ -51,44 +51,42 @@ def audio(tmp_path: Path) -> Path:
     return path
 
 
-def test_the_same_config_and_data_make_the_same_run(
-    dataset: Path, run: str, tmp_path: Path
-) -> None:
+def test_the_same_config_and_data_make_the_same_run(rolls: Path, run: str, tmp_path: Path) -> None:
     again = str(tmp_path / "again")
-    train_transcriber(str(dataset), again, CONFIG)
+    train_transcriber(str(rolls), again, CONFIG)
     (first, model), (second, other) = load_run(run), load_run(again)
     assert first == second
     for one, its in zip(model.weights, other.weights, strict=True):
         np.testing.assert_array_equal(one, its)
 
 
-def test_a_run_says_what_made_it(dataset: Path, run: str) -> None:
+def test_a_run_says_what_made_it(rolls: Path, run: str) -> None:
     found, _ = load_run(run)
-    manifest = Dataset(dataset).manifest
+    manifest = Dataset(rolls).manifest
     assert (found.config, found.features) == (CONFIG, manifest.config)
     assert found.fingerprint == manifest.fingerprint
     assert {"keras", "python", "tensorflow"} <= set(found.packages)
     assert TranscriberRun.from_json(found.to_json(), where="x") == found
 
 
-def test_thresholds_and_precision_are_those_of_validation(dataset: Path, run: str) -> None:
+def test_thresholds_and_precision_are_those_of_validation(rolls: Path, run: str) -> None:
     found, model = load_run(run)
     features = (*CONFIG.inputs, "notes", "onsets")
-    heard = hear(model, open_dataset(dataset, "validation", features=features, batch_size=3))
+    heard = hear(model, open_dataset(rolls, "validation", features=features, batch_size=3))
     assert found.validation_average_precision == pytest.approx(pooled_average_precision(heard))
-    scores = evaluate_transcriber(run, str(dataset), "validation")
+    scores = evaluate_transcriber(run, str(rolls), "validation")
     assert scores.average_precision == pytest.approx(found.validation_average_precision)
 
 
-def test_every_valid_frame_of_a_split_is_scored(dataset: Path, run: str) -> None:
-    scores = evaluate_transcriber(run, str(dataset), "train")
+def test_every_valid_frame_of_a_split_is_scored(rolls: Path, run: str) -> None:
+    scores = evaluate_transcriber(run, str(rolls), "train")
     assert tuple(each.frames for each in scores.recordings) == FEW_FRAMES["train"]
     assert scores.frames == sum(FEW_FRAMES["train"])
     assert not scores.damaged_count
 
 
 def test_what_is_heard_is_whole_recordings_in_order(
-    dataset: Path, linear: str, tmp_path: Path
+    rolls: Path, linear: str, tmp_path: Path
 ) -> None:
     """Also where windows overlap."""
     config = dataclasses.replace(ALL_FEATURES, stride_frames=7)
@@ -96,8 +94,7 @@ def test_what_is_heard_is_whole_recordings_in_order(
     _, model = load_run(linear)
     features = ("log_mel", "notes", "onsets")
     one, other = (
-        hear(model, open_dataset(each, "train", features=features))
-        for each in (dataset, overlapping)
+        hear(model, open_dataset(each, "train", features=features)) for each in (rolls, overlapping)
     )
     assert list(one) == list(other)
     for name in one:
@@ -159,7 +156,7 @@ def test_a_damaged_description_is_an_error(content: bytes, tmp_path: Path) -> No
 
 
 def test_a_run_that_is_missing_damaged_or_there_already_is_an_error(
-    dataset: Path, linear: str, tmp_path: Path
+    rolls: Path, linear: str, tmp_path: Path
 ) -> None:
     with pytest.raises(TrainingError, match="duet train-transcriber --data DATASET --run"):
         load_run(str(tmp_path / "none"))
@@ -168,9 +165,9 @@ def test_a_run_that_is_missing_damaged_or_there_already_is_an_error(
     with pytest.raises(TrainingError, match=r"model\.keras: cannot be loaded"):
         load_run(str(tmp_path / "damaged"))
     with pytest.raises(TrainingError, match="holds a run already; choose another run_dir"):
-        train_transcriber(str(dataset), linear, LINEAR)
+        train_transcriber(str(rolls), linear, LINEAR)
     with pytest.raises(TrainingError, match="a dataset's own folder"):
-        train_transcriber(str(dataset), str(dataset / "run"), LINEAR)
+        train_transcriber(str(rolls), str(rolls / "run"), LINEAR)
 
 
 def test_a_dataset_that_does_not_suit_is_an_error(linear: str, tmp_path: Path) -> None:
