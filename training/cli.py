@@ -13,6 +13,7 @@ from typing import Any
 from musicnet_duet.ambient import import_matplotlib
 from musicnet_duet.arguments import (
     UsageError,
+    local_path,
     natural,
     number_between,
     one_of,
@@ -105,6 +106,13 @@ def _add_generate_options(parser: CommandParser) -> None:
         metavar="X.mid|ID",
         help="what a model that hears notes plays: a MIDI file, or a recording of the dataset",
     )
+    parser.add_path(
+        "--compose",
+        dest="composer",
+        type=local_path,
+        metavar="COMPOSER",
+        help="the run of a composer, which makes up what the model plays; X.mid is written as well",
+    )
     parser.add_argument(
         "--prime",
         metavar="ID",
@@ -116,8 +124,14 @@ _SCORES = "give --data with a recording of it, and not with a MIDI file, which e
 
 
 def _check_generate(options: argparse.Namespace) -> None:
-    if options.prime is not None and options.score is not None:
-        raise UsageError("--prime and --score: give one of them")
+    sources = {
+        "--prime": options.prime,
+        "--score": options.score,
+        "--compose": options.composer,
+    }
+    given = [flag for flag, value in sources.items() if value is not None]
+    if len(given) > 1:
+        raise UsageError(f"{' and '.join(given)}: give one of them")
     if options.score is None:
         if (options.prime is None) != (options.data is None):
             raise UsageError("--prime and --data belong together: give both or neither")
@@ -144,6 +158,7 @@ def _generate(options: argparse.Namespace) -> Outcome:
         data=options.data,
         prime=options.prime,
         score=options.score,
+        composer=options.composer,
         checkpoint=options.checkpoint,
         overwrite=options.overwrite,
         memory_bytes=memory_bytes(options),

@@ -24,12 +24,14 @@ from training.config import (
 from training.errors import TrainingError
 from training.grid import dequantize, quantize
 from training.inversion import audio_to_log_mel, mel_to_audio, wav_bytes
+from training.midi import write_midi
 from training.models.sampling import sample_levels, sampling_of
 from training.models.score import Score
 from training.novelty import spectral_summary
 from training.reading.opening import open_dataset
+from training.rolls import notes_of_rolls
 from training.runs import installed_versions
-from training.scores import is_midi, score_of_midi, score_of_recording
+from training.scores import is_midi, score_of_composer, score_of_midi, score_of_recording
 from training.trained_model import Trained, load_trained
 from training.validation import MAX_BYTES, MAX_SEED, real_number, shown, whole_number
 
@@ -43,7 +45,11 @@ FADING_SECONDS = 1.0
 
 DEFAULT_SECONDS = 10.0
 
+_BESIDE = ("png", "json", "mid")
+
 _IDS_SHOWN = 10
+
+_SOURCES = ("prime", "score", "composer")
 
 MIN_SECONDS = 0.1
 MAX_SECONDS = 3_600.0
@@ -58,7 +64,8 @@ class GenerationOptions:
     `temperature` 1 samples from the model; less makes every level nearer to the likeliest.
     `prime` is the id of a recording in the dataset `data`; its first window is the model's input
     before the sample. `score` is what a model that hears notes plays: a MIDI file, or the id of a
-    recording in `data`. None for `seconds` means `DEFAULT_SECONDS`, or all of a score; None for
+    recording in `data`. `composer` is the run of a composer, which makes up a score. None for
+    `seconds` means `DEFAULT_SECONDS`, or all of a score; None for
     `temperature` means the default with or without a score. `checkpoint` is that of
     `trained_model.load_trained`. Files that exist are replaced with `overwrite` only. Raises
     `TrainingError` when a value is impossible.
@@ -71,6 +78,7 @@ class GenerationOptions:
     data: str | None = None
     prime: str | None = None
     score: str | None = None
+    composer: str | None = None
     checkpoint: str | int = DEFAULT_CHECKPOINT
     overwrite: bool = False
     memory_bytes: int = DEFAULT_MEMORY_BYTES
@@ -84,8 +92,9 @@ class GenerationOptions:
         whole_number("memory_bytes", self.memory_bytes, 1, MAX_BYTES)
         if self.output.suffix.lower() != ".wav":
             raise TrainingError(f"output={self.output} must be the name of a .wav file")
-        if self.prime is not None and self.score is not None:
-            raise TrainingError("prime and score: give one of them")
+        sources = [each for each in _SOURCES if getattr(self, each) is not None]
+        if len(sources) > 1:
+            raise TrainingError(f"{' and '.join(sources)}: give one of them")
         if self.score is None:
             if (self.prime is None) != (self.data is None):
                 raise TrainingError("prime and data belong together: give both or neither")
@@ -100,8 +109,8 @@ class GenerationOptions:
 class Provenance:
     """What made a sound, and what it is like.
 
-    `audio` is the name of its file, `primed_by` the recording of `GenerationOptions.prime`, `score`
-    is that of `GenerationOptions`, and
+    `audio` is the name of its file, `primed_by` the recording of `GenerationOptions.prime`. `score`
+    is that of `GenerationOptions`, and `composed_by` its `composer`.
     `checkpoint` and `step` those of the model; `leak`, `noise_level` and `temperature` are those of
     `SamplingConfig`. `features` is that of `FeatureConfig.to_dict`, and `packages` are versions.
     `gain` is what the samples were multiplied by, `rms_db` their level in dB of full scale;
@@ -111,6 +120,7 @@ class Provenance:
     audio: str
     centroid_hz: float
     checkpoint: str
+    composed_by: str | None
     dataset_fingerprint: str
     features: Mapping[str, Any]
     gain: float
@@ -133,14 +143,15 @@ class Provenance:
 def generate(run_dir: str, options: GenerationOptions) -> Provenance:
     """Writes OUTPUT.wav, OUTPUT.png and OUTPUT.json, and returns what the last one says.
 
-    All three appear or none. The same run, options and machine make the same bytes (on a GPU, after
-    `process.make_deterministic`). Raises `TrainingError` where there is no trained model or no
-    recording `prime`, `OutputError` where one of the files may not be written, and `DatasetError`
+    Where the score is composed, OUTPUT.mid as well. All appear or none. The same run, options and
+    machine make the same bytes (on a GPU, after `process.make_deterministic`). Raises
+    `TrainingError` where there is no trained model, no recording `prime`, or no score that the
+    model can play, `OutputError` where one of the files may not be written, and `DatasetError`
     where the disk is full.
     """
     wav_path = options.output
-    png_path, json_path = wav_path.with_suffix(".png"), wav_path.with_suffix(".json")
-    paths = [wav_path, png_path, json_path]
+    png_path, json_path, midi_path = (wav_path.with_suffix(f".{each}") for each in _BESIDE)
+    paths = [wav_path, png_path, json_path, *([midi_path] if options.composer else [])]
     require_free(paths, overwrite=options.overwrite)
     trained = load_trained(run_dir, options.checkpoint)
     config = trained.run.features
@@ -168,6 +179,7 @@ def generate(run_dir: str, options: GenerationOptions) -> Provenance:
     provenance = Provenance(
         audio=options.output.name,
         checkpoint=trained.checkpoint,
+        composed_by=options.composer,
         dataset_fingerprint=run.fingerprint,
         features=config.to_dict(),
         gain=gain,
@@ -187,38 +199,50 @@ def generate(run_dir: str, options: GenerationOptions) -> Provenance:
     title = f"{trained.run.model.recurrent}, step {trained.step}, seed {options.seed}"
     heard = {} if score is None else _drawn_notes(score, len(log_mel))
     picture = draw([Sound(title=title, log_mel=log_mel, samples=samples, **heard)], config)
+    contents = {wav_path: wav, png_path: picture, json_path: f"{text}\n".encode()}
+    if options.composer is not None and score is not None:
+        notes = notes_of_rolls(score.notes[0], score.onsets[0], config.frames_per_second)
+        contents[midi_path] = write_midi(notes)
     require_free(paths, overwrite=options.overwrite)
-    write_together({wav_path: wav, png_path: picture, json_path: f"{text}\n".encode()})
+    write_together(contents)
     return provenance
 
 
 def _score(options: GenerationOptions, trained: Trained) -> Score | None:
     """The score that the model plays; None for a model that hears none."""
-    hears_notes = "notes" in trained.model.config.hears
-    if options.score is None:
-        if hears_notes:
+    hears, config = trained.model.config.hears, trained.run.features
+    source = options.composer if options.score is None else options.score
+    if source is None:
+        if "notes" in hears:
             raise TrainingError(
                 f"{options.output}: the model plays notes, so it needs a score: a MIDI file, or a "
-                "recording of a dataset; give it as score"
+                "recording of a dataset, given as score, or a composer"
             )
         return None
-    if not hears_notes:
+    if "notes" not in hears:
         raise TrainingError(
-            f"{options.score}: the model hears {' and '.join(trained.model.config.hears)}, and no "
-            "notes, so it plays no score; train one that hears notes"
+            f"{source}: the model hears {' and '.join(hears)}, and no notes, so it plays no score; "
+            "train one that hears notes"
         )
+    if options.composer is not None:
+        frames = _frames(DEFAULT_SECONDS if options.seconds is None else options.seconds, config)
+        return score_of_composer(options.composer, config, frames, options.seed)
     if options.data is None:
-        return score_of_midi(options.score, trained.run.features)
+        return score_of_midi(source, config, _frames(MAX_SECONDS, config))
     dataset = Dataset(options.data)
     trained.run.require_features(dataset)
-    return score_of_recording(dataset, options.score)
+    return score_of_recording(dataset, source)
+
+
+def _frames(seconds: float, config: FeatureConfig) -> int:
+    return config.frame_count(round(seconds * config.sample_rate))
 
 
 def _seconds(options: GenerationOptions, score: Score | None, config: FeatureConfig) -> float:
     """The length that was asked for, or that of the score and of a second in which it fades."""
     if options.seconds is not None:
         return options.seconds
-    if score is None:
+    if score is None or options.composer is not None:
         return DEFAULT_SECONDS
     frames = score.notes.shape[1]
     return min(MAX_SECONDS, frames / config.frames_per_second + FADING_SECONDS)

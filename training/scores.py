@@ -1,20 +1,19 @@
-"""Scores to be played: the notes of a MIDI file, or those of a recording in a dataset."""
+"""Scores to be played: the notes of a MIDI file, of a recording in a dataset, or of a composer."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from schemas import Dataset, FeatureConfig
-from schemas.features import LABEL_RATE
 from schemas.notes import NOTE_COLUMNS, NoteFrames
 from schemas.tables import LABELS, labels_file, table_from_bytes
 from training.config import MIDI_ENDINGS
 from training.errors import TrainingError
-from training.midi import Note, read_midi
+from training.midi import read_midi
 from training.models.score import Score
+from training.rolls import note_frames
 from training.validation import shown
 
 _IDS_SHOWN = 10
@@ -30,8 +29,8 @@ def is_midi(name: str) -> bool:
     return Path(name).suffix.lower() in MIDI_ENDINGS
 
 
-def score_of_midi(path: str | Path, config: FeatureConfig) -> Score:
-    """The score of a MIDI file, from its beginning to the end of its last note.
+def score_of_midi(path: str | Path, config: FeatureConfig, frames: int) -> Score:
+    """The score of a MIDI file up to the end of its last note, but at most its first `frames`.
 
     Raises `TrainingError` where it cannot be read, or holds no note.
     """
@@ -41,11 +40,11 @@ def score_of_midi(path: str | Path, config: FeatureConfig) -> Score:
         raise TrainingError(
             f"{path}: cannot be read: {error.strerror}; give the name of a MIDI file"
         ) from error
-    return _score(note_frames(read_midi(data, where=str(path)), config), str(path))
+    return _score(note_frames(read_midi(data, where=str(path)), config), str(path), frames)
 
 
 def score_of_recording(dataset: Dataset, recording_id: str) -> Score:
-    """The score of a recording, as long as its notes: those of its labels.
+    """The score of a recording, up to the end of its last note: those of its labels.
 
     Raises `TrainingError` where the dataset has no labels of this recording.
     """
@@ -59,21 +58,33 @@ def score_of_recording(dataset: Dataset, recording_id: str) -> Score:
     table = table_from_bytes(
         dataset.storage.read_bytes(name), LABELS, where=where, columns=NOTE_COLUMNS
     )
-    return _score(NoteFrames.from_labels(table, dataset.config), where)
+    recordings = dataset.recordings()
+    ids, frames = (recordings[each].to_pylist() for each in ("recording_id", "frames"))
+    most = dict(zip(ids, frames, strict=True))[recording_id] or 0
+    return _score(NoteFrames.from_labels(table, dataset.config), where, most)
 
 
-def note_frames(notes: Sequence[Note], config: FeatureConfig) -> NoteFrames:
-    """Notes on frames, by the rule of datasets, after their times were rounded to 1/44,100 s."""
-    times = np.array([(note.start, note.end) for note in notes]).reshape(-1, 2) * LABEL_RATE
-    start, end = np.round(times).astype(np.int64).T
-    pitch = np.array([note.pitch for note in notes], np.int64)
-    return NoteFrames.of(start, end, pitch, config=config)
+def score_of_composer(run_dir: str, config: FeatureConfig, frames: int, seed: int) -> Score:
+    """A piece of `frames` that a composer makes up, a function of the seed.
+
+    Raises `TrainingError` where there is no composer, or its frames are not those of `config`.
+    """
+    from training.composing.runs import load_composer
+    from training.composing.sampling import compose
+
+    run, model = load_composer(run_dir)
+    if run.frames_per_second != config.frames_per_second:
+        raise TrainingError(
+            f"{run_dir}: its frames are {1 / run.frames_per_second:.4f} s, and those of the model "
+            f"{1 / config.frames_per_second:.4f} s; train both on datasets with the same frames"
+        )
+    return Score(*compose(model, frames, seeds=[seed]))
 
 
-def _score(notes: NoteFrames, where: str) -> Score:
-    if not len(notes.pitch):
+def _score(notes: NoteFrames, where: str, most_frames: int) -> Score:
+    if not (notes.start < most_frames).any():
         raise TrainingError(f"{where}: holds no note; choose another score")
-    frames = int(notes.stop.max())
+    frames = min(most_frames, int(notes.stop.max()))
     return Score(*(roll[np.newaxis] for roll in notes.piano_rolls(0, frames, frames)))
 
 

@@ -18,7 +18,7 @@ def test_the_notes_of_a_midi_file_are_drawn_by_the_rule_of_datasets(tmp_path: Pa
     """A time belongs to the first frame whose center, k / 62.5 s, is not before it."""
     path = tmp_path / "x.mid"
     path.write_bytes(write_midi(NOTES))
-    score = score_of_midi(path, CONFIG)
+    score = score_of_midi(path, CONFIG, 1_000)
     rate = CONFIG.frames_per_second
     expected = np.zeros((2, int(np.ceil(0.5 * rate)) + 1, 128), np.uint8)
     for note in NOTES:
@@ -31,14 +31,24 @@ def test_the_notes_of_a_midi_file_are_drawn_by_the_rule_of_datasets(tmp_path: Pa
 
 def test_files_that_are_no_scores_are_named(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match=r"gone\.mid: cannot be read: .*MIDI file"):
-        score_of_midi(tmp_path / "gone.mid", CONFIG)
+        score_of_midi(tmp_path / "gone.mid", CONFIG, 9)
     path = tmp_path / "empty.mid"
     path.write_bytes(write_midi([]))
     with pytest.raises(TrainingError, match=r"empty\.mid: holds no note; choose another"):
-        score_of_midi(path, CONFIG)
+        score_of_midi(path, CONFIG, 9)
     path.write_bytes(b"RIFF")
     with pytest.raises(TrainingError, match=r"empty\.mid: cannot be read as a standard MIDI"):
-        score_of_midi(path, CONFIG)
+        score_of_midi(path, CONFIG, 9)
+
+
+def test_a_note_that_is_hours_away_takes_no_memory(tmp_path: Path) -> None:
+    """Drawn whole, seventy hours would take four gigabytes."""
+    path = tmp_path / "far.mid"
+    path.write_bytes(write_midi([Note(0.0, 0.1, 60), Note(252_000.0, 252_001.0, 61)]))
+    assert score_of_midi(path, CONFIG, 50).notes.shape == (1, 50, 128)
+    path.write_bytes(write_midi([Note(252_000.0, 252_001.0, 61)]))
+    with pytest.raises(TrainingError, match=r"far\.mid: holds no note"):
+        score_of_midi(path, CONFIG, 50)
 
 
 def test_a_recording_without_labels_is_named(small_dataset: Path) -> None:

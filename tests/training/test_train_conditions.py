@@ -10,15 +10,19 @@ import numpy as np
 import pytest
 import soundfile
 
+from musicnet_duet.outputs import OutputError
 from tests.support.dataset_factory import CONFIG, make_dataset
 from tests.support.trained_runs import assert_same_run
 from training import TrainingError
+from training.composing.config import ComposerConfig, ComposerTraining
+from training.composing.pieces import PieceOptions, compose_piece
+from training.composing.train import train_composer
 from training.config import FrameModelConfig, LoopConfig, TrainingConfig
 from training.evaluate import evaluate
 from training.free_running import free_running
 from training.generate import FADING_SECONDS, GenerationOptions, generate
 from training.horizon import HEARD
-from training.midi import Note, write_midi
+from training.midi import Note, read_midi, write_midi
 from training.train import train
 
 FRAMES = {"train": (140, 150), "validation": (70,), "test": (140, 90)}
@@ -83,6 +87,35 @@ def test_a_model_plays_the_notes_of_a_midi_file(player: str, tmp_path: Path) -> 
     assert generate(player, short).seconds == 0.7
 
 
+def test_a_model_plays_what_a_composer_makes_up(player: str, data: str, tmp_path: Path) -> None:
+    composer = str(tmp_path / "composer")
+    config = ComposerConfig(units=4, channels=4)
+    train_composer(data, composer, config, ComposerTraining(steps=1, batch_size=2))
+    options = GenerationOptions(seconds=2.0, output=tmp_path / "x.wav", composer=composer, seed=3)
+    said = generate(player, options)
+    assert (said.composed_by, said.score, said.seconds) == (composer, None, 2.0)
+    assert json.loads((tmp_path / "x.json").read_text())["composed_by"] == composer
+    alone = PieceOptions(seconds=2.0, output=tmp_path / "alone.mid", seed=3)
+    compose_piece(composer, alone)
+    heard, composed = (
+        {(each.start, each.pitch) for each in read_midi(path.read_bytes())}
+        for path in (tmp_path / "x.mid", alone.output)
+    )
+    assert composed
+    assert composed <= heard
+    (tmp_path / "taken.mid").touch()
+    with pytest.raises(OutputError, match=r"taken\.mid: exists"):
+        generate(player, dataclasses.replace(options, output=tmp_path / "taken.wav"))
+
+
+def test_a_composer_of_other_frames_is_named(
+    player: str, composer_run: Path, tmp_path: Path
+) -> None:
+    options = GenerationOptions(output=tmp_path / "x.wav", composer=str(composer_run))
+    with pytest.raises(TrainingError, match=r"frames are .* s, and those of the model 0\.0160 s"):
+        generate(player, options)
+
+
 def test_a_player_is_judged_with_the_scores_of_the_held_out_music(player: str, data: str) -> None:
     assert free_running(player, data).judgments["model"].windows == 3
 
@@ -101,6 +134,8 @@ def test_what_does_not_go_together_is_said(
         GenerationOptions(output=output, score="2303")
     with pytest.raises(TrainingError, match="prime and score: give one of them"):
         GenerationOptions(output=output, score="x.mid", prime="1", data="d")
+    with pytest.raises(TrainingError, match="score and composer: give one of them"):
+        GenerationOptions(output=output, score="x.mid", composer="c")
     listener = trained(data, tmp_path / "listener", "time")
     with pytest.raises(TrainingError, match=r"a model that hears time .* cannot generate"):
         generate(listener, GenerationOptions(output=output))

@@ -15,7 +15,7 @@ from schemas.features import N_PITCHES
 from training.config import MIDI_ENDINGS
 from training.errors import TrainingError
 from training.midi import Note, read_midi
-from training.scores import note_frames
+from training.rolls import note_frames
 
 
 def read_pieces(folder: str) -> list[list[Note]]:
@@ -27,23 +27,6 @@ def read_pieces(folder: str) -> list[list[Note]]:
     if not found:
         raise TrainingError(f"{folder}: holds no .mid or .midi file; choose another folder")
     return [_notes_of(path) for path in found]
-
-
-def notes_of(notes: NDArray[np.uint8], onsets: NDArray[np.uint8], rate: float) -> list[Note]:
-    """The notes of a roll [frames, 128] of `rate` frames per second, in order.
-
-    Times are half a frame before the centers of frames, where rounding does not matter:
-    `scores.note_frames` gives the roll again.
-    """
-    sounding = np.pad(notes.astype(bool), [(0, 1), (0, 0)])
-    found = []
-    for frame, pitch in np.argwhere(onsets):
-        goes_on = sounding[frame + 1 :, pitch].copy()
-        goes_on[:-1] &= onsets[frame + 1 :, pitch] == 0
-        end = frame + 1 + int(np.argmin(goes_on))
-        start, stop = (max(0.0, (each - 0.5) / rate) for each in (int(frame), end))
-        found.append(Note(start, stop, int(pitch)))
-    return sorted(found)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -12,12 +12,12 @@ from musicnet_duet.piano_roll import draw_piano_roll
 from musicnet_duet.progress import ProgressDisplay
 from training.composing.config import ComposerConfig, ComposerTraining
 from training.composing.measures import roll_measures
-from training.composing.midi_rolls import notes_of
 from training.composing.runs import load_composer
 from training.composing.sampling import compose
 from training.composing.states import states_of
 from training.errors import TrainingError
 from training.midi import write_midi
+from training.rolls import notes_of_rolls
 from training.runs import installed_versions
 from training.validation import MAX_SEED, real_number, whole_number
 
@@ -95,7 +95,7 @@ def compose_piece(run_dir: str, options: PieceOptions) -> PieceProvenance:
             progress=shown.update,
         )
     notes, onsets = (each[0] for each in rolls)
-    found = notes_of(notes, onsets, rate)
+    found = notes_of_rolls(notes, onsets, rate)
     states = states_of(notes, onsets, run.model.pitches).numpy()
     provenance = PieceProvenance(
         midi=midi_path.name,

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from training.measures.transcriber import average_precision
 from training.midi import Note
-from training.transcription.decoding import Thresholds, decode, notes_of_rolls
+from training.rolls import notes_of_rolls
+from training.transcription.decoding import Thresholds, decode
 
 ONSET_SECONDS = 0.05
 """How far a note's start may be from the true one, as in MIREX and mir_eval."""

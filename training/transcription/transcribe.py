@@ -13,9 +13,10 @@ from musicnet_duet.plots import Sound, draw
 from training.errors import TrainingError
 from training.inversion.audio import read_audio
 from training.midi import write_midi
+from training.rolls import note_frames
 from training.runs import installed_versions
 from training.transcription.config import TranscriberConfig
-from training.transcription.decoding import Thresholds, decode, rolls_of_notes
+from training.transcription.decoding import Thresholds, decode
 from training.transcription.predicting import chances_of_sound
 from training.transcription.run import load_run
 
@@ -69,7 +70,8 @@ def transcribe(audio: Path, run_dir: str, output: Path, *, overwrite: bool = Fal
         thresholds=run.thresholds,
     )
     text = json.dumps(dataclasses.asdict(transcript), indent=1, sort_keys=True)
-    sounding, begins = rolls_of_notes(notes, len(log_mel), rate)
+    frames = len(log_mel)
+    sounding, begins = note_frames(notes, features).piano_rolls(0, frames, frames)
     sound = Sound(
         title=f"{audio.name}: {len(notes)} notes",
         log_mel=log_mel,

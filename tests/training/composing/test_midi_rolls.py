@@ -13,10 +13,10 @@ from schemas import PRESETS, FeatureConfig
 from tests.support.composers import NOTES, roll_of
 from tests.support.dataset_factory import ALL_FEATURES
 from training import TrainingError
-from training.composing.midi_rolls import MidiWindows, notes_of, read_pieces
+from training.composing.midi_rolls import MidiWindows, read_pieces
 from training.composing.states import rolls_of, states_of
 from training.midi import Note, read_midi, write_midi
-from training.scores import note_frames
+from training.rolls import note_frames, notes_of_rolls
 
 CONFIG = PRESETS["librosa"]
 
@@ -49,7 +49,7 @@ def test_a_roll_becomes_notes_and_the_same_roll_again(notes: list[tuple[int, int
     """Also through a MIDI file, whose times are rounded to a millisecond."""
     states = states_of(*roll_of(notes, 20), (0, 127)).numpy()
     rolls = rolls_of(states, (0, 127))
-    found = notes_of(*rolls, CONFIG.frames_per_second)
+    found = notes_of_rolls(*rolls, CONFIG.frames_per_second)
     for each in (found, read_midi(write_midi(found))):
         for roll, again in zip(rolls, rasterized(each, CONFIG), strict=True):
             np.testing.assert_array_equal(np.pad(again, [(0, 20 - len(again)), (0, 0)]), roll)

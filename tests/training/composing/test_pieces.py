@@ -12,10 +12,10 @@ from musicnet_duet.command import as_json
 from musicnet_duet.outputs import OutputError
 from training import TrainingError
 from training.composing import compose
-from training.composing.midi_rolls import notes_of
 from training.composing.pieces import PieceOptions, compose_piece
 from training.composing.runs import load_composer
 from training.midi import read_midi, write_midi
+from training.rolls import notes_of_rolls
 
 
 def contents(midi: Path) -> list[bytes]:
@@ -33,7 +33,7 @@ def test_the_same_seed_makes_the_same_files_and_json_says_what_made_them(
     assert json.loads(first.with_suffix(".json").read_text()) == json.loads(as_json(said))
     run, model = load_composer(str(composer_run))
     rolls = compose(model, 300, seeds=[2])
-    notes = notes_of(rolls[0][0], rolls[1][0], run.frames_per_second)
+    notes = notes_of_rolls(rolls[0][0], rolls[1][0], run.frames_per_second)
     assert said.notes == len(notes) > 0
     assert read_midi(first.read_bytes()) == read_midi(write_midi(notes))
 

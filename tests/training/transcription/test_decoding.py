@@ -5,11 +5,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from schemas import FeatureConfig
 from training.errors import TrainingError
 from training.midi import Note
-from training.transcription.decoding import Thresholds, decode, notes_of_rolls, rolls_of_notes
+from training.rolls import note_frames, notes_of_rolls
+from training.transcription.decoding import Thresholds, decode
 
-RATE = 50.0
+CONFIG = FeatureConfig(sample_rate=25_600, hop_length=512)
+RATE = CONFIG.frames_per_second
 
 
 def rolls(pitch: int, sounding: str, begins: str) -> tuple[np.ndarray, np.ndarray]:
@@ -44,7 +47,7 @@ def some_notes(draw: st.DrawFn) -> list[Note]:
 @settings(deadline=None)
 @given(some_notes())
 def test_rolls_hold_what_notes_say(notes: list[Note]) -> None:
-    found = notes_of_rolls(*rolls_of_notes(notes, 40, RATE), RATE)
+    found = notes_of_rolls(*note_frames(notes, CONFIG).piano_rolls(0, 40, 40), RATE)
     assert [note.pitch for note in found] == [note.pitch for note in notes]
     for one, other in zip(found, notes, strict=True):
         assert (one.start, one.end) == pytest.approx((other.start, other.end))
@@ -54,7 +57,7 @@ def test_rolls_hold_what_notes_say(notes: list[Note]) -> None:
 @given(some_notes())
 def test_certain_chances_are_decoded_as_the_rolls(notes: list[Note]) -> None:
     """But for onsets so near to another of their pitch that one of the two is no peak."""
-    sounding, begins = rolls_of_notes(notes, 40, RATE)
+    sounding, begins = note_frames(notes, CONFIG).piano_rolls(0, 40, 40)
     apart = np.array(begins)
     for shift in (1, 2):
         apart[shift:] &= 1 - begins[:-shift]

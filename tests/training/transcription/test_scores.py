@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 import sklearn.metrics
 
-from training.transcription.decoding import Thresholds, decode, notes_of_rolls
+from training.rolls import notes_of_rolls
+from training.transcription.decoding import Thresholds, decode
 from training.transcription.scores import (
     Agreement,
     Heard,
