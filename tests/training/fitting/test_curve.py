@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 import io
-import json
-import time
 from pathlib import Path
 
 import matplotlib.image
@@ -62,19 +60,6 @@ def test_the_best_checkpoint_is_marked_where_it_is() -> None:
 def test_a_curve_without_figures_can_be_drawn() -> None:
     for curve in (Curve((), (), ()), Curve(((1, 5.0),), (), ((1, 0.1),))):
         assert picture_of(curve, None).shape[2] == 3
-
-
-def test_a_long_run_is_drawn_quickly() -> None:
-    lines = [
-        json.dumps({"step": step, "bits": 4 + 1 / step, "frames": 3_440.0, "learning_rate": 1e-3})
-        for step in range(1, 20_001)
-    ]
-    draw_curve(Curve((), (), ()), label="", best_step=None, title="")  # Imports matplotlib.
-    started = time.process_time()
-    draw_curve(
-        Curve.of([line.encode() for line in lines], "bits"), label="", best_step=None, title=""
-    )
-    assert time.process_time() - started < 1
 
 
 def test_a_run_has_a_picture_of_all_of_it(small_dataset: Path, tmp_path: Path) -> None:
