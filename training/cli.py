@@ -22,6 +22,7 @@ from musicnet_duet.arguments import (
 )
 from musicnet_duet.command import Command, CommandParser, Outcome, Program
 from schemas.names import SPLITS
+from training.ablation.command import add_ablation_options, run_ablation
 from training.composer_commands import (
     add_compose_options,
     add_evaluate_composer_options,
@@ -320,6 +321,12 @@ COMMANDS = (
         "Compare a recording with the training data: is it similar, or a copy?",
         _add_compare_options,
         _compare,
+    ),
+    _command(
+        "ablation",
+        "Compare what models hear: train and score all conditions.",
+        add_ablation_options,
+        run_ablation,
     ),
     _command(
         "train-transcriber",

@@ -15,7 +15,7 @@ from tests.support.command_lines import HEAVY, answers
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = ("preprocess", "demo-data", "verify", "inspect", "rejects",
-            "train", "evaluate", "generate", "compare",
+            "train", "evaluate", "generate", "compare", "ablation",
             "train-transcriber", "evaluate-transcriber", "transcribe",
             "train-composer", "evaluate-composer", "compose")  # fmt: skip
 

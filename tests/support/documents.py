@@ -72,6 +72,7 @@ NOT_RUN = {
     "--runner DataflowRunner": "needs a Google account",
     "--model my_models:build": "tests/training/test_custom_models.py runs it on the page's module",
     "--run own": "the same",
+    "duet ablation": "trains dozens of models; tests/integration/test_ablation.py runs it",
     "--free-running": "needs whole windows; tests/training/test_free_running.py runs it",
 }
 """Commands of ours that are only parsed, by a part of them, and why."""
