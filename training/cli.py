@@ -16,12 +16,9 @@ from musicnet_duet.arguments import (
     local_path,
     natural,
     number_between,
-    one_of,
     path,
-    path_ending_in,
 )
 from musicnet_duet.command import Command, CommandParser, Outcome, Program
-from schemas.names import SPLITS
 from training.ablation.command import add_ablation_options, run_ablation
 from training.composer_commands import (
     add_compose_options,
@@ -31,13 +28,15 @@ from training.composer_commands import (
     run_evaluate_composer,
     run_train_composer,
 )
-from training.config import DEFAULT_SCORE_TEMPERATURE, DEFAULT_TEMPERATURE, MIDI_ENDINGS
+from training.config import DEFAULT_SCORE_TEMPERATURE, DEFAULT_TEMPERATURE, is_midi
 from training.errors import TrainingError
 from training.shared_options import (
     add_checkpoint,
     add_data,
     add_memory,
+    add_output,
     add_run,
+    add_split,
     damage_lines,
     memory_bytes,
 )
@@ -53,13 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _add_evaluate_options(parser: CommandParser) -> None:
     add_run(parser)
     add_data(parser)
-    parser.add_argument(
-        "--split",
-        type=one_of(SPLITS),
-        choices=SPLITS,
-        default="test",
-        help="the split to score (default: test)",
-    )
+    add_split(parser)
     add_checkpoint(parser)
     parser.add_argument(
         "--free-running",
@@ -72,16 +65,7 @@ def _add_evaluate_options(parser: CommandParser) -> None:
 def _add_generate_options(parser: CommandParser) -> None:
     add_run(parser)
     add_checkpoint(parser)
-    parser.add_path(
-        "--output",
-        type=path_ending_in(".wav"),
-        required=True,
-        metavar="X.wav",
-        help="the audio file to write; X.png and X.json are written beside it",
-    )
-    parser.add_argument(
-        "--overwrite", action="store_true", help="replace the three files if they exist"
-    )
+    add_output(parser, ".wav", "audio")
     parser.add_argument(
         "--seconds",
         type=number_between(0, 86_400, above=True),
@@ -136,7 +120,7 @@ def _check_generate(options: argparse.Namespace) -> None:
     if options.score is None:
         if (options.prime is None) != (options.data is None):
             raise UsageError("--prime and --data belong together: give both or neither")
-    elif options.score.lower().endswith(MIDI_ENDINGS) == (options.data is not None):
+    elif is_midi(options.score) == (options.data is not None):
         raise UsageError(f"--score {options.score}: {_SCORES}")
 
 

@@ -9,14 +9,18 @@ from musicnet_duet.arguments import (
     count,
     natural,
     number_between,
-    one_of,
     path,
-    path_ending_in,
     seed_31_bits,
 )
 from musicnet_duet.command import CommandParser, Outcome
-from schemas.names import SPLITS
-from training.shared_options import add_data, add_run, damage_lines, memory_bytes
+from training.shared_options import (
+    add_data,
+    add_output,
+    add_run,
+    add_split,
+    damage_lines,
+    memory_bytes,
+)
 
 
 def add_train_composer_options(parser: CommandParser) -> None:
@@ -63,13 +67,7 @@ def run_train_composer(options: argparse.Namespace) -> Outcome:
 def add_evaluate_composer_options(parser: CommandParser) -> None:
     add_run(parser)
     add_data(parser)
-    parser.add_argument(
-        "--split",
-        type=one_of(SPLITS),
-        choices=SPLITS,
-        default="test",
-        help="the split to score (default: test)",
-    )
+    add_split(parser)
 
 
 def run_evaluate_composer(options: argparse.Namespace) -> Outcome:
@@ -88,16 +86,7 @@ def run_evaluate_composer(options: argparse.Namespace) -> Outcome:
 
 def add_compose_options(parser: CommandParser) -> None:
     add_run(parser)
-    parser.add_path(
-        "--output",
-        type=path_ending_in(".mid"),
-        required=True,
-        metavar="X.mid",
-        help="the MIDI file to write; X.png and X.json are written beside it",
-    )
-    parser.add_argument(
-        "--overwrite", action="store_true", help="replace the three files if they exist"
-    )
+    add_output(parser, ".mid", "MIDI")
     parser.add_argument(
         "--seconds",
         type=number_between(0, 3_600, above=True),

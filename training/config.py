@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from training.errors import TrainingError
@@ -142,6 +143,16 @@ class ModelFunction:
                 f"function={shown(self.function)} must be module:function, such as "
                 "my_models:build, with dots for folders"
             )
+
+
+def is_midi(name: str) -> bool:
+    """Whether a score is the name of a MIDI file, and not that of a recording.
+
+    Examples:
+        >>> is_midi("fugue.MID"), is_midi("2303")
+        (True, False)
+    """
+    return Path(name).suffix.lower() in MIDI_ENDINGS
 
 
 def is_function_name(text: Any) -> bool:

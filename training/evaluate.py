@@ -86,9 +86,8 @@ def evaluate(
 
     Every scorer puts its mass on the same grid and is scored on the same frames: those that are
     valid, have two frames before them in their window, and for which all that the model hears is in
-    the window. Raises `TrainingError` where there is no
-    trained model, the dataset has other features than it, the memory budget is too small, or
-    nothing can be scored.
+    the window. Raises `TrainingError` where there is no trained model, the dataset has other
+    features than it, the memory budget is too small, or nothing can be scored.
     """
     trained = load_predictor(run_dir, checkpoint)
     dataset = Dataset(data)

@@ -20,6 +20,7 @@ from training.config import (
     DEFAULT_MEMORY_BYTES,
     FrameModelConfig,
     TrainingConfig,
+    is_midi,
 )
 from training.errors import TrainingError
 from training.grid import dequantize, quantize
@@ -31,7 +32,7 @@ from training.novelty import spectral_summary
 from training.reading.opening import open_dataset
 from training.rolls import notes_of_rolls
 from training.runs import installed_versions
-from training.scores import is_midi, score_of_composer, score_of_midi, score_of_recording
+from training.scores import score_of_composer, score_of_midi, score_of_recording
 from training.trained_model import Trained, load_trained
 from training.validation import MAX_BYTES, MAX_SEED, real_number, shown, whole_number
 

@@ -18,7 +18,7 @@ import math
 import os
 import platform
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -109,7 +109,7 @@ class Run:
             fingerprint=manifest.fingerprint,
             mean_db=tuple(manifest.statistics.mean.tolist()),
             std_db=tuple(manifest.statistics.std.tolist()),
-            packages={**installed_versions(PACKAGES), "python": platform.python_version()},
+            packages=run_versions(),
         )
 
     @property
@@ -174,24 +174,34 @@ class Run:
 
     def require_features(self, dataset: Dataset) -> None:
         """Raises `TrainingError`, with what differs, unless its log-mels are made as the run's."""
-        mine, its = self.features.to_dict(), dataset.config.to_dict()
         missing = [each for each in self.model.features if each not in dataset.config.features]
         if missing:
             raise TrainingError(
                 f"{dataset.storage.root}: holds no {' and no '.join(missing)}; use the dataset of "
                 "the run"
             )
-        differing = [
-            f"{name} is {its[name]} there and {mine[name]} in the run"
-            for name in mine
-            if name != "features" and mine[name] != its[name]
-        ]
-        if differing:
-            raise TrainingError(
-                f"{dataset.storage.root}: its features differ from those that the model was "
-                f"trained on: {'; '.join(differing)}; use the dataset of the run, or one made with "
-                "the same settings"
-            )
+        require_same_features(self.features, dataset, ignoring=("features",))
+
+
+def require_same_features(
+    features: FeatureConfig, dataset: Dataset, *, ignoring: Collection[str]
+) -> None:
+    """Raises `TrainingError`, with what differs, unless a dataset's features are those of a run.
+
+    The fields `ignoring` may differ.
+    """
+    mine, its = features.to_dict(), dataset.config.to_dict()
+    differing = [
+        f"{name} is {its[name]} there and {mine[name]} in the run"
+        for name in mine
+        if name not in ignoring and mine[name] != its[name]
+    ]
+    if differing:
+        raise TrainingError(
+            f"{dataset.storage.root}: its features differ from those that the model was trained "
+            f"on: {'; '.join(differing)}; use the dataset of the run, or one made with the same "
+            "settings"
+        )
 
 
 def is_run(folder: str | PathLike[str]) -> bool:
@@ -230,6 +240,11 @@ def _flat(run: Run) -> dict[str, Any]:
         **model,
         **dataclasses.asdict(run.training),
     }
+
+
+def run_versions() -> dict[str, str]:
+    """The versions of Python and of the packages that a run depends on."""
+    return {**installed_versions(PACKAGES), "python": platform.python_version()}
 
 
 def installed_versions(packages: Iterable[str]) -> dict[str, str]:

@@ -9,7 +9,6 @@ import numpy as np
 from schemas import Dataset, FeatureConfig
 from schemas.notes import NOTE_COLUMNS, NoteFrames
 from schemas.tables import LABELS, labels_file, table_from_bytes
-from training.config import MIDI_ENDINGS
 from training.errors import TrainingError
 from training.midi import read_midi
 from training.models.score import Score
@@ -17,16 +16,6 @@ from training.rolls import note_frames
 from training.validation import shown
 
 _IDS_SHOWN = 10
-
-
-def is_midi(name: str) -> bool:
-    """Whether a score is the name of a MIDI file, and not that of a recording.
-
-    Examples:
-        >>> is_midi("fugue.MID"), is_midi("2303")
-        (True, False)
-    """
-    return Path(name).suffix.lower() in MIDI_ENDINGS
 
 
 def score_of_midi(path: str | Path, config: FeatureConfig, frames: int) -> Score:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from musicnet_duet.arguments import count, local_path, path
+from musicnet_duet.arguments import count, local_path, one_of, path, path_ending_in
 from musicnet_duet.command import CommandParser
+from schemas.names import SPLITS
 from training.config import CHECKPOINTS_BY_NAME, DEFAULT_CHECKPOINT, DEFAULT_MEMORY_BYTES
 
 MEGABYTE = 1_000_000
@@ -20,6 +21,30 @@ def add_run(parser: CommandParser, *aliases: str, text: str = "the folder of the
 
 def add_data(parser: CommandParser) -> None:
     parser.add_path("--data", type=path, required=True, metavar="DATASET", help="the dataset")
+
+
+def add_split(parser: CommandParser) -> None:
+    parser.add_argument(
+        "--split",
+        type=one_of(SPLITS),
+        choices=SPLITS,
+        default="test",
+        help="the split to score (default: test)",
+    )
+
+
+def add_output(parser: CommandParser, ending: str, what: str) -> None:
+    """The file to write, `what` it is, and the two that are written beside it."""
+    parser.add_path(
+        "--output",
+        type=path_ending_in(ending),
+        required=True,
+        metavar=f"X{ending}",
+        help=f"the {what} file to write; X.png and X.json are written beside it",
+    )
+    parser.add_argument(
+        "--overwrite", action="store_true", help="replace the three files if they exist"
+    )
 
 
 def add_checkpoint(parser: CommandParser) -> None:

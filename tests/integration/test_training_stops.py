@@ -7,29 +7,9 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
-from tests.support.trained_runs import assert_same_run, latest
-from training.config import FrameModelConfig, LoopConfig, TrainingConfig
+from tests.support.trained_runs import assert_same_run, latest, run
 from training.runs import CHECKPOINTS, METRICS
-from training.train import TrainingResult, train
-
-MODEL = FrameModelConfig(units=(8,))
-TRAINING = TrainingConfig(batch_size=4, seed=3, warmup_steps=5, decay_steps=40, deterministic=True)
-
-
-def run(
-    data: Path,
-    run_dir: Path,
-    steps: int,
-    *,
-    model: FrameModelConfig = MODEL,
-    training: TrainingConfig = TRAINING,
-    resume: bool = False,
-    **loop: Any,
-) -> TrainingResult:
-    loops = LoopConfig(**{"steps": steps, "validation_interval": 4, **loop})
-    return train(str(data), str(run_dir), model, training, loops, resume=resume)
 
 
 def stopped_by(number: signal.Signals, command: list[str], run_dir: Path) -> str:
@@ -53,7 +33,7 @@ def stopped_by(number: signal.Signals, command: list[str], run_dir: Path) -> str
 
 SETTINGS = ["--units", "8", "--batch-size", "4", "--seed", "3"]
 SETTINGS += ["--warmup-steps", "5", "--decay-steps", "40", "--deterministic"]
-"""Of `MODEL` and `TRAINING`."""
+"""Of `trained_runs.MODEL` and `TRAINING`."""
 
 
 def endless(data: Path, run_dir: Path) -> list[str]:

@@ -1,14 +1,35 @@
-"""What a run came to: its figures, and the variables of its latest checkpoint."""
+"""Small runs, and what they came to: figures, and the variables of the latest checkpoint."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from training.config import FrameModelConfig, LoopConfig, TrainingConfig
 from training.fitting.checkpoints import Checkpoints
 from training.runs import CHECKPOINTS, METRICS
+from training.train import TrainingResult, train
+
+MODEL = FrameModelConfig(units=(8,))
+TRAINING = TrainingConfig(batch_size=4, seed=3, warmup_steps=5, decay_steps=40, deterministic=True)
+
+
+def run(
+    data: Path,
+    run_dir: Path,
+    steps: int,
+    *,
+    model: FrameModelConfig = MODEL,
+    training: TrainingConfig = TRAINING,
+    resume: bool = False,
+    **loop: Any,
+) -> TrainingResult:
+    """Trains a run for some steps, or resumes it."""
+    loops = LoopConfig(**{"steps": steps, "validation_interval": 4, **loop})
+    return train(str(data), str(run_dir), model, training, loops, resume=resume)
 
 
 def latest(run_dir: Path) -> tuple[int, list[np.ndarray]]:

@@ -15,7 +15,7 @@ import tensorflow as tf
 
 from schemas import Dataset, DuetError, StoreError
 from tests.support.dataset_factory import make_dataset
-from tests.support.trained_runs import assert_same_run, figures, latest
+from tests.support.trained_runs import MODEL, TRAINING, assert_same_run, figures, latest, run
 from training import TrainingError, open_dataset
 from training.cli import main
 from training.config import FrameModelConfig, LoopConfig, TrainingConfig
@@ -24,25 +24,8 @@ from training.fitting.scoring import Validation
 from training.models import WarmUpCosine
 from training.reading.loader import Loader
 from training.runs import CHECKPOINTS
-from training.train import TrainingResult, train
+from training.train import train
 from training.trained_model import load_trained
-
-MODEL = FrameModelConfig(units=(8,))
-TRAINING = TrainingConfig(batch_size=4, seed=3, warmup_steps=5, decay_steps=40, deterministic=True)
-
-
-def run(
-    data: Path,
-    run_dir: Path,
-    steps: int,
-    *,
-    model: FrameModelConfig = MODEL,
-    training: TrainingConfig = TRAINING,
-    resume: bool = False,
-    **loop: Any,
-) -> TrainingResult:
-    loops = LoopConfig(**{"steps": steps, "validation_interval": 4, **loop})
-    return train(str(data), str(run_dir), model, training, loops, resume=resume)
 
 
 def test_it_learns(small_dataset: Path, tmp_path: Path) -> None:

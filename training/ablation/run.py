@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import platform
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -27,7 +26,7 @@ from training.ablation.figure import draw_ablation
 from training.ablation.rows import Score, run_row
 from training.ablation.table import Condition, conditions, sentence, table
 from training.errors import TrainingError
-from training.runs import PACKAGES, installed_versions
+from training.runs import run_versions
 from training.works import works_of
 
 SETTINGS_FILE = "settings.json"
@@ -131,8 +130,7 @@ def _require_same(folder: Path, dataset: Dataset, config: AblationConfig) -> Non
         return
     if folder.exists() and any(folder.iterdir()):
         raise TrainingError(f"{folder}: holds something else; choose an empty folder")
-    versions = {**installed_versions(PACKAGES), "python": platform.python_version()}
-    text = json.dumps({**asked, "packages": versions}, indent=1, sort_keys=True)
+    text = json.dumps({**asked, "packages": run_versions()}, indent=1, sort_keys=True)
     Storage(folder).write_bytes(SETTINGS_FILE, f"{text}\n".encode())
 
 

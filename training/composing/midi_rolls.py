@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from schemas import FeatureConfig
 from schemas.features import N_PITCHES
-from training.config import MIDI_ENDINGS
+from training.config import is_midi
 from training.errors import TrainingError
 from training.midi import Note, read_midi
 from training.rolls import note_frames
@@ -23,7 +23,7 @@ def read_pieces(folder: str) -> list[list[Note]]:
 
     Raises `TrainingError` where there is none, or one cannot be read.
     """
-    found = sorted(each for each in Path(folder).rglob("*") if each.suffix.lower() in MIDI_ENDINGS)
+    found = sorted(each for each in Path(folder).rglob("*") if is_midi(each.name))
     if not found:
         raise TrainingError(f"{folder}: holds no .mid or .midi file; choose another folder")
     return [_notes_of(path) for path in found]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import platform
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -32,7 +31,7 @@ from training.errors import TrainingError
 from training.fitting.metrics import MetricsFile
 from training.models.schedules import WarmUpCosine
 from training.reading.reader import Reader
-from training.runs import PACKAGES, installed_versions
+from training.runs import run_versions
 
 TRANSPOSITIONS = (-6, 5)
 """In semitones: all twelve keys."""
@@ -114,7 +113,7 @@ def train_composer(
         fingerprint=dataset.manifest.fingerprint,
         midi_files=len(pieces),
         validation_bits=bits,
-        packages={**installed_versions(PACKAGES), "python": platform.python_version()},
+        packages=run_versions(),
     )
     _write(Path(run_dir), run, model, followed.bits)
     readers = [reader, *validation]

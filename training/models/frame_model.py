@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import ArrayLike
 
+from schemas.features import WAVEFORM_SCALE
 from training.config import FrameModelConfig
 from training.errors import TrainingError
 from training.grid import LOWEST_DB, N_LEVELS, STEP_DB
@@ -29,8 +30,6 @@ _HEADS = {"chained": ChainedHead, "independent": IndependentHead}
 
 SCORE_UNITS = WAVEFORM_UNITS = 64
 """The widths of what is heard of a score and of a waveform."""
-
-_FULL_SCALE = 32_768
 
 HEARD_FEATURES = ("log_mel", "waveform", "notes", "onsets")
 
@@ -194,7 +193,7 @@ class FrameModel(keras.Model):
             last = delayed(noisy, self.config.reach.delay)
             heard.append(features(last, delayed(last), level))
         if "time" in self.config.hears:
-            heard.append(self.front_end(tf.cast(given["waveform"], tf.float32) / _FULL_SCALE))
+            heard.append(self.front_end(tf.cast(given["waveform"], tf.float32) / WAVEFORM_SCALE))
         score = []
         if "notes" in self.config.hears:
             score.append(self.score_hearing(given["notes"], given["onsets"]))

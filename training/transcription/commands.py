@@ -5,10 +5,16 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from musicnet_duet.arguments import count, local_path, one_of, path_ending_in, seed_31_bits
+from musicnet_duet.arguments import count, local_path, one_of, seed_31_bits
 from musicnet_duet.command import CommandParser, Outcome
-from schemas.names import SPLITS
-from training.shared_options import add_data, add_run, damage_lines, memory_bytes
+from training.shared_options import (
+    add_data,
+    add_output,
+    add_run,
+    add_split,
+    damage_lines,
+    memory_bytes,
+)
 from training.transcription.config import HEARING, MODELS, TranscriberConfig
 
 _DEFAULT = TranscriberConfig()
@@ -52,28 +58,13 @@ def add_train_options(parser: CommandParser) -> None:
 def add_evaluate_options(parser: CommandParser) -> None:
     add_run(parser, text="the folder of the transcriber")
     add_data(parser)
-    parser.add_argument(
-        "--split",
-        type=one_of(SPLITS),
-        choices=SPLITS,
-        default="test",
-        help="the split to score (default: test)",
-    )
+    add_split(parser)
 
 
 def add_transcribe_options(parser: CommandParser) -> None:
     parser.add_path("audio", type=local_path, metavar="AUDIO", help="the recording to transcribe")
     add_run(parser, text="the folder of the transcriber")
-    parser.add_path(
-        "--output",
-        type=path_ending_in(".mid"),
-        required=True,
-        metavar="X.mid",
-        help="the MIDI file to write; X.png and X.json are written beside it",
-    )
-    parser.add_argument(
-        "--overwrite", action="store_true", help="replace the three files if they exist"
-    )
+    add_output(parser, ".mid", "MIDI")
 
 
 def run_train(options: argparse.Namespace) -> Outcome:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-import platform
 import shlex
 import tempfile
 from collections.abc import Mapping
@@ -24,7 +23,7 @@ from schemas import Dataset, FeatureConfig, Storage
 from training.config import from_json
 from training.errors import TrainingError
 from training.process import require_tensorflow_backend
-from training.runs import PACKAGES, installed_versions
+from training.runs import require_same_features
 from training.transcription import model as _layers
 from training.transcription.config import TranscriberConfig
 from training.transcription.decoding import Thresholds
@@ -82,19 +81,8 @@ class TranscriberRun:
     def require_features(self, dataset: Dataset) -> None:
         """Raises `TrainingError`, with what differs, unless its features suit the model."""
         require_stored(dataset, self.config)
-        mine, its = self.features.to_dict(), dataset.config.to_dict()
         stored = ("dtype", "features", "stride_frames", "tail", "window_frames")
-        differing = [
-            f"{name} is {its[name]} there and {mine[name]} in the run"
-            for name in mine
-            if name not in stored and mine[name] != its[name]
-        ]
-        if differing:
-            raise TrainingError(
-                f"{dataset.storage.root}: its features differ from those that the model was "
-                f"trained on: {'; '.join(differing)}; use the dataset of the run, or one made with "
-                "the same settings"
-            )
+        require_same_features(self.features, dataset, ignoring=stored)
 
 
 def require_stored(dataset: Dataset, config: TranscriberConfig) -> None:
@@ -144,11 +132,6 @@ def load_run(folder: str) -> tuple[TranscriberRun, keras.Model]:
             f"{Path(folder) / MODEL_FILE}: cannot be loaded ({cause}); train the transcriber again"
         ) from error
     return run, model
-
-
-def versions() -> dict[str, str]:
-    """The versions of Python and of the packages that a transcriber depends on."""
-    return {**installed_versions(PACKAGES), "python": platform.python_version()}
 
 
 def _saved(model: Any) -> bytes:

@@ -17,6 +17,7 @@ from training.errors import TrainingError
 from training.models.schedules import WarmUpCosine
 from training.reading.opening import open_splits
 from training.reading.reader import Reader
+from training.runs import run_versions
 from training.transcription.config import TranscriberConfig
 from training.transcription.mixing import mixed
 from training.transcription.model import OUTPUTS, make_transcriber, transcription_example
@@ -25,7 +26,6 @@ from training.transcription.run import (
     TranscriberRun,
     require_new,
     require_stored,
-    versions,
     write_run,
 )
 from training.transcription.scores import best_thresholds, pooled_average_precision
@@ -88,7 +88,7 @@ def train_transcriber(
         fingerprint=dataset.manifest.fingerprint,
         thresholds=best_thresholds(heard, dataset.config.frames_per_second),
         validation_average_precision=pooled_average_precision(heard),
-        packages=versions(),
+        packages=run_versions(),
     )
     write_run(run_dir, run, model)
     return TranscriberTraining(
