@@ -60,6 +60,18 @@ def _add_evaluate_options(parser: CommandParser) -> None:
         help="also sample the model, and compare its samples with real music and with sounds that "
         "are not music",
     )
+    parser.add_path(
+        "--transcriber",
+        type=local_path,
+        metavar="TRANSCRIBER",
+        help="with --free-running: the run of a transcriber, which listens whether a model that "
+        "hears notes plays them",
+    )
+
+
+def _check_evaluate(options: argparse.Namespace) -> None:
+    if options.transcriber is not None and not options.free_running:
+        raise UsageError("--transcriber listens to samples: give --free-running as well")
 
 
 def _add_generate_options(parser: CommandParser) -> None:
@@ -168,7 +180,9 @@ def _evaluate(options: argparse.Namespace) -> Outcome:
         "checkpoint": options.checkpoint,
         "memory_bytes": memory_bytes(options),
     }
-    sampled = free_running(*arguments, **further) if options.free_running else None
+    sampled = None
+    if options.free_running:
+        sampled = free_running(*arguments, **further, transcriber=options.transcriber)
     result = evaluate(*arguments, **further)
     result = dataclasses.replace(result, free_running=sampled)
     rows = [(score.recording_id, score.frames, score.bits) for score in result.recordings]
@@ -292,6 +306,7 @@ COMMANDS = (
         "Score a model and baselines in bits per dimension, and judge its samples.",
         _add_evaluate_options,
         _evaluate,
+        check=_check_evaluate,
     ),
     _command(
         "generate",

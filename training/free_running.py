@@ -16,6 +16,7 @@ from training.measures.judge import Judge, Judgment
 from training.measures.real_music import RealWindow, real_music
 from training.measures.reference import Interval
 from training.models.score import Score
+from training.playing import Playing, playing
 from training.real_windows import MAX_WINDOWS, damage, open_real_music, real_windows
 from training.runs import read_run
 from training.sampled_windows import sampled_windows
@@ -48,6 +49,8 @@ class FreeRunning:
             where there are any, the measures say little about the model. None means unknown.
         damaged_windows: Descriptions of some of the `damaged_count` damaged windows.
         damaged_count: The number of damaged windows that were met.
+        playing: Whether the scores of the held-out music are heard in what the model plays, if a
+            transcriber was given.
     """
 
     seed: int
@@ -60,6 +63,7 @@ class FreeRunning:
     failures: tuple[str, ...] | None
     damaged_windows: tuple[str, ...]
     damaged_count: int
+    playing: Playing | None = None
 
 
 def free_running(
@@ -68,18 +72,26 @@ def free_running(
     split: str = "test",
     *,
     checkpoint: str | int = DEFAULT_CHECKPOINT,
+    transcriber: str | None = None,
     memory_bytes: int = DEFAULT_MEMORY_BYTES,
 ) -> FreeRunning:
     """Judges samples of a run's model; `split` is the held-out music, the other splits are real.
 
-    `checkpoint` is that of `load_trained`.
+    `checkpoint` is that of `load_trained`. `transcriber` is the run of a transcriber, which listens
+    to what a model that hears notes plays.
 
     Controls are made from the held-out music, and a model that hears notes plays that music's
     scores. Raises `TrainingError` where there is no trained model, the data have other features
-    than it, the memory budget is too small, or the split has no two whole windows.
+    than it, the memory budget is too small, the split has no two whole windows, or the model plays
+    no scores that a transcriber could hear.
     """
     run, dataset = read_run(run_dir), Dataset(data)
     run.require_features(dataset)
+    if transcriber is not None and "notes" not in run.model.hears:
+        raise TrainingError(
+            f"{run_dir}: the model hears {' and '.join(run.model.hears)}, and no notes, so it "
+            "plays no score that a transcriber could hear; leave the transcriber out"
+        )
     readers = open_real_music(dataset, SPLITS, memory_bytes=memory_bytes)
     config = run.features
     frames = config.window_frames
@@ -109,6 +121,9 @@ def free_running(
             **controls(held_out, config, np.array(run.mean_db), np.array(run.std_db)),
         }.items()
     }
+    played = None
+    if transcriber is not None and score is not None:
+        played = playing(list(samples), held_out, score, transcriber, config)
     damaged_windows, damaged_count = damage(readers)
     return FreeRunning(
         seed=SEED,
@@ -121,6 +136,7 @@ def free_running(
         failures=failures(judgments),
         damaged_windows=damaged_windows,
         damaged_count=damaged_count,
+        playing=played,
     )
 
 

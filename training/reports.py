@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 
 from training.compare import Comparison
 from training.free_running import MODEL, FreeRunning
 from training.measures.judge import Judgment
 from training.measures.reference import Interval
+from training.playing import Playing
 
 _UNKNOWN = "unknown"
 
@@ -37,9 +39,21 @@ def free_running_lines(result: FreeRunning) -> list[str]:
     else:
         lines.append("too few real windows or recordings: what is like music is unknown")
     lines.append(_precision_line(result.average_precision))
+    if result.playing is not None:
+        lines += _playing_lines(result.playing)
     if result.failures:
         lines.append(f"the measures fail for: {', '.join(result.failures)}; do not trust them here")
     return lines
+
+
+def _playing_lines(result: Playing) -> list[str]:
+    rows = [["F of onsets within 50 ms", "played", "chance", "recordings"]]
+    for name, each in result.onsets.items():
+        rows.append([name, *(f"{f:.3f}" for f in dataclasses.astuple(each))])
+    return [
+        *aligned(rows),
+        f"means over {result.windows} windows; chance is that of the other windows' scores",
+    ]
 
 
 def comparison_lines(result: Comparison) -> list[str]:

@@ -54,8 +54,8 @@ def flux_percentile_db(log_mel: NDArray[Any], percent: float) -> float:
     return float(np.percentile(rises, percent)) if len(rises) else 0.0
 
 
-def onsets_per_second(log_mel: NDArray[Any], config: FeatureConfig) -> float:
-    """Peaks of the flux per second. Invariant to gain.
+def onset_frames(log_mel: NDArray[Any], config: FeatureConfig) -> NDArray[np.int64]:
+    """The frames in which the flux has a peak, int64 [onsets]. Invariant to gain.
 
     Peaks are those of `librosa.onset.onset_detect` (Boeck et al. 2012) with its times of averaging
     and waiting, at least `ONSET_DB` above the local mean. The threshold is absolute, in dB: what
@@ -66,14 +66,18 @@ def onsets_per_second(log_mel: NDArray[Any], config: FeatureConfig) -> float:
         >>> config = FeatureConfig(sample_rate=10_240, fmax=5_120.0)  # 20 frames per second
         >>> clicks = np.full((200, 128), -60.0)
         >>> clicks[5::10] = 0
-        >>> onsets_per_second(clicks, config)
-        2.0
+        >>> onset_frames(clicks, config)[:4].tolist()
+        [5, 15, 25, 35]
     """
-    peaks = onset_detect(
+    return onset_detect(
         onset_envelope=spectral_flux(log_mel),
         sr=config.sample_rate,
         hop_length=config.hop_length,
         normalize=False,
         delta=ONSET_DB,
     )
-    return len(peaks) * config.frames_per_second / len(log_mel)
+
+
+def onsets_per_second(log_mel: NDArray[Any], config: FeatureConfig) -> float:
+    """The number of `onset_frames` per second. Invariant to gain."""
+    return len(onset_frames(log_mel, config)) * config.frames_per_second / len(log_mel)

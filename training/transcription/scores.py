@@ -86,18 +86,40 @@ def frame_agreement(heard: Mapping[str, Heard], threshold: float) -> Agreement:
 def onset_agreement(
     heard: Heard, thresholds: Thresholds, frames_per_second: float
 ) -> Agreement | None:
-    """Of a recording's notes: those of the right pitch that start within `ONSET_SECONDS`.
-
-    Ends do not count. None for a recording without a note.
-    """
+    """`agreement_of_notes` for those that a model hears in a recording."""
     true = notes_of_rolls(heard.notes, heard.onsets, frames_per_second)
     found = decode(heard.note_chances, heard.onset_chances, thresholds, frames_per_second)
+    return agreement_of_notes(true, found)
+
+
+def agreement_of_notes(true: Sequence[Note], found: Sequence[Note]) -> Agreement | None:
+    """Of the `true` notes: those `found` with the right pitch, starting within `ONSET_SECONDS`.
+
+    Ends do not count. None where there is no true note.
+    """
     if not true:
         return None
     if not found:
         return Agreement(0.0, 0.0, 0.0)
     precision, recall, f, _ = mir_eval.transcription.precision_recall_f1_overlap(
         *_intervals(true), *_intervals(found), onset_tolerance=ONSET_SECONDS, offset_ratio=None
+    )
+    return Agreement(float(precision), float(recall), float(f))
+
+
+def agreement_of_starts(true: Sequence[float], found: Sequence[float]) -> Agreement | None:
+    """As `agreement_of_notes`, of starts in seconds, sorted, whatever their pitches.
+
+    Examples:
+        >>> agreement_of_starts([1.0, 2.0], [1.01, 1.5])
+        Agreement(precision=0.5, recall=0.5, f=0.5)
+    """
+    if not len(true):
+        return None
+    if not len(found):
+        return Agreement(0.0, 0.0, 0.0)
+    f, precision, recall = mir_eval.onset.f_measure(
+        np.asarray(true), np.asarray(found), window=ONSET_SECONDS
     )
     return Agreement(float(precision), float(recall), float(f))
 
