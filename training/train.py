@@ -17,6 +17,7 @@ from training.fitting.checkpoints import Checkpoints, best_of
 from training.fitting.compiling import compile_model
 from training.fitting.session import Fitted, Session
 from training.fitting.stopping import no_longer_improves
+from training.fitting.templates import fit_templates
 from training.models.frame_model import FrameModel
 from training.process import make_deterministic
 from training.reading.opening import open_splits
@@ -99,6 +100,8 @@ def train(
     if resume:
         run = dataclasses.replace(read_run(run_dir), loop=loop)
     model, run = _model_of(run, checkpoints, first_step)
+    if not first_step and "notes" in run.model.hears:
+        fit_templates(model, train_reader)
     is_due = first_step < loop.steps and not no_longer_improves(index.validations, loop.patience)
     if not resume or (is_due and read_run(run_dir) != run):
         write_run(run_dir, run)

@@ -59,7 +59,7 @@ def computing(model: FrameModel, example: Example) -> dict[str, Callable[[], obj
         return inputs
 
     def loss(hidden: tf.Tensor) -> tf.Tensor:
-        mixture = model.head(hidden, frames, true)
+        mixture = model.head(hidden, [frames] * model.config.components, true)
         means = tuple(map(hearing.to_db, mixture.means))
         packed = Mixture(mixture.logits, means, mixture.log_scales).pack()
         return likelihood(log_mel, packed, sample_weight=weights)

@@ -23,6 +23,7 @@ from training.models.layers import GRU, LSTM, SimpleRNN
 from training.models.likelihood import Mixture
 from training.models.noise import POWER, POWER_WITH_SCORE, InputNoise
 from training.models.score import ScoreHearing
+from training.models.templates import NoteTemplates
 from training.process import require_tensorflow_backend
 
 _RECURRENT = {"rnn": SimpleRNN, "gru": GRU, "lstm": LSTM}
@@ -30,6 +31,10 @@ _HEADS = {"chained": ChainedHead, "independent": IndependentHead}
 
 SCORE_UNITS = WAVEFORM_UNITS = 64
 """The widths of what is heard of a score and of a waveform."""
+
+STRUCK_COMPONENTS = 1
+"""Of a model that hears a score: their means are relative to what the score suggests, since a note
+that is struck is as loud as it is, whatever sounded before."""
 
 HEARD_FEATURES = ("log_mel", "waveform", "notes", "onsets")
 
@@ -120,13 +125,13 @@ class FrameModel(keras.Model):
             self.score_hearing = ScoreHearing(
                 SCORE_UNITS, seeds[0] ^ 1, dtype="float32", name="score_hearing"
             )
+            self.templates = NoteTemplates(config.n_mels, dtype="float32", name="templates")
         precision = "mixed_bfloat16" if config.mixed_precision else "float32"
         self.head = _HEADS[config.head](
             config.n_mels,
             config.components,
             seeds[1],
             precision,
-            int(scored),
             dtype="float32",
             name="head",
         )
@@ -160,7 +165,7 @@ class FrameModel(keras.Model):
             )
         self.hearing.build((None, None, n_mels))
         self.input_noise.build((None, None, n_mels))
-        width, score_width = 0, 0
+        width = self.score_width
         if "frequency" in self.config.hears:
             width += features_width(n_mels)
         if "time" in self.config.hears:
@@ -168,13 +173,17 @@ class FrameModel(keras.Model):
             width += WAVEFORM_UNITS
         if "notes" in self.config.hears:
             self.score_hearing.build(None)
-            score_width = SCORE_UNITS
-        width += score_width
+            self.templates.build(None)
         for layer, dropout in zip(self.trunk, self.dropout, strict=True):
             layer.build((None, None, width))
             width = layer.units
             dropout.build((None, None, width))
-        self.head.build((None, None, width + score_width))
+        self.head.build((None, None, width + self.score_width))
+
+    @property
+    def score_width(self) -> int:
+        """The last axis of what is heard of a score; 0 for a model that hears none."""
+        return SCORE_UNITS + self.config.n_mels if "notes" in self.config.hears else 0
 
     def set_statistics(self, mean_db: ArrayLike, std_db: ArrayLike) -> None:
         """Sets the statistics of the training split, dB [n_mels]; they are saved with the model."""
@@ -194,14 +203,25 @@ class FrameModel(keras.Model):
             heard.append(features(last, delayed(last), level))
         if "time" in self.config.hears:
             heard.append(self.front_end(tf.cast(given["waveform"], tf.float32) / WAVEFORM_SCALE))
-        score = []
+        score = None
         if "notes" in self.config.hears:
-            score.append(self.score_hearing(given["notes"], given["onsets"]))
-        hidden = tf.concat([*heard, *score], axis=-1)
+            score = self.hear_score(given["notes"], given["onsets"])
+            heard.append(score)
+        hidden = tf.concat(heard, axis=-1)
         for layer, dropout in zip(self.trunk, self.dropout, strict=True):
             hidden = dropout(layer(hidden, training=training), training=training)
-        hidden = tf.concat([tf.cast(hidden, tf.float32), *score], axis=-1)
-        return self._in_db(self.head(hidden, last, true)).pack()
+        return self._in_db(self.head(*self._for_head(hidden, last, score), true)).pack()
+
+    def hear_score(self, notes: tf.Tensor, onsets: tf.Tensor) -> tf.Tensor:
+        """What is heard of a score around each frame: float32 [batch, frames, score_width].
+
+        `notes` and `onsets` are those of `ScoreHearing`.
+        """
+        return tf.concat([self.score_hearing(notes, onsets), self.suggest(notes, onsets)], axis=-1)
+
+    def suggest(self, notes: tf.Tensor, onsets: tf.Tensor) -> tf.Tensor:
+        """What a score suggests by itself: normalized levels, float32 [batch, frames, n_mels]."""
+        return self.templates(notes, onsets, self.hearing.mean_db, self.hearing.std_db)
 
     def start(self, batch_size: int, noise_level: float = 0.0, leak: float = 0.0) -> State:
         """The state before any frame: the mean frame came before it.
@@ -219,14 +239,13 @@ class FrameModel(keras.Model):
     ) -> tuple[tf.Tensor, State]:
         """The packed mixture for the frame `levels`, int32 [batch, n_mels]; and the state after it.
 
-        `score` [batch, SCORE_UNITS] is what `score_hearing` gives for the frame, where the model
-        hears notes.
+        `score` [batch, score_width] is what `hear_score` gives for the frame, where the model hears
+        notes.
         At noise level 0 and without leak, steps give what `call` gives for the whole sequence.
         """
-        hidden, cells = self._advance(state, score)
+        for_head, cells = self._advance(state, score)
         frame = self.hearing.normalize(levels)
-        packed = self._in_db(self.head(hidden, self._last(state), frame)).pack()
-        return packed, state.after(frame, cells)
+        return self._in_db(self.head(*for_head, frame)).pack(), state.after(frame, cells)
 
     def sample(
         self,
@@ -240,9 +259,8 @@ class FrameModel(keras.Model):
         `uniform` float32 [2, batch, n_mels] and `temperature` are those of `likelihood.draw`,
         `score` is that of `hear`.
         """
-        hidden, cells = self._advance(state, score)
-        last = self._last(state)
-        levels = self.head.sample(hidden, last, uniform, temperature, self.hearing)
+        for_head, cells = self._advance(state, score)
+        levels = self.head.sample(*for_head, uniform, temperature, self.hearing)
         return levels, state.after(self.hearing.normalize(levels), cells)
 
     def get_config(self) -> dict[str, Any]:
@@ -271,22 +289,35 @@ class FrameModel(keras.Model):
 
     def _advance(
         self, state: State, score: tf.Tensor | None
-    ) -> tuple[tf.Tensor, tuple[tuple[tf.Tensor, ...], ...]]:
-        heard = []
+    ) -> tuple[tuple[tf.Tensor, list[tf.Tensor]], tuple[tuple[tf.Tensor, ...], ...]]:
+        """What the head is given for the next frame, and the states of the cells after it."""
+        heard = [] if score is None else [score]
+        last = tf.zeros_like(state.frame)
         if "frequency" in self.config.hears:
-            heard.append(features(state.frame, state.before, state.noise_level))
-        scores = [] if score is None else [score]
-        hidden = tf.concat([*heard, *scores], axis=-1)
+            heard.insert(0, features(state.frame, state.before, state.noise_level))
+            last = state.frame
+        hidden = tf.concat(heard, axis=-1)
         cells = []
         for layer, cell_state in zip(self.trunk, state.cells, strict=True):
             hidden, after = layer.cell(hidden, list(cell_state))
             cells.append(tuple(after))
-        return tf.concat([tf.cast(hidden, tf.float32), *scores], axis=-1), tuple(cells)
+        return self._for_head(hidden, last, score), tuple(cells)
 
-    def _last(self, state: State) -> tf.Tensor:
-        """What the means of a frame are relative to: the frame before it, where that is heard."""
-        heard = "frequency" in self.config.hears
-        return state.frame if heard else tf.zeros_like(state.frame)
+    def _for_head(
+        self, hidden: tf.Tensor, last: tf.Tensor, score: tf.Tensor | None
+    ) -> tuple[tf.Tensor, list[tf.Tensor]]:
+        """What the head sees of a frame, and what the means of its components are relative to.
+
+        `last` is the frame before, which is zeros where that is not heard.
+        """
+        hidden = tf.cast(hidden, tf.float32)
+        bases = [last] * self.config.components
+        if score is not None:
+            hidden = tf.concat([hidden, score], axis=-1)
+            suggested = score[..., SCORE_UNITS:]
+            struck = STRUCK_COMPONENTS if "frequency" in self.config.hears else len(bases)
+            bases[:struck] = [suggested] * len(bases[:struck])
+        return hidden, bases
 
     def _in_db(self, mixture: Mixture) -> Mixture:
         means = tuple(self.hearing.to_db(mean) for mean in mixture.means)

@@ -1,12 +1,13 @@
 """Heads: from the trunk's view of a frame to a distribution of the frame's levels.
 
-Means are normalized, as frames are, and relative to the bin's last level, but for those of `struck`
-components; scales are in dB.
+Means are normalized, as frames are, and relative to a base of their component, such as the frame
+before; scales are in dB.
 """
 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -30,8 +31,6 @@ GATED_CHAINS = 4
 class IndependentHead(keras.layers.Layer):
     """The bins of a frame are independent given the past, each a mixture of `components`.
 
-    The means of the first `struck` components are absolute: a note that is struck is as loud as it
-    is, whatever sounded before. Those of the others are relative to the last level of the bin.
     `precision` is Keras's dtype policy for the product with the trunk's output; all else is in the
     layer's own dtype.
     """
@@ -42,12 +41,11 @@ class IndependentHead(keras.layers.Layer):
         components: int,
         seed: int = 0,
         precision: str = "float32",
-        struck: int = 0,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.n_mels, self.components, self.seed = n_mels, components, seed
-        self.precision, self.struck = precision, struck
+        self.precision = precision
         self._parameters = keras.layers.Dense(
             3 * components * n_mels,
             kernel_initializer=keras.initializers.RandomNormal(stddev=0.01, seed=seed),
@@ -63,17 +61,17 @@ class IndependentHead(keras.layers.Layer):
         bias[2] += np.linspace(-0.5, 0.5, self.components)[:, np.newaxis]
         self._parameters.bias.assign(bias.ravel())
 
-    def call(self, hidden: tf.Tensor, frames: tf.Tensor, targets: tf.Tensor) -> Mixture:
-        """The mixture for `targets`, given the `frames` before them.
+    def call(self, hidden: tf.Tensor, bases: Sequence[tf.Tensor], targets: tf.Tensor) -> Mixture:
+        """The mixture for `targets`, whose means are relative to the `bases` of the components.
 
-        `hidden` is [..., units]; `frames` and `targets` are normalized levels [..., n_mels].
+        `hidden` is [..., units]; `bases` and `targets` are normalized levels [..., n_mels].
         """
-        return self._given_below(self._given_past(hidden, frames), hidden, targets)
+        return self._given_below(self._given_past(hidden, bases), hidden, targets)
 
     def sample(
         self,
         hidden: tf.Tensor,
-        frames: tf.Tensor,
+        bases: Sequence[tf.Tensor],
         uniform: tf.Tensor,
         temperature: tf.Tensor | float,
         hearing: Hearing,
@@ -82,24 +80,21 @@ class IndependentHead(keras.layers.Layer):
 
         `uniform` and `temperature` are those of `likelihood.draw`; `hearing` knows the units.
         """
-        mean, noise_db = draw(self._given_past(hidden, frames), uniform, temperature)
+        mean, noise_db = draw(self._given_past(hidden, bases), uniform, temperature)
         return nearest_levels(hearing.to_db(mean) + noise_db)
 
     def get_config(self) -> dict[str, Any]:
-        names = ("n_mels", "components", "seed", "precision", "struck")
+        names = ("n_mels", "components", "seed", "precision")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 
-    def _given_past(self, hidden: tf.Tensor, frames: tf.Tensor) -> Mixture:
+    def _given_past(self, hidden: tf.Tensor, bases: Sequence[tf.Tensor]) -> Mixture:
         """The mixture before any bin of the frame is known."""
         raw = tf.cast(self._parameters(hidden), tf.float32)
         shape = [*tf.unstack(tf.shape(raw))[:-1], 3 * self.components, self.n_mels]
         outputs = Mixture.unpack(tf.reshape(raw, shape))
         return Mixture(
             outputs.logits,
-            (
-                *outputs.means[: self.struck],
-                *(frames + shift for shift in outputs.means[self.struck :]),
-            ),
+            tuple(base + shift for base, shift in zip(bases, outputs.means, strict=True)),
             tuple(bounded_log_scale(scale) for scale in outputs.log_scales),
         )
 
@@ -135,7 +130,7 @@ class ChainedHead(IndependentHead):
     def sample(
         self,
         hidden: tf.Tensor,
-        frames: tf.Tensor,
+        bases: Sequence[tf.Tensor],
         uniform: tf.Tensor,
         temperature: tf.Tensor | float,
         hearing: Hearing,
@@ -150,7 +145,7 @@ class ChainedHead(IndependentHead):
         one more of them from below, so at most `n_mels` passes find it (Song, Meng, Liao and Ermon,
         2021, "Accelerating Feedforward Computation via Parallel Nonlinear Equation Solving").
         """
-        past = self._given_past(hidden, frames)
+        past = self._given_past(hidden, bases)
         mean, noise_db = draw(past, uniform, temperature)
         predicted = _mean(past, temperature)
         gates = self._gates_of(hidden)

@@ -19,8 +19,9 @@ from training.config import (
 )
 from training.errors import TrainingError
 from training.horizon import NOTES_AHEAD
-from training.models.frame_model import SCORE_UNITS, FrameModel, State
+from training.models.frame_model import FrameModel, State
 from training.models.score import Score
+from training.models.templates import NOTES_BEHIND
 
 LEAST_TEMPERATURE = 0.6
 """Below it, the level of noise stays what it is there."""
@@ -34,12 +35,8 @@ not teach the model to correct them: without the leak, half minutes of the demo'
 frame differs less from the one before it than in music.
 """
 
-SCORE_NOISE, SCORE_LEAK = 0.6, 0.2
-"""With a score, a model relies on it, and less on the frames that it drew.
-
-With less noise and leak, it goes on as it did and strikes fewer of the score's notes; with more,
-bins flicker from frame to frame.
-"""
+SCORE_NOISE = 0.3
+"""The level of noise for a model that hears a score besides the frames that it drew."""
 
 BLOCK_FRAMES = 256
 """Frames that are drawn by one call of TensorFlow: random numbers are held for these alone."""
@@ -78,7 +75,7 @@ class SamplingConfig:
     @classmethod
     def for_score(cls, temperature: float = DEFAULT_SCORE_TEMPERATURE) -> Self:
         """What follows a score best, for a model that hears notes."""
-        return cls(temperature=temperature, noise_level=SCORE_NOISE, leak=SCORE_LEAK)
+        return cls(temperature=temperature, noise_level=SCORE_NOISE)
 
 
 def sampling_of(model: FrameModelConfig, temperature: float | None = None) -> SamplingConfig:
@@ -154,18 +151,14 @@ def _require_drawable(model: FrameModel, pieces: int, score: Score | None) -> No
         )
 
 
-def _score_width(model: FrameModel) -> int:
-    return SCORE_UNITS if "notes" in model.config.hears else 0
-
-
 def _heard_of(
     model: FrameModel, score: Score | None, first: int, frames: int, pieces: int
 ) -> tf.Tensor:
     """What the model hears of `frames` of the score from `first` on: [frames, pieces, units]."""
     if score is None:
         return tf.zeros([frames, pieces, 0])
-    part = score.frames(first, frames + NOTES_AHEAD)
-    heard = model.score_hearing(part.notes, part.onsets)[:, :frames]
+    part = score.frames(first - NOTES_BEHIND, NOTES_BEHIND + frames + NOTES_AHEAD)
+    heard = model.hear_score(part.notes, part.onsets)[:, NOTES_BEHIND : NOTES_BEHIND + frames]
     return tf.repeat(tf.transpose(heard, [1, 0, 2]), pieces // len(part.notes), axis=1)
 
 
@@ -184,7 +177,7 @@ def _loops_of(model: FrameModel) -> _Loops:
             lambda each: tf.TensorSpec([None, *each.shape[1:]], each.dtype), model.start(1)
         )
         primes = tf.TensorSpec([None, None, n_mels], tf.int32)
-        score = tf.TensorSpec([None, None, _score_width(model)])
+        score = tf.TensorSpec([None, None, model.score_width])
         uniform, temperature = tf.TensorSpec([None, 2, None, n_mels]), tf.TensorSpec([])
         _LOOPS[model] = (
             tf.function(functools.partial(_heard, weak), input_signature=[state, primes, score]),

@@ -36,13 +36,14 @@ class Score:
                 )
 
     def frames(self, first: int, count: int) -> Score:
-        """`count` frames from `first` on; it is silent after its end."""
+        """`count` frames from `first` on; it is silent before its beginning and after its end."""
         return Score(*(self._part(roll, first, count) for roll in (self.notes, self.onsets)))
 
     @staticmethod
     def _part(roll: NDArray[np.uint8], first: int, count: int) -> NDArray[np.uint8]:
-        found = roll[:, first : first + count]
-        return np.pad(found, [(0, 0), (0, count - found.shape[1]), (0, 0)])
+        before = min(count, max(0, -first))
+        found = roll[:, max(0, first) : max(0, first + count)]
+        return np.pad(found, [(0, 0), (before, count - before - found.shape[1]), (0, 0)])
 
 
 @keras.saving.register_keras_serializable(package="musicnet_duet")

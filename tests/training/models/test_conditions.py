@@ -81,7 +81,7 @@ def test_steps_with_a_score_give_what_the_sequence_gives(hears: tuple[str, ...],
     model = model_of(hears=hears, head=head)
     inputs = inputs_of(model)
     whole = model(inputs).numpy()
-    score = model.score_hearing(inputs["notes"], inputs["onsets"])
+    score = model.hear_score(inputs["notes"], inputs["onsets"])
     state = model.start(1)
     for number, levels in enumerate(np.swapaxes(quantize(inputs["log_mel"]), 0, 1)):
         packed, state = model.hear(state, tf.constant(levels), score[:, number])

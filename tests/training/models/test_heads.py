@@ -16,7 +16,7 @@ from training.models.heads import ChainedHead, IndependentHead
 from training.models.hearing import Hearing
 from training.models.likelihood import Mixture
 
-N_MELS, UNITS = 6, 5
+N_MELS, UNITS, COMPONENTS = 6, 5, 3
 
 
 def hearing() -> Hearing:
@@ -28,24 +28,22 @@ def hearing() -> Hearing:
 
 def head_of(kind: type[IndependentHead], seed: int, size: float = 0.5) -> IndependentHead:
     """A head with random weights."""
-    head = kind(N_MELS, 3, dtype="float32")
+    head = kind(N_MELS, COMPONENTS, dtype="float32")
     head.build((None, None, UNITS))
     rng = np.random.default_rng(seed)
     head.set_weights([rng.normal(0, size, each.shape) for each in head.get_weights()])
     return head
 
 
-def inputs(seed: int, frames: int = 4) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """What the trunk says, the last frames, and the frames: [2, frames, ...]."""
+def inputs(seed: int, frames: int = 4) -> tuple[tf.Tensor, list[tf.Tensor], tf.Tensor]:
+    """What the trunk says, a base for each component, and the frames: [2, frames, ...]."""
     rng = np.random.default_rng(seed)
     hidden = rng.normal(size=(2, frames, UNITS)).astype(np.float32)
-    return (
-        tf.constant(hidden),
-        *(
-            hearing().normalize(tf.constant(rng.integers(0, N_LEVELS, (2, frames, N_MELS))))
-            for _ in range(2)
-        ),
+    *bases, targets = (
+        hearing().normalize(tf.constant(rng.integers(0, N_LEVELS, (2, frames, N_MELS))))
+        for _ in range(COMPONENTS + 1)
     )
+    return tf.constant(hidden), bases, targets
 
 
 def arrays(mixture: Mixture) -> np.ndarray:
@@ -61,10 +59,10 @@ def arrays(mixture: Mixture) -> np.ndarray:
 )
 def test_a_bin_depends_on_those_below_it_alone(seed: int, size: float, changed: int) -> None:
     head = head_of(ChainedHead, seed, size)
-    hidden, frames, targets = inputs(seed)
+    hidden, bases, targets = inputs(seed)
     other = targets.numpy()
     other[..., changed] += 3
-    before, after = (arrays(head(hidden, frames, each)) for each in (targets, other))
+    before, after = (arrays(head(hidden, bases, each)) for each in (targets, other))
     np.testing.assert_array_equal(before[..., : changed + 1], after[..., : changed + 1])
     moved = (before != after).any(axis=(0, 1, 2))
     assert not moved[: changed + 1].any()
@@ -73,8 +71,8 @@ def test_a_bin_depends_on_those_below_it_alone(seed: int, size: float, changed: 
 
 def test_the_shift_is_a_matrix_of_the_frame_times_the_innovations() -> None:
     head = head_of(ChainedHead, 1)
-    hidden, frames, targets = inputs(1)
-    past = head._given_past(hidden, frames)
+    hidden, bases, targets = inputs(1)
+    past = head._given_past(hidden, bases)
     logits, means = np.array(past.logits, np.float64), np.array(past.means, np.float64)
     weights = np.exp(logits) / np.exp(logits).sum(axis=0)
     innovations = targets.numpy() - (weights * means).sum(axis=0)
@@ -83,7 +81,7 @@ def test_the_shift_is_a_matrix_of_the_frame_times_the_innovations() -> None:
     always, *gated = np.tril(head.chains.numpy(), -1)
     matrices = always + np.einsum("bfg,gij->bfij", gates, np.array(gated))
     shift = np.einsum("bfij,bfj->bfi", matrices, innovations)
-    found = head(hidden, frames, targets)
+    found = head(hidden, bases, targets)
     np.testing.assert_allclose(np.array(found.means), means + shift, rtol=1e-5, atol=1e-4)
     np.testing.assert_array_equal(found.logits, past.logits)
     np.testing.assert_array_equal(found.log_scales, past.log_scales)
@@ -94,11 +92,11 @@ def test_the_shift_is_a_matrix_of_the_frame_times_the_innovations() -> None:
 def test_a_sample_is_what_teacher_forcing_gives_each_bin(seed: int, size: float) -> None:
     """Each bin's level, from the mixture that teacher forcing has for it on the sample itself."""
     head, ear = head_of(ChainedHead, seed, size), hearing()
-    hidden, frames, _ = inputs(seed)
+    hidden, bases, _ = inputs(seed)
     rng = np.random.default_rng(seed)
-    uniform = tf.constant(rng.uniform(1e-6, 1 - 1e-6, (2, *frames.shape)), tf.float32)
-    levels = head.sample(hidden, frames, uniform, 1.0, ear)
-    mixture = head(hidden, frames, ear.normalize(levels))
+    uniform = tf.constant(rng.uniform(1e-6, 1 - 1e-6, (2, *bases[0].shape)), tf.float32)
+    levels = head.sample(hidden, bases, uniform, 1.0, ear)
+    mixture = head(hidden, bases, ear.normalize(levels))
     mean, noise = draw_in_float64(mixture, uniform.numpy().astype(np.float64))
     wanted = (np.asarray(ear.to_db(tf.constant(mean, tf.float32))) + noise + 100) * 2
     inside = np.clip(wanted, 0, N_LEVELS - 1)
@@ -131,7 +129,7 @@ def test_an_independent_head_is_a_chained_one_whose_matrices_are_zero() -> None:
     values = inputs(3)
     np.testing.assert_array_equal(arrays(chained(*values)), arrays(independent(*values)))
     rng = np.random.default_rng(0)
-    uniform = tf.constant(rng.uniform(1e-6, 1 - 1e-6, (2, *values[1].shape)), tf.float32)
+    uniform = tf.constant(rng.uniform(1e-6, 1 - 1e-6, (2, *values[2].shape)), tf.float32)
     np.testing.assert_array_equal(
         *(each.sample(*values[:2], uniform, 1.0, hearing()) for each in (chained, independent))
     )
@@ -145,11 +143,13 @@ def test_samples_follow_the_density_bin_after_bin(seed: int) -> None:
     """
     head, ear, count = head_of(ChainedHead, seed), hearing(), 20_000
     head.chains.assign(np.full(head.chains.shape, 0.9))
-    hidden, frames, _ = (tf.repeat(each[:1, :1], count, axis=1) for each in inputs(seed))
+    hidden, *bases = (
+        tf.repeat(each[:1, :1], count, axis=1) for each in (inputs(seed)[0], *inputs(seed)[1])
+    )
     rng = np.random.default_rng(seed)
-    uniform = tf.constant(rng.uniform(1e-6, 1 - 1e-6, (2, *frames.shape)), tf.float32)
-    levels = head.sample(hidden, frames, uniform, 1.0, ear)
-    mixture = head(hidden, frames, ear.normalize(levels))
+    uniform = tf.constant(rng.uniform(1e-6, 1 - 1e-6, (2, *bases[0].shape)), tf.float32)
+    levels = head.sample(hidden, bases, uniform, 1.0, ear)
+    mixture = head(hidden, bases, ear.normalize(levels))
     low, high = (mass_below(mixture, ear, levels.numpy() + side) for side in (0, 1))
     share = (low + rng.random(low.shape) * (high - low))[0]
     tenths = np.clip((10 * share).astype(int), 0, 9)
@@ -171,7 +171,7 @@ def mass_below(mixture: Mixture, ear: Hearing, levels: np.ndarray) -> np.ndarray
 
 
 def test_a_head_begins_with_scales_that_differ() -> None:
-    head = ChainedHead(N_MELS, 3, dtype="float32")
+    head = ChainedHead(N_MELS, COMPONENTS, dtype="float32")
     head.build((None, None, UNITS))
     scales = arrays(head(*inputs(0)))[6:].mean(axis=(1, 2, 3))
     assert np.diff(scales).min() > 0.5
@@ -193,7 +193,8 @@ def test_a_cold_sample_is_the_likeliest_component_in_every_bin(seed: int) -> Non
     frames = tf.zeros([*hidden.shape[:-1], N_MELS])
     uniform = tf.fill([2, *frames.shape], 0.5)
     levels, expected = (
-        head.sample(hidden, frames, uniform, 1e-6, ear).numpy() for head in (chained, independent)
+        head.sample(hidden, [frames] * COMPONENTS, uniform, 1e-6, ear).numpy()
+        for head in (chained, independent)
     )
     # Levels are on a grid, and the chain makes up to a few steps of what that rounds.
     assert np.abs(levels - expected).max() <= 3
