@@ -64,8 +64,8 @@ def _add_evaluate_options(parser: CommandParser) -> None:
         "--transcriber",
         type=local_path,
         metavar="TRANSCRIBER",
-        help="with --free-running: the run of a transcriber, which listens whether a model that "
-        "hears notes plays them",
+        help="with --free-running: the run of a transcriber, which listens to a model that hears "
+        "notes, whether it plays them",
     )
 
 

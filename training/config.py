@@ -33,8 +33,8 @@ DEFAULT_CHECKPOINT = "last"
 DEFAULT_TEMPERATURE, DEFAULT_SCORE_TEMPERATURE = 0.75, 0.05
 """At 1, samples change more from frame to frame than music does, and have more onsets.
 
-With a score, most of what is left to chance is noise: a little of it keeps frames from being smoother
-than those of music.
+With a score, most of what is left to chance is noise: a little of it keeps frames from being
+smoother than those of music.
 """
 
 MIDI_ENDINGS = (".mid", ".midi")

@@ -49,8 +49,8 @@ class FreeRunning:
             where there are any, the measures say little about the model. None means unknown.
         damaged_windows: Descriptions of some of the `damaged_count` damaged windows.
         damaged_count: The number of damaged windows that were met.
-        playing: Whether the scores of the held-out music are heard in what the model plays, if a
-            transcriber was given.
+        playing: The onsets of the held-out music's scores in what the model plays; None for a model
+            that plays none, and for music without notes.
     """
 
     seed: int
@@ -122,8 +122,8 @@ def free_running(
         }.items()
     }
     played = None
-    if transcriber is not None and score is not None:
-        played = playing(list(samples), held_out, score, transcriber, config)
+    if score is not None:
+        played = playing(list(samples), held_out, score, config, transcriber)
     damaged_windows, damaged_count = damage(readers)
     return FreeRunning(
         seed=SEED,

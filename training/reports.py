@@ -52,7 +52,7 @@ def _playing_lines(result: Playing) -> list[str]:
         rows.append([name, *(f"{f:.3f}" for f in dataclasses.astuple(each))])
     return [
         *aligned(rows),
-        f"means over {result.windows} windows; chance is that of the other windows' scores",
+        f"means over {result.windows} windows; chance is that of the scores of other windows",
     ]
 
 

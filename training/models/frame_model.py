@@ -312,7 +312,7 @@ class FrameModel(keras.Model):
         """
         hidden = tf.cast(hidden, tf.float32)
         bases = [last] * self.config.components
-        if score is not None:
+        if score is not None and self.score_width:
             hidden = tf.concat([hidden, score], axis=-1)
             suggested = score[..., SCORE_UNITS:]
             struck = STRUCK_COMPONENTS if "frequency" in self.config.hears else len(bases)
