@@ -20,6 +20,9 @@ RUN_FILE = "run.json"
 TRANSCRIBER_FILE = "transcriber.json"
 """The file that makes a folder that of a transcriber."""
 
+COMPOSER_FILE = "composer.json"
+"""The file that makes a folder that of a composer."""
+
 RUN_PICTURE = "curve.png"
 """The picture that training draws in it."""
 
@@ -74,7 +77,12 @@ def dataset_around(folder: Path) -> Path | None:
 def _require_not_owned(path: Path) -> None:
     folder = path.absolute().parent.resolve()
     inside = [path.name.casefold()]
-    owners = {RUN_FILE: "run", TRANSCRIBER_FILE: "transcriber", MANIFEST_FILE: "dataset"}
+    owners = {
+        RUN_FILE: "run",
+        TRANSCRIBER_FILE: "transcriber",
+        COMPOSER_FILE: "composer",
+        MANIFEST_FILE: "dataset",
+    }
     if kind := owners.get(inside[0]):
         raise OutputError(f"{path}: only a {kind} may have a file of this name; choose another")
     if dataset := dataset_around(folder):

@@ -6,7 +6,7 @@ import dataclasses
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +35,9 @@ from training.runs import installed_versions
 from training.scores import score_of_composer, score_of_midi, score_of_recording
 from training.trained_model import Trained, load_trained
 from training.validation import MAX_BYTES, MAX_SEED, real_number, shown, whole_number
+
+if TYPE_CHECKING:
+    from training.composing.runs import ComposerRun
 
 PACKAGES = ("keras", "librosa", "numpy", "scipy", "soundfile", "tensorflow")
 
@@ -111,7 +114,8 @@ class Provenance:
     """What made a sound, and what it is like.
 
     `audio` is the name of its file, `primed_by` the recording of `GenerationOptions.prime`. `score`
-    is that of `GenerationOptions`, and `composed_by` its `composer`.
+    is that of `GenerationOptions`, `composed_by` its `composer`, and `composer` what that was
+    trained with, as its run says.
     `checkpoint` and `step` those of the model; `leak`, `noise_level` and `temperature` are those of
     `SamplingConfig`. `features` is that of `FeatureConfig.to_dict`, and `packages` are versions.
     `gain` is what the samples were multiplied by, `rms_db` their level in dB of full scale;
@@ -122,6 +126,7 @@ class Provenance:
     centroid_hz: float
     checkpoint: str
     composed_by: str | None
+    composer: Mapping[str, Any] | None
     dataset_fingerprint: str
     features: Mapping[str, Any]
     gain: float
@@ -156,7 +161,8 @@ def generate(run_dir: str, options: GenerationOptions) -> Provenance:
     require_free(paths, overwrite=options.overwrite)
     trained = load_trained(run_dir, options.checkpoint)
     config = trained.run.features
-    prime, score = _prime(options, trained), _score(options, trained)
+    prime = _prime(options, trained)
+    score, composer = _score(options, trained)
     seconds = _seconds(options, score, config)
     length = round(seconds * config.sample_rate)
     frames = config.frame_count(length)
@@ -181,6 +187,7 @@ def generate(run_dir: str, options: GenerationOptions) -> Provenance:
         audio=options.output.name,
         checkpoint=trained.checkpoint,
         composed_by=options.composer,
+        composer=None if composer is None else dataclasses.asdict(composer),
         dataset_fingerprint=run.fingerprint,
         features=config.to_dict(),
         gain=gain,
@@ -209,8 +216,8 @@ def generate(run_dir: str, options: GenerationOptions) -> Provenance:
     return provenance
 
 
-def _score(options: GenerationOptions, trained: Trained) -> Score | None:
-    """The score that the model plays; None for a model that hears none."""
+def _score(options: GenerationOptions, trained: Trained) -> tuple[Score | None, ComposerRun | None]:
+    """The score that the model plays, None for a model that hears none; and who composed it."""
     hears, config = trained.model.config.hears, trained.run.features
     source = options.composer if options.score is None else options.score
     if source is None:
@@ -219,7 +226,7 @@ def _score(options: GenerationOptions, trained: Trained) -> Score | None:
                 f"{options.output}: the model plays notes, so it needs a score: a MIDI file, or a "
                 "recording of a dataset, given as score, or a composer"
             )
-        return None
+        return None, None
     if "notes" not in hears:
         raise TrainingError(
             f"{source}: the model hears {' and '.join(hears)}, and no notes, so it plays no score; "
@@ -229,10 +236,10 @@ def _score(options: GenerationOptions, trained: Trained) -> Score | None:
         frames = _frames(DEFAULT_SECONDS if options.seconds is None else options.seconds, config)
         return score_of_composer(options.composer, config, frames, options.seed)
     if options.data is None:
-        return score_of_midi(source, config, _frames(MAX_SECONDS, config))
+        return score_of_midi(source, config, _frames(MAX_SECONDS, config)), None
     dataset = Dataset(options.data)
     trained.run.require_features(dataset)
-    return score_of_recording(dataset, source)
+    return score_of_recording(dataset, source), None
 
 
 def _frames(seconds: float, config: FeatureConfig) -> int:

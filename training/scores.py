@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,6 +15,9 @@ from training.midi import read_midi
 from training.models.score import Score
 from training.rolls import note_frames
 from training.validation import shown
+
+if TYPE_CHECKING:
+    from training.composing.runs import ComposerRun
 
 _IDS_SHOWN = 10
 
@@ -53,8 +57,10 @@ def score_of_recording(dataset: Dataset, recording_id: str) -> Score:
     return _score(NoteFrames.from_labels(table, dataset.config), where, most)
 
 
-def score_of_composer(run_dir: str, config: FeatureConfig, frames: int, seed: int) -> Score:
-    """A piece of `frames` that a composer makes up, a function of the seed.
+def score_of_composer(
+    run_dir: str, config: FeatureConfig, frames: int, seed: int
+) -> tuple[Score, ComposerRun]:
+    """A piece of `frames` that a composer makes up, a function of the seed; and the composer's run.
 
     Raises `TrainingError` where there is no composer, or its frames are not those of `config`.
     """
@@ -67,7 +73,7 @@ def score_of_composer(run_dir: str, config: FeatureConfig, frames: int, seed: in
             f"{run_dir}: its frames are {1 / run.frames_per_second:.4f} s, and those of the model "
             f"{1 / config.frames_per_second:.4f} s; train both on datasets with the same frames"
         )
-    return Score(*compose(model, frames, seeds=[seed]))
+    return Score(*compose(model, frames, seeds=[seed])), run
 
 
 def _score(notes: NoteFrames, where: str, most_frames: int) -> Score:

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -45,18 +46,32 @@ def require_promises(folder: Path, checks: int) -> None:
     summary = json.loads((folder / "summary.json").read_text())
     assert len(summary["checks"]) == checks
     assert all(summary["checks"].values())
-    assert soundfile.info(folder / "generated.wav").duration == pytest.approx(10, abs=0.1)
-    for picture in ("windows.png", "generated.png"):
+    for sound in ("played.wav", "sampled.wav"):
+        assert soundfile.info(folder / sound).duration == pytest.approx(10, abs=0.1)
+    for picture in ("windows.png", "played.png", "sampled.png"):
         assert (folder / picture).read_bytes().startswith(b"\x89PNG")
 
 
+def results_of(demo: Path, model: str) -> dict[str, Any]:
+    return dict(json.loads((demo / "summary.json").read_text())[model])
+
+
 def test_from_recordings_to_music(demo: Path) -> None:
-    require_promises(demo, 5)
+    require_promises(demo, 6)
+
+
+def test_scores_are_played(demo: Path) -> None:
+    """Their onsets are heard without a transcriber, and what is played is like music."""
+    found = results_of(demo, "player")["evaluate"]["free_running"]
+    (onsets,) = found["playing"]["onsets"].values()
+    assert onsets["played"] >= 0.6
+    assert onsets["played"] > onsets["chance"] + 0.2
+    assert found["judgments"]["model"]["unlike_windows"] <= 3
+    assert found["failures"] == []
 
 
 def test_every_recording_is_predicted_better_than_by_a_linear_chain(demo: Path) -> None:
-    summary = json.loads((demo / "summary.json").read_text())
-    bits = [each["bits"] for each in summary["evaluate"]["recordings"]]
+    bits = [each["bits"] for each in results_of(demo, "sampler")["evaluate"]["recordings"]]
     assert len(bits) == 3
     assert all(each["model"] < each["linear_chain"] for each in bits)
 
@@ -65,14 +80,13 @@ def test_from_recordings_of_musicnet_to_music(tmp_path: Path) -> None:
     """A few excerpts of MusicNet are too little to say what real music is like."""
     if "MUSICNET_ROOT" not in os.environ:
         pytest.skip("MUSICNET_ROOT does not name a folder with MusicNet recordings")
-    require_promises(made(tmp_path, "--input", os.environ["MUSICNET_ROOT"]), 4)
+    require_promises(made(tmp_path, "--input", os.environ["MUSICNET_ROOT"]), 5)
 
 
 @pytest.mark.parametrize("temperature", [0.5, 0.75, 1.0, 1.25, 1.5])
 def test_samples_are_as_loud_as_music(demo: Path, temperature: float) -> None:
-    summary = json.loads((demo / "summary.json").read_text())
-    interval = summary["evaluate"]["free_running"]["intervals"]["level_db"]
-    trained = load_trained(demo / "run")
+    interval = results_of(demo, "sampler")["evaluate"]["free_running"]["intervals"]["level_db"]
+    trained = load_trained(demo / "sampler")
     config = trained.run.features
     second, window = round(config.frames_per_second), config.window_frames
     levels = sample_levels(
@@ -87,9 +101,8 @@ def test_samples_are_as_loud_as_music(demo: Path, temperature: float) -> None:
 
 
 def test_five_minutes_are_as_loud_as_music_all_the_time(demo: Path) -> None:
-    summary = json.loads((demo / "summary.json").read_text())
-    interval = summary["evaluate"]["free_running"]["intervals"]["level_db"]
-    trained = load_trained(demo / "run")
+    interval = results_of(demo, "sampler")["evaluate"]["free_running"]["intervals"]["level_db"]
+    trained = load_trained(demo / "sampler")
     config = trained.run.features
     half_minute = round(30 * config.frames_per_second)
     levels = sample_levels(
@@ -109,7 +122,7 @@ def test_a_sample_begins_like_its_own_prime(demo: Path) -> None:
     By the distance of mean levels, for most seeds and windows of other recordings. A sign test over
     the primes: samples that did not hear them pass once in fifty times.
     """
-    trained = load_trained(demo / "run")
+    trained = load_trained(demo / "sampler")
     second = round(trained.run.features.frames_per_second)
     reader = open_dataset(demo / "dataset", "test", features=("log_mel",), batch_size=1)
     primes = [

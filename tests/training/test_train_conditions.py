@@ -23,7 +23,11 @@ from training.free_running import free_running
 from training.generate import FADING_SECONDS, GenerationOptions, generate
 from training.horizon import HEARD
 from training.midi import Note, read_midi, write_midi
+from training.playing import NOTES, PEAKS, STARTS
+from training.reports import free_running_lines
 from training.train import train
+from training.transcription.config import TranscriberConfig
+from training.transcription.train import train_transcriber
 
 FRAMES = {"train": (140, 150), "validation": (70,), "test": (140, 90)}
 """Test recordings of 140 and 90 frames make windows of 70, 70, 70 and 20 frames."""
@@ -94,7 +98,11 @@ def test_a_model_plays_what_a_composer_makes_up(player: str, data: str, tmp_path
     options = GenerationOptions(seconds=2.0, output=tmp_path / "x.wav", composer=composer, seed=3)
     said = generate(player, options)
     assert (said.composed_by, said.score, said.seconds) == (composer, None, 2.0)
-    assert json.loads((tmp_path / "x.json").read_text())["composed_by"] == composer
+    provenance = json.loads((tmp_path / "x.json").read_text())
+    assert provenance["composed_by"] == composer
+    run = json.loads((Path(composer) / "composer.json").read_text())
+    del run["version"]
+    assert provenance["composer"] == run
     alone = PieceOptions(seconds=2.0, output=tmp_path / "alone.mid", seed=3)
     compose_piece(composer, alone)
     heard, composed = (
@@ -117,7 +125,33 @@ def test_a_composer_of_other_frames_is_named(
 
 
 def test_a_player_is_judged_with_the_scores_of_the_held_out_music(player: str, data: str) -> None:
-    assert free_running(player, data).judgments["model"].windows == 3
+    found = free_running(player, data)
+    assert found.judgments["model"].windows == 3
+    assert found.playing is not None
+    assert found.playing.windows == 3
+    assert "F of onsets within 50 ms" in "\n".join(free_running_lines(found))
+
+
+def test_a_transcriber_listens_to_what_is_played(player: str, data: str, tmp_path: Path) -> None:
+    transcriber = str(tmp_path / "transcriber")
+    train_transcriber(data, transcriber, TranscriberConfig(model="linear", steps=1, batch_size=2))
+    found = free_running(player, data, transcriber=transcriber)
+    assert found.playing is not None
+    assert list(found.playing.onsets) == [PEAKS, STARTS, NOTES]
+    values = [dataclasses.astuple(each) for each in found.playing.onsets.values()]
+    assert np.isfinite(values).all()
+    deaf = trained(data, tmp_path / "deaf", "frequency")
+    with pytest.raises(TrainingError, match="plays no score that a transcriber could hear"):
+        free_running(deaf, data, transcriber=transcriber)
+
+
+def test_a_transcriber_of_other_features_is_named(player: str, data: str, tmp_path: Path) -> None:
+    config = dataclasses.replace(CONFIG, amin=1e-9, features=("log_mel", "notes", "onsets"))
+    other = str(make_dataset(tmp_path / "other", config=config, frames=FRAMES))
+    transcriber = str(tmp_path / "transcriber")
+    train_transcriber(other, transcriber, TranscriberConfig(model="linear", steps=1, batch_size=2))
+    with pytest.raises(TrainingError, match="was trained on other features than the model"):
+        free_running(player, data, transcriber=transcriber)
 
 
 def test_what_does_not_go_together_is_said(

@@ -17,7 +17,7 @@ from typing import Any
 
 import keras
 
-from musicnet_duet.outputs import RUN_FILE, dataset_around
+from musicnet_duet.outputs import COMPOSER_FILE, RUN_FILE, TRANSCRIBER_FILE, dataset_around
 from schemas import Dataset
 from schemas.errors import DuetError
 from training.composing.config import ComposerConfig, ComposerTraining
@@ -25,7 +25,6 @@ from training.composing.model import Composer
 from training.config import from_json
 from training.errors import TrainingError
 
-COMPOSER_FILE = "composer.json"
 MODEL_FILE = "model.keras"
 METRICS_FILE = "metrics.jsonl"
 
@@ -99,7 +98,7 @@ def require_new(run_dir: str) -> None:
     folder = Path(run_dir)
     if dataset := dataset_around(folder):
         raise TrainingError(f"{run_dir}: {dataset} is a dataset's own folder; choose another")
-    for name in (RUN_FILE, COMPOSER_FILE, MODEL_FILE, METRICS_FILE):
+    for name in (RUN_FILE, TRANSCRIBER_FILE, COMPOSER_FILE, MODEL_FILE, METRICS_FILE):
         if (folder / name).exists():
             raise TrainingError(f"{folder / name}: exists; choose another run_dir")
 

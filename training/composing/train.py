@@ -12,6 +12,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from musicnet_duet.outputs import COMPOSER_FILE
 from musicnet_duet.progress import ProgressDisplay
 from schemas import Dataset, Storage
 from schemas.storage import writing
@@ -19,7 +20,6 @@ from training.composing.config import ComposerConfig, ComposerTraining
 from training.composing.midi_rolls import MidiWindows, read_pieces
 from training.composing.model import BitsPerFrame, Composer, RollLikelihood, composing_example
 from training.composing.runs import (
-    COMPOSER_FILE,
     METRICS_FILE,
     MODEL_FILE,
     ComposerRun,

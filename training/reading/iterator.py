@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -147,8 +147,9 @@ class BatchIterator:
                 return batch
         raise StopIteration
 
-    def __del__(self) -> None:
-        if self._process == os.getpid():
+    def __del__(self, getpid: Callable[[], int] = os.getpid) -> None:
+        # Bound here, since modules may be gone when the interpreter ends.
+        if self._process == getpid():
             self._cancel()
 
     def __repr__(self) -> str:

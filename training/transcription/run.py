@@ -18,7 +18,7 @@ from typing import Any
 
 import keras
 
-from musicnet_duet.outputs import RUN_FILE, TRANSCRIBER_FILE, dataset_around
+from musicnet_duet.outputs import COMPOSER_FILE, RUN_FILE, TRANSCRIBER_FILE, dataset_around
 from schemas import Dataset, FeatureConfig, Storage
 from training.config import from_json
 from training.errors import TrainingError
@@ -98,7 +98,7 @@ def require_stored(dataset: Dataset, config: TranscriberConfig) -> None:
 
 def require_new(folder: str) -> None:
     """Raises `TrainingError` where a folder holds a run already, or belongs to a dataset."""
-    for name in (TRANSCRIBER_FILE, RUN_FILE):
+    for name in (TRANSCRIBER_FILE, COMPOSER_FILE, RUN_FILE):
         if os.path.exists(Path(folder) / name):
             raise TrainingError(f"{folder}: holds a run already; choose another run_dir")
     if dataset := dataset_around(Path(folder)):

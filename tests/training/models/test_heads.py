@@ -51,6 +51,15 @@ def arrays(mixture: Mixture) -> np.ndarray:
     return np.array([*mixture.logits, *mixture.means, *mixture.log_scales])
 
 
+def test_the_mean_of_a_component_moves_with_its_base() -> None:
+    head = head_of(IndependentHead, 4)
+    hidden, bases, targets = inputs(4)
+    before = head(hidden, bases, targets)
+    after = head(hidden, [bases[0] + 2, *bases[1:]], targets)
+    np.testing.assert_allclose(after.means[0], before.means[0] + 2, rtol=1e-5)
+    np.testing.assert_array_equal(after.means[1], before.means[1])
+
+
 @settings(deadline=None)
 @given(
     seed=st.integers(0, 2**32 - 1),

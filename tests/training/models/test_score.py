@@ -27,8 +27,12 @@ def score_of(pieces: int, frames: int, seed: int = 0) -> Score:
     return Score(*rolls)
 
 
-def test_a_score_is_silent_after_its_end() -> None:
+def test_a_score_is_silent_before_its_beginning_and_after_its_end() -> None:
     score = score_of(1, 5)
+    early = score.frames(-3, 5)
+    assert not early.notes[:, :3].any()
+    np.testing.assert_array_equal(early.notes[:, 3:], score.notes[:, :2])
+    assert score.frames(-9, 4).notes.shape == (1, 4, 128)
     part = score.frames(3, 6)
     np.testing.assert_array_equal(part.notes[:, :2], score.notes[:, 3:])
     assert not part.notes[:, 2:].any()
