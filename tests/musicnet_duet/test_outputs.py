@@ -35,7 +35,9 @@ def test_a_folder_is_never_replaced(tmp_path: Path) -> None:
     [
         "run.json",
         "RUN.json",
+        "composer.json",
         "dataset.json",
+        "transcriber.json",
         "run/run.json",
         "run/curve.png",
         "run/Curve.PNG",

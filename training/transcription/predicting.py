@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -48,13 +48,17 @@ def hear(model: keras.Model, reader: Reader) -> dict[str, Heard]:
 
 
 def chances_of_sound(
-    model: keras.Model, samples: NDArray[np.float32], features: FeatureConfig
+    model: keras.Model,
+    samples: NDArray[np.float32],
+    features: FeatureConfig,
+    shown: Callable[[Sequence[range]], Iterable[range]] = iter,
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
     """The chances of notes and of onsets [frames, 128], and the log-mels [frames, n_mels].
 
     `samples` are mono, at the features' rate, of full scale 1; all results are float32. The model
     hears windows as long as those of its training, each from the middle of the one before on, and
-    of each frame the window counts in which it is farther from the ends.
+    of each frame the window counts in which it is farther from the ends. `shown` goes through the
+    batches and may show how far it is.
     """
     log_mel = audio_to_log_mel(samples, features)
     frames, length = len(log_mel), features.window_frames
@@ -63,7 +67,7 @@ def chances_of_sound(
     predict = _compiled(model)
     found = {name: np.empty((frames, N_PITCHES), np.float32) for name in OUTPUTS}
     batches = [firsts[at : at + _WINDOWS_AT_ONCE] for at in range(0, len(firsts), _WINDOWS_AT_ONCE)]
-    for batch in progress.each(batches, "transcribing", unit="batches", total=len(batches)):
+    for batch in shown(batches):
         windows = [_window(samples, log_mel, first, features) for first in batch]
         inputs = {name: np.stack([window[name] for window in windows]) for name in windows[0]}
         chances = predict({name: inputs[name] for name in model.input})

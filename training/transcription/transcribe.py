@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from musicnet_duet import progress
 from musicnet_duet.outputs import require_free, write_together
 from musicnet_duet.plots import Sound, draw
 from training.errors import TrainingError
@@ -55,7 +56,7 @@ def transcribe(audio: Path, run_dir: str, output: Path, *, overwrite: bool = Fal
     run, model = load_run(run_dir)
     features = run.features
     samples = read_audio(audio, features)
-    note_chances, onset_chances, log_mel = chances_of_sound(model, samples, features)
+    note_chances, onset_chances, log_mel = chances_of_sound(model, samples, features, _shown)
     rate = features.frames_per_second
     notes = decode(note_chances, onset_chances, run.thresholds, rate)
     transcript = Transcript(
@@ -85,3 +86,7 @@ def transcribe(audio: Path, run_dir: str, output: Path, *, overwrite: bool = Fal
         {output: write_midi(notes), picture_path: picture, json_path: f"{text}\n".encode()}
     )
     return transcript
+
+
+def _shown(batches: Sequence[range]) -> Iterable[range]:
+    return progress.each(batches, "transcribing", unit="batches", total=len(batches))
