@@ -21,7 +21,7 @@ from training.models.heads import ChainedHead, IndependentHead
 from training.models.hearing import Hearing, delayed, features, features_width
 from training.models.layers import GRU, LSTM, SimpleRNN
 from training.models.likelihood import Mixture
-from training.models.noise import POWER, POWER_WITH_SCORE, InputNoise
+from training.models.noise import InputNoise
 from training.models.score import ScoreHearing
 from training.models.templates import NoteTemplates
 from training.process import require_tensorflow_backend
@@ -101,14 +101,7 @@ class FrameModel(keras.Model):
             np.random.SeedSequence(config.seed).generate_state(2 * len(config.units) + 2) >> 1
         ).tolist()
         self.hearing = Hearing(dtype="float32", name="hearing")
-        scored = "notes" in config.hears
-        self.input_noise = InputNoise(
-            config.noise,
-            seeds[0],
-            POWER_WITH_SCORE if scored else POWER,
-            dtype="float32",
-            name="input_noise",
-        )
+        self.input_noise = InputNoise(config.noise, seeds[0], dtype="float32", name="input_noise")
         if "time" in config.hears:
             reach = config.reach
             self.front_end = WaveformFrontEnd(
@@ -121,7 +114,7 @@ class FrameModel(keras.Model):
                 seed=seeds[0] ^ 2,
                 name="front_end",
             )
-        if scored:
+        if "notes" in config.hears:
             self.score_hearing = ScoreHearing(
                 SCORE_UNITS, seeds[0] ^ 1, dtype="float32", name="score_hearing"
             )

@@ -18,15 +18,12 @@ import tensorflow as tf
 MEMORY = 0.95
 """The correlation of a bin's noise from frame to frame."""
 
-POWER, POWER_WITH_SCORE = 3, 1
+POWER = 3
 """Of a uniform number, which makes most levels small.
 
 With 2, the model learns too little of true inputs: on the demo's data, it needs 0.02 bits per
 dimension more, and its samples are noisier. With 4 and more, samples recover worse from their own
 errors.
-
-A model that hears a score is to rely on it, and not on frames that it drew: with 1, its samples
-have more of the score's notes, though it needs more bits per dimension.
 """
 
 
@@ -34,15 +31,15 @@ have more of the score's notes, though it needs more bits per dimension.
 class InputNoise(keras.layers.Layer):
     """Adds noise in training: each window has a level from 0 to `max_level`.
 
-    The level is `max_level` times a `power` of a uniform number. With `POWER`, most windows are
-    nearly true: half of them have an eighth of `max_level` or less. The noise of a bin is a
+    The level is `max_level` times the `POWER` of a uniform number. Most windows are nearly true:
+    half of them have an eighth of `max_level` or less. The noise of a bin is a
     stationary first-order autoregression with the level as its standard deviation. The draws are a
     function of `seed` and of how many came before, which is saved.
     """
 
-    def __init__(self, max_level: float, seed: int, power: int = POWER, **kwargs: Any) -> None:
+    def __init__(self, max_level: float, seed: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.max_level, self.seed, self.power = max_level, seed, power
+        self.max_level, self.seed = max_level, seed
 
     def build(self, input_shape: Any) -> None:
         # Keras saves the weights of layers and not the states of its `SeedGenerator`.
@@ -57,13 +54,12 @@ class InputNoise(keras.layers.Layer):
         if not training or not self.max_level:
             return frames, tf.zeros(windows)
         seeds = tf.random.split(tf.stack([self.seed, self.draws.assign_add(1)]), 2)
-        level = self.max_level * tf.random.stateless_uniform(windows, seeds[0]) ** self.power
+        level = self.max_level * tf.random.stateless_uniform(windows, seeds[0]) ** POWER
         white = tf.random.stateless_normal(shape, seeds[1])
         return with_noise(frames, white, level), level
 
     def get_config(self) -> dict[str, Any]:
-        own = {name: getattr(self, name) for name in ("max_level", "seed", "power")}
-        return {**super().get_config(), **own}
+        return {**super().get_config(), "max_level": self.max_level, "seed": self.seed}
 
 
 def with_noise(frames: tf.Tensor, white: tf.Tensor, level: tf.Tensor) -> tf.Tensor:

@@ -35,9 +35,6 @@ not teach the model to correct them: without the leak, half minutes of the demo'
 frame differs less from the one before it than in music.
 """
 
-SCORE_NOISE = 0.3
-"""The level of noise for a model that hears a score besides the frames that it drew."""
-
 BLOCK_FRAMES = 256
 """Frames that are drawn by one call of TensorFlow: random numbers are held for these alone."""
 
@@ -69,13 +66,13 @@ class SamplingConfig:
             >>> [round(SamplingConfig.for_music(each).noise_level, 2) for each in (0.5, 1, 2)]
             [0.18, 0.1, 0.0]
         """
-        noise_level = max(0.0, 0.3 - 0.2 * max(temperature, LEAST_TEMPERATURE))
-        return cls(temperature=temperature, noise_level=noise_level, leak=LEAK)
+        return dataclasses.replace(cls.for_score(temperature), leak=LEAK)
 
     @classmethod
     def for_score(cls, temperature: float = DEFAULT_SCORE_TEMPERATURE) -> Self:
-        """What follows a score best, for a model that hears notes."""
-        return cls(temperature=temperature, noise_level=SCORE_NOISE)
+        """The same for a model that hears notes, whose levels the score keeps in place."""
+        noise_level = max(0.0, 0.3 - 0.2 * max(temperature, LEAST_TEMPERATURE))
+        return cls(temperature=temperature, noise_level=noise_level)
 
 
 def sampling_of(model: FrameModelConfig, temperature: float | None = None) -> SamplingConfig:
