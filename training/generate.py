@@ -205,6 +205,8 @@ def generate(run_dir: str, options: GenerationOptions) -> Provenance:
     )
     text = json.dumps(dataclasses.asdict(provenance), indent=1, sort_keys=True)
     title = f"{trained.run.model.recurrent}, step {trained.step}, seed {options.seed}"
+    if options.score is not None:
+        title += f", plays {Path(options.score).name}"
     heard = {} if score is None else _drawn_notes(score, len(log_mel))
     picture = draw([Sound(title=title, log_mel=log_mel, samples=samples, **heard)], config)
     contents = {wav_path: wav, png_path: picture, json_path: f"{text}\n".encode()}
