@@ -32,7 +32,7 @@ START = {
     "README.md": ("musicnet",),
     "docs/composing.md": ("dataset",),
     "docs/models.md": ("musicnet", "dataset", "fugue.mid"),
-    "docs/results.md": ("dataset",),
+    "docs/results.md": ("musicnet", "dataset"),
 }
 """What there is before a document's first command; for others, also a run."""
 
@@ -45,7 +45,9 @@ SUBSTITUTIONS = {
     "--steps 40000": "--steps 4",
     "--steps 400": "--steps 2",
     "--units 512 512": "--units 8",
+    "9011": "2303",
     "MUSICNET": "musicnet",
+    '"$MUSICNET_ROOT"': "musicnet",
     "OUT": "out",
 }
 """What takes long or names no real file, and what the tests run instead."""

@@ -19,18 +19,18 @@ from schemas.features import N_PITCHES
 from training.horizon import NOTES_AHEAD
 
 NOTES_BEHIND = 24
-"""For so many frames a note fades from its beginning on: half a second by default."""
+"""The frames over which a note fades from its beginning on: half a second by default."""
 
 RELEASE_FRAMES = 4
-"""For so many frames a note is heard after its end."""
+"""The frames for which a note is heard after its end."""
 
 _QUIET = -1.0
 """All spectra begin at this level, in deviations of a bin: a note that training never heard hardly
 sounds."""
 
 _DECAY_DB, _BEFORE_DB, _RELEASE_DB = 1.0, 30.0, 8.0
-"""A note begins to learn as one that fades by so much a frame, is heard so far below itself before
-it begins, and fades by so much a frame after its end."""
+"""Before training, a note fades by `_DECAY_DB` a frame, is heard `_BEFORE_DB` below its level
+before it begins, and fades by `_RELEASE_DB` a frame after its end."""
 
 _SPEED = 5.0
 """Weights are small so that they learn fast beside those of other layers: units a weight of 1."""
