@@ -16,7 +16,7 @@ from musicnet_duet import __version__
 from musicnet_duet.arguments import UsageError, did_you_mean
 from musicnet_duet.flags import with_flags
 from musicnet_duet.process import BROKEN_PIPE, prepare_streams, print_message, print_result
-from schemas.errors import DuetError
+from schemas.errors import DuetError, UnreadableFileError
 
 FAILED = 1
 WRONG_USAGE = 2
@@ -215,10 +215,28 @@ def _begin_logging(*, debug: bool) -> None:
         logging.getLogger(package).setLevel(logging.WARNING)
 
 
+_REMEDIES = {
+    "missing": "check its name",
+    "no_permission": "change its permissions",
+    "is_folder": "name a file",
+    "not_a_file": "name a file",
+    "unreadable": "check its name, and its disk",
+}
+"""What to do about a file that cannot be read, by `UnreadableFileError.reason`."""
+
+
+def _remedy(error: DuetError) -> str:
+    """What the message of an error does not say itself: what to do about a file."""
+    if not isinstance(error, UnreadableFileError) or ";" in str(error):
+        return ""
+    remedy = _REMEDIES.get(error.reason)
+    return "" if remedy is None else f"; {remedy}"
+
+
 def explain(error: Exception, command: Command) -> tuple[int, str]:
     """The exit status and the message for an exception: a user's fault, or one of ours."""
     if isinstance(error, DuetError):
-        return FAILED, with_flags(str(error))
+        return FAILED, with_flags(str(error) + _remedy(error))
     text = " ".join(str(error).split())
     if isinstance(error, ImportError):
         module = (error.name or "").partition(".")[0]

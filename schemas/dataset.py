@@ -94,8 +94,8 @@ class Dataset:
                     return read_window(file, row, self.config.specs(), where=shard)
             seen += table.num_rows
         raise DatasetError(
-            f"{self.storage.root}: no window {position} in {split}, which has {seen}, counted "
-            "from 0"
+            f"{self.storage.root}: no window {position} in {split}, which has {seen}; choose one, "
+            "counted from 0"
         )
 
     def recordings(self) -> pa.Table:

@@ -33,6 +33,7 @@ from training.config import (
     from_json,
 )
 from training.errors import TrainingError
+from training.reading.opening import require_stored
 from training.validation import shown
 
 CHECKPOINTS, TENSORBOARD = RUN_FOLDERS
@@ -82,7 +83,7 @@ class Run:
     ) -> Run:
         """A run on a dataset, whose bins and whose seed replace those of `model`.
 
-        Raises `TrainingError` where the dataset holds no `log_mel`.
+        Raises `TrainingError` where the dataset holds no `log_mel`, or not what the model hears.
         """
         manifest = dataset.manifest
         if manifest.statistics is None:
@@ -94,6 +95,7 @@ class Run:
         own = FrameModelConfig() if isinstance(model, ModelFunction) else model
         derived: dict[str, Any] = {"n_mels": manifest.config.n_mels, "seed": training.seed}
         if function is None:
+            require_stored(dataset, own.features)
             config = manifest.config
             derived |= {
                 "hop_length": config.hop_length,

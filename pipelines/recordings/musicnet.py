@@ -169,7 +169,7 @@ def _metadata_reject(
 
 def _why_no_audio(storage: Storage) -> str:
     if not storage.exists():
-        return "no such folder"
+        return "no such folder; check its name"
     for folder in storage.list_folder()[1]:
         if storage.exists(f"{folder}/train_data"):
             return f"the recordings lie one folder deeper: use input_root={storage.path(folder)!r}"

@@ -81,6 +81,9 @@ class Replay:
     notices: tuple[Reject, ...]
 
 
+_IDS_SHOWN = 10
+
+
 def replay(recording_id: str, input_root: str, features: FeatureConfig) -> Replay:
     """Inspects one recording and cuts all its windows, as a run would.
 
@@ -91,7 +94,10 @@ def replay(recording_id: str, input_root: str, features: FeatureConfig) -> Repla
     rejects = [reject for reject in listing_rejects if id_key(reject.recording_id) == key]
     chosen = [source for source in sources if id_key(source.recording_id) == key]
     if not chosen and not rejects:
-        raise PipelineError(f"{input_root}: holds no recording {recording_id!r}")
+        known = ", ".join(source.recording_id for source in sources[:_IDS_SHOWN])
+        raise PipelineError(
+            f"{input_root}: holds no recording {recording_id!r}; some of those it holds: {known}"
+        )
     windows = 0
     for source in chosen:
         for each in recording_windows(source, input_root=input_root, features=features):

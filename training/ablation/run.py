@@ -26,6 +26,7 @@ from training.ablation.figure import draw_ablation
 from training.ablation.rows import Score, run_row
 from training.ablation.table import Condition, conditions, sentence, table
 from training.errors import TrainingError
+from training.reading.opening import require_stored
 from training.runs import run_versions
 from training.works import works_of
 
@@ -56,12 +57,7 @@ def ablate(data: str, out: str, config: AblationConfig) -> Ablation:
     """
     started = time.perf_counter()
     dataset = Dataset(data)
-    missing = [each for each in NEEDED if each not in dataset.config.features]
-    if missing:
-        raise TrainingError(
-            f"{data}: holds no {' and no '.join(missing)}, which some models hear; make it again "
-            f"with the features {', '.join(NEEDED)}"
-        )
+    require_stored(dataset, NEEDED)
     folder = Path(out)
     _require_same(folder, dataset, config)
     steps = dict.fromkeys(settings(), config.steps)

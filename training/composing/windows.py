@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 
 from schemas import Dataset
 from training.composing.states import states_of
-from training.errors import TrainingError
-from training.reading.opening import open_splits
+from training.reading.opening import open_splits, require_stored
 from training.reading.reader import Reader
 
 ROLLS = ("notes", "onsets")
@@ -49,12 +48,7 @@ def open_rolls(
 
     Raises `TrainingError` where the dataset has none, and as `open_dataset` does.
     """
-    missing = [each for each in ROLLS if each not in dataset.config.features]
-    if missing:
-        raise TrainingError(
-            f"{dataset.storage.root}: holds no {' and no '.join(missing)}; make it again with "
-            "these features"
-        )
+    require_stored(dataset, ROLLS)
     return open_splits(
         dataset, splits, batch_size=batch_size, memory_bytes=memory_bytes, seed=seed, features=ROLLS
     )

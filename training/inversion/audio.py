@@ -73,11 +73,14 @@ def read_audio(path: Path, config: FeatureConfig) -> NDArray[np.float32]:
 
     Raises `TrainingError` where it cannot be read as audio or holds no samples.
     """
+    if not path.exists():
+        raise TrainingError(f"{path}: no such file; check its name")
     try:
         samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
     except (soundfile.LibsndfileError, OSError) as error:
+        cause = getattr(error, "error_string", str(error)).rstrip(".")
         raise TrainingError(
-            f"{path}: cannot be read as audio: {error}; choose another file"
+            f"{path}: cannot be read as audio ({cause}); choose another file"
         ) from None
     mono = samples.mean(axis=1)
     if not len(mono):

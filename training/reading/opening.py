@@ -121,6 +121,16 @@ def open_splits(
     return _open(dataset, options, memory_bytes, copies=COPIES_HELD)
 
 
+def require_stored(dataset: Dataset, features: Sequence[str]) -> None:
+    """Raises `TrainingError` unless the dataset holds these features."""
+    missing = [name for name in features if name not in dataset.config.features]
+    if missing:
+        raise TrainingError(
+            f"{dataset.storage.root}: holds no {' and no '.join(missing)}; make it again with "
+            f"--features {','.join(features)}"
+        )
+
+
 def _open(
     dataset: Dataset, options: Sequence[ReadOptions], memory_bytes: int, *, copies: int = 0
 ) -> list[Reader]:

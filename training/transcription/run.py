@@ -23,6 +23,7 @@ from schemas import Dataset, FeatureConfig, Storage
 from training.config import from_json
 from training.errors import TrainingError
 from training.process import require_tensorflow_backend
+from training.reading.opening import require_stored
 from training.runs import require_same_features
 from training.transcription import model as _layers
 from training.transcription.config import TranscriberConfig
@@ -80,20 +81,9 @@ class TranscriberRun:
 
     def require_features(self, dataset: Dataset) -> None:
         """Raises `TrainingError`, with what differs, unless its features suit the model."""
-        require_stored(dataset, self.config)
+        require_stored(dataset, (*self.config.inputs, *_layers.OUTPUTS))
         stored = ("dtype", "features", "stride_frames", "tail", "window_frames")
         require_same_features(self.features, dataset, ignoring=stored)
-
-
-def require_stored(dataset: Dataset, config: TranscriberConfig) -> None:
-    """Raises `TrainingError` unless the dataset holds what a transcriber hears, and notes."""
-    needed = (*config.inputs, *_layers.OUTPUTS)
-    missing = [name for name in needed if name not in dataset.config.features]
-    if missing:
-        raise TrainingError(
-            f"{dataset.storage.root}: holds no {' and no '.join(missing)}; make it again with "
-            f"--features {' '.join(needed)}"
-        )
 
 
 def require_new(folder: str) -> None:

@@ -15,7 +15,7 @@ from schemas import Dataset
 from training.config import DEFAULT_MEMORY_BYTES
 from training.errors import TrainingError
 from training.models.schedules import WarmUpCosine
-from training.reading.opening import open_splits
+from training.reading.opening import open_splits, require_stored
 from training.reading.reader import Reader
 from training.runs import run_versions
 from training.transcription.config import TranscriberConfig
@@ -25,7 +25,6 @@ from training.transcription.predicting import hear
 from training.transcription.run import (
     TranscriberRun,
     require_new,
-    require_stored,
     write_run,
 )
 from training.transcription.scores import best_thresholds, pooled_average_precision
@@ -67,7 +66,7 @@ def train_transcriber(
     """
     require_new(run_dir)
     dataset = Dataset(data)
-    require_stored(dataset, config)
+    require_stored(dataset, (*config.inputs, *OUTPUTS))
     train_reader, validation_reader = open_splits(
         dataset,
         ("train", "validation"),
