@@ -146,7 +146,8 @@ def _add_model_options(parser: CommandParser) -> None:
         "--head",
         type=one_of(HEADS),
         choices=HEADS,
-        help=f"whether the mel bins of a frame depend on those below them (default: {_MODEL.head})",
+        help="whether the mel bins of a frame depend on those below them; independent ones play "
+        f"scores better (default: {_MODEL.head})",
     )
     parser.add_argument(
         "--components",
