@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import _thread
 import atexit
 import contextlib
 import io
 import os
 import sys
+import threading
 from collections.abc import Callable
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from schemas.errors import DuetError, system_cause
+
+_MOMENT = 0.05
+"""Seconds."""
 
 BROKEN_PIPE = 141
 """The exit status of a process that wrote to a pipe without a reader, as shells have it."""
@@ -35,6 +40,7 @@ def run_process(main: Callable[[], int]) -> NoReturn:
     After whatever else was registered with `atexit`, the process ends at once: libraries such as
     gRPC leave threads behind that abort an orderly end of the interpreter.
     """
+    sys.unraisablehook = _interrupt_again
     ending = _Ending()
     atexit.register(ending)  # Handlers run in reverse, so the first one to be registered is last.
     try:
@@ -42,6 +48,20 @@ def run_process(main: Callable[[], int]) -> NoReturn:
     except SystemExit as error:
         ending.status = error.code if isinstance(error.code, int) else int(error.code is not None)
     sys.exit(ending.status)
+
+
+def _interrupt_again(unraisable: Any) -> None:
+    """Lets Ctrl-C act a moment later where it met code that cannot raise, and so was lost.
+
+    Such code is called back by the interpreter: by the garbage collector, or at the end of an
+    import.
+    """
+    if unraisable.exc_type is KeyboardInterrupt:
+        timer = threading.Timer(_MOMENT, _thread.interrupt_main)
+        timer.daemon = True
+        timer.start()
+    else:
+        sys.__unraisablehook__(unraisable)
 
 
 def prepare_streams() -> None:

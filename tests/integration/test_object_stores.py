@@ -376,7 +376,7 @@ def test_missing_buckets_are_told_in_one_line(store: Store, dataset: str) -> Non
     ):
         run = command(*arguments)
         (line,) = run.stderr.splitlines()
-        assert line.endswith(": no bucket 'silence'")
+        assert line.endswith(": no bucket 'silence'; check its name")
         assert run.returncode == 1
 
 

@@ -107,3 +107,38 @@ def test_whatever_ends_a_command_gives_its_status(body: str, status: int) -> Non
     run = python(PROCESS + f"import sys\nrun_process(lambda: {body})")
     assert run.returncode == status
     assert (b"ZeroDivisionError" in run.stderr) == (body == "1 / 0")
+
+
+def test_ctrl_c_is_not_lost_where_nothing_can_be_raised() -> None:
+    code = PROCESS + (
+        "import os, signal, time\n"
+        "class Deaf:\n"
+        "    def __del__(self):\n"
+        "        os.kill(os.getpid(), signal.SIGINT)\n"
+        "        time.sleep(10)\n"
+        "def main():\n"
+        "    try:\n"
+        "        del [Deaf()][0]\n"
+        "        time.sleep(10)\n"
+        "    except KeyboardInterrupt:\n"
+        "        return 130\n"
+        "    return 0\n"
+        "run_process(main)"
+    )
+    run = python(code)
+    assert (run.returncode, run.stderr) == (130, b"")
+
+
+def test_other_exceptions_that_cannot_be_raised_are_shown() -> None:
+    code = PROCESS + (
+        "class Broken:\n"
+        "    def __del__(self):\n"
+        "        raise ValueError('odd')\n"
+        "def main():\n"
+        "    del [Broken()][0]\n"
+        "    return 0\n"
+        "run_process(main)"
+    )
+    run = python(code)
+    assert run.returncode == 0
+    assert run.stderr.splitlines()[-1] == b"ValueError: odd"
