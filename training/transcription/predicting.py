@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -94,8 +95,9 @@ def _window(
     return {"log_mel": mels, "waveform": waveform}
 
 
+@functools.lru_cache(maxsize=1)
 def _compiled(model: keras.Model) -> Any:
-    """The model's chances of notes and onsets, from 0 to 1."""
+    """The model's chances of notes and onsets, from 0 to 1; compiled once for many sounds."""
 
     def predict(inputs: Mapping[str, Any]) -> dict[str, tf.Tensor]:
         return {name: tf.sigmoid(logits) for name, logits in model(inputs).items()}
