@@ -18,6 +18,7 @@ from pipelines.errors import PipelineError
 from pipelines.overlap import require_apart
 from pipelines.planning.claim import claim_of
 from pipelines.planning.plan import PlanOptions, make_plan, planned_splits
+from pipelines.recordings.decoded import removing_decoded
 from pipelines.recordings.inspection import inspect_recording
 from pipelines.recordings.musicnet import list_sources
 from pipelines.recordings.resampling import require_own_arithmetic
@@ -112,6 +113,7 @@ def preprocess(options: PreprocessOptions) -> PreprocessResult | JobFile:
     with (
         local_run(workers) as local,
         open_build_folder(options.output, overwrite=options.overwrite) as build_root,
+        removing_decoded(build_root),
     ):
         from pipelines.engine.runner import run_pipeline
         from pipelines.engine.steps import RunConfig

@@ -39,7 +39,7 @@ def test_samples_of_damaged_files_are_where_libsndfile_finds_them() -> None:
         expected = soundfile.read(io.BytesIO(mutant.audio), dtype="float32", always_2d=True)[0]
         with np.errstate(over="ignore", invalid="ignore"):
             expected = expected.sum(axis=1) / np.float32(expected.shape[1])
-        found = reader.read(0, reader.wav.samples)
+        found = reader.read(0, reader.header.samples)
         np.testing.assert_array_equal(found, expected, str(mutant))
     assert taken > 100
 

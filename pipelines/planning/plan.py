@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 from pipelines.checks import require_integer, require_number
 from pipelines.errors import PipelineError, TooManyRejectsError
 from pipelines.planning.splits import TEST_SPLITS, assigned_splits, split_recordings
+from pipelines.recordings.audio_header import AudioHeader
 from pipelines.recordings.inspection import Inspected
-from pipelines.recordings.wav import WavHeader
 from schemas import FeatureConfig, permutation_key, permute
 from schemas.checksums import canonical_json, sha256
 from schemas.manifest import SplitSummary
@@ -37,7 +37,8 @@ ALWAYS_ALLOWED_REJECTS = 3
 PLANNED = pa.schema(
     [
         *RECORDINGS,
-        ("encoding", pa.string()),  # of `WavHeader`, as the next two; null where it is rejected
+        ("encoding", pa.string()),  # of `AudioHeader`, as the next ones; null where it is rejected
+        ("container", pa.string()),
         ("big_endian", pa.bool_()),
         ("offset", pa.int64()),
         ("version", pa.string()),  # changes when the audio file does
@@ -47,7 +48,7 @@ PLANNED = pa.schema(
 )
 """A row per recording of a run: what the dataset will say of it, and what the run must know."""
 
-WAV_COLUMNS = tuple(field.name for field in dataclasses.fields(WavHeader))
+HEADER_COLUMNS = tuple(field.name for field in dataclasses.fields(AudioHeader))
 
 _LARGEST_SHARD = 64_000_000
 """Bytes of a shard of a large dataset; smaller ones are divided into some `_SHARDS` shards."""
@@ -160,9 +161,10 @@ class Plan:
         """How many windows each split has, those included that will turn out to be bad."""
         return windows_by_split(self.recordings)
 
-    def wav(self, recording: int) -> WavHeader:
-        """Where the samples of a recording that has windows are, in the plan of a run."""
-        return WavHeader(**{name: self.recordings[name][recording].as_py() for name in WAV_COLUMNS})
+    def header(self, recording: int) -> AudioHeader:
+        """The header of a recording that has windows, in the plan of a run."""
+        row = {name: self.recordings[name][recording].as_py() for name in HEADER_COLUMNS}
+        return AudioHeader(**row)
 
     def shard_windows(
         self, split: str, number: int, *, rejected: Collection[tuple[str, int | None]] = ()
@@ -321,8 +323,8 @@ def _planned_row(
             "labels_sha256": inspected.labels.sha256,
             "labels_nbytes": inspected.labels.nbytes,
         }
-    if inspected.wav and inspected.accepted:
-        row |= dataclasses.asdict(inspected.wav)
+    if inspected.header and inspected.accepted:
+        row |= dataclasses.asdict(inspected.header)
         row["dropped_samples"] = _dropped_samples(row, config)
     return row
 

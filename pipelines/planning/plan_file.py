@@ -12,13 +12,13 @@ from collections.abc import Mapping, Sequence
 
 from pipelines.build_folder import PLAN_TABLE
 from pipelines.errors import PipelineError
-from pipelines.planning.plan import PLANNED, WAV_COLUMNS, Plan
+from pipelines.planning.plan import HEADER_COLUMNS, PLANNED, Plan
 from schemas import FeatureConfig, Storage
 from schemas.checksums import sha256
 from schemas.rejects import Reject
 from schemas.tables import table_bytes, table_from_bytes
 
-_WRITERS_COLUMNS = ("recording_id", "split", "path", "frames", "windows", *WAV_COLUMNS)
+_WRITERS_COLUMNS = ("recording_id", "split", "path", "frames", "windows", *HEADER_COLUMNS)
 
 _loading = threading.Lock()
 

@@ -6,9 +6,11 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
+from pipelines.recordings.audio import read_audio_header
+from pipelines.recordings.audio_header import AudioHeader
+from pipelines.recordings.decoded import DecodedRecordings
 from pipelines.recordings.labels import degenerate_count, odd_notes, parse_labels
 from pipelines.recordings.musicnet import Source
-from pipelines.recordings.wav import WavHeader, read_header
 from schemas import FeatureConfig, Storage
 from schemas.checksums import sha256
 from schemas.errors import UnreadableFileError
@@ -16,21 +18,18 @@ from schemas.manifest import FileEntry
 from schemas.rejects import Reject, RejectReason, RejectStage
 from schemas.tables import table_bytes
 
-_HEADER_BYTES = 1 << 15
-"""More than the headers of most WAV files."""
-
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Inspected:
     """A recording's row for `tables.RECORDINGS`, without its split and what shards will count.
 
-    `version` changes when the audio file does; `wav` says where its samples are, None where it is
-    rejected; `labels` is the recording's label file in the dataset, None where it has none.
+    `version` changes when the audio file does; `header` is that of its audio, None
+    where it is rejected; `labels` is the recording's label file in the dataset, None where it has none.
     """
 
     source: Source
     version: str
-    wav: WavHeader | None
+    header: AudioHeader | None
     row: Mapping[str, Any]
     labels: FileEntry | None
     rejects: tuple[Reject, ...]
@@ -41,11 +40,14 @@ class Inspected:
 
 
 def inspect_recording(
-    source: Source, input_root: str, config: FeatureConfig
+    source: Source,
+    input_root: str,
+    config: FeatureConfig,
+    decoded: DecodedRecordings | None = None,
 ) -> tuple[Inspected, bytes | None]:
     """Reads the header and the labels of a recording; also returns its `labels/ID.parquet`.
 
-    Bad input is a reject in the result, never an exception.
+    A recording that has to be decoded as a whole is kept in `decoded`. Bad input is a reject in the result, never an exception.
     """
     storage = Storage(input_root)
     rejects: list[Reject] = []
@@ -67,14 +69,13 @@ def inspect_recording(
         # Where the input lies must not change a byte of the dataset.
         reject(stage, RejectReason.of_file(stage, error.reason), f"{path}: {error.cause}")
 
-    wav = None
+    header = None
     facts: dict[str, Any] = {}
     version = ""
     try:
         version = storage.version(source.audio_path)
-        with storage.open(source.audio_path, ahead=_HEADER_BYTES) as file:
-            wav = read_header(file, where=source.audio_path)
-        facts = _audio_facts(wav, config)
+        header = read_audio_header(storage, source.audio_path, decoded)
+        facts = _audio_facts(header, config)
     except UnreadableFileError as error:
         reject_file(RejectStage.AUDIO, source.audio_path, error)
     table = None
@@ -107,17 +108,17 @@ def inspect_recording(
     }
     entry = FileEntry(sha256(labels), len(labels)) if labels else None
     inspected = Inspected(
-        source=source, version=version, wav=wav, row=row, labels=entry, rejects=tuple(rejects)
+        source=source, version=version, header=header, row=row, labels=entry, rejects=tuple(rejects)
     )
     return inspected, labels
 
 
-def _audio_facts(wav: WavHeader, config: FeatureConfig) -> dict[str, Any]:
-    frames = config.frame_count(config.resampled_length(wav.samples, wav.sample_rate))
+def _audio_facts(header: AudioHeader, config: FeatureConfig) -> dict[str, Any]:
+    frames = config.frame_count(config.resampled_length(header.samples, header.sample_rate))
     return {
-        "samples": wav.samples,
-        "sample_rate": wav.sample_rate,
-        "channels": wav.channels,
+        "samples": header.samples,
+        "sample_rate": header.sample_rate,
+        "channels": header.channels,
         "frames": frames,
         "windows": config.window_count(frames),
     }

@@ -10,7 +10,7 @@ import soxr
 from numpy.typing import NDArray
 
 from pipelines.errors import PipelineError
-from pipelines.recordings.wav import WavReader
+from pipelines.recordings.audio import SampleReader
 from schemas import FeatureConfig
 from schemas.features import WAVEFORM_SCALE
 
@@ -36,31 +36,31 @@ def require_own_arithmetic() -> None:
 
 
 def resampled_range(
-    reader: WavReader, start: int, stop: int, config: FeatureConfig
+    reader: SampleReader, start: int, stop: int, config: FeatureConfig
 ) -> NDArray[np.float32]:
     """Samples start..stop-1 of the recording resampled whole, float32 [stop - start].
 
     Beyond either end of the recording the samples are zero. Whole periods of the two rates' ratio
     are cut out, with context, so that the resampler meets the same phases as in the whole. Raises
-    as `require_own_arithmetic` and `WavReader.read`.
+    as `require_own_arithmetic` and `SampleReader.read`.
     """
-    wav = reader.wav
-    length = config.resampled_length(wav.samples, wav.sample_rate)
+    header = reader.header
+    length = config.resampled_length(header.samples, header.sample_rate)
     inside_start, inside_stop = max(0, start), min(length, stop)
     if inside_start >= inside_stop:
         return np.zeros(stop - start, np.float32)
-    if wav.sample_rate == config.sample_rate:
+    if header.sample_rate == config.sample_rate:
         resampled, skipped = reader.read(inside_start, inside_stop), 0
     else:
         require_own_arithmetic()
-        divisor = math.gcd(wav.sample_rate, config.sample_rate)
-        period_in = wav.sample_rate // divisor
+        divisor = math.gcd(header.sample_rate, config.sample_rate)
+        period_in = header.sample_rate // divisor
         period_out = config.sample_rate // divisor
-        context = CONTEXT_SAMPLES * max(1, -(-config.sample_rate // wav.sample_rate))
+        context = CONTEXT_SAMPLES * max(1, -(-config.sample_rate // header.sample_rate))
         first = max(0, inside_start - context) // period_out
         last = -(-(inside_stop + context) // period_out)
-        source = reader.read(first * period_in, min(wav.samples, last * period_in))
-        resampled = soxr.resample(source, wav.sample_rate, config.sample_rate, "HQ")
+        source = reader.read(first * period_in, min(header.samples, last * period_in))
+        resampled = soxr.resample(source, header.sample_rate, config.sample_rate, "HQ")
         skipped = inside_start - first * period_out
     wanted = resampled[skipped : skipped + inside_stop - inside_start]
     if len(wanted) == stop - start:

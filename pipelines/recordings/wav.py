@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import functools
 import io
 import os
@@ -15,45 +14,17 @@ import soundfile
 from numpy.typing import NDArray
 
 from pipelines.errors import RejectedInputError
+from pipelines.recordings.audio_header import SAMPLE_BYTES, SAMPLE_RATES, AudioHeader
+from pipelines.recordings.mono import read_averaged
 from pipelines.recordings.riff import BIG_ENDIAN_START, WAV_STARTS, DataChunk, data_chunk
 from pipelines.text import short_detail
 from schemas.errors import system_cause
 from schemas.storage.ranges import RangeSource
 
 CONTAINERS = ("WAV", "WAVEX", "RF64")
-SAMPLE_BYTES = {"PCM_U8": 1, "PCM_16": 2, "PCM_24": 3, "PCM_32": 4, "FLOAT": 4, "DOUBLE": 8,
-                "ULAW": 1, "ALAW": 1}  # fmt: skip
-"""What can be read from any sample on: WAV files, and the bytes of one sample of one channel."""
-
-SAMPLE_RATES = range(1_000, 768_001)
-"""Samples per second that are taken for a recording's and not for a damaged header."""
-
-_BLOCK_VALUES = 1 << 18
-"""Samples, of all channels together, that are decoded at once."""
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class WavHeader:
-    """What the header of a WAV file says.
-
-    `samples` are of each channel, at `sample_rate` Hz; `encoding` is one of `SAMPLE_BYTES`, and
-    the first sample begins at byte `offset`.
-    """
-
-    samples: int
-    sample_rate: int
-    channels: int
-    encoding: str
-    big_endian: bool
-    offset: int
-
-    @property
-    def frame_bytes(self) -> int:
-        """Bytes of one sample of each channel."""
-        return self.channels * SAMPLE_BYTES[self.encoding]
-
-
-def read_header(file: BinaryIO, *, where: str) -> WavHeader:
+def read_wav_header(file: BinaryIO, *, where: str) -> AudioHeader:
     """What the header of a file says, which must be at its start.
 
     Raises `RejectedInputError` where it is not a WAV file, or not a whole one: where its header
@@ -75,7 +46,7 @@ def read_header(file: BinaryIO, *, where: str) -> WavHeader:
         file.seek(0)
         # By its descriptor libsndfile reads a file itself, without coming back to Python.
         descriptor = _descriptor(file)
-        telling = _TellingFile(file)
+        telling = TellingFile(file)
         with (
             telling.reraising(),
             soundfile.SoundFile(telling if descriptor is None else descriptor) as sound,
@@ -85,7 +56,7 @@ def read_header(file: BinaryIO, *, where: str) -> WavHeader:
                 held = f"{container} with {encoding} samples"
                 remedy = "not WAV with PCM or float samples; convert it"
                 raise reject("format", f"holds {held}, {remedy}")
-            wav = WavHeader(
+            wav = AudioHeader(
                 samples=sound.frames,
                 sample_rate=sound.samplerate,
                 channels=sound.channels,
@@ -117,7 +88,7 @@ def _cut_short(chunk: DataChunk) -> str:
     )
 
 
-class _TellingFile:
+class TellingFile:
     """A file for libsndfile, which takes any error of a file in Python for its end."""
 
     def __init__(self, file: BinaryIO) -> None:
@@ -148,7 +119,7 @@ class _TellingFile:
 
 
 def _check_header(
-    wav: WavHeader, chunk: DataChunk, reject: Callable[[str, str], RejectedInputError]
+    wav: AudioHeader, chunk: DataChunk, reject: Callable[[str, str], RejectedInputError]
 ) -> None:
     if wav.sample_rate not in SAMPLE_RATES:
         message = f"its header says {wav.sample_rate} samples per second, which no recording has"
@@ -190,8 +161,8 @@ def _descriptor(file: BinaryIO) -> int | None:
 class WavReader:
     """Random access to the samples of a file whose header is known."""
 
-    def __init__(self, file: RangeSource, wav: WavHeader, *, where: str) -> None:
-        self.wav = wav
+    def __init__(self, file: RangeSource, wav: AudioHeader, *, where: str) -> None:
+        self.header = wav
         self._file = file
         self._where = where
 
@@ -200,21 +171,10 @@ class WavReader:
 
         Raises `RejectedInputError` where the file ends before, or cannot be read there.
         """
-        channels = self.wav.channels
-        if channels == 1:
-            return self._decoded(start, stop)
-        samples = np.empty(stop - start, np.float32)
-        block = max(1, _BLOCK_VALUES // channels)
-        for at in range(0, len(samples), block):
-            part = samples[at : at + block]
-            values = self._decoded(start + at, start + at + len(part))
-            with np.errstate(over="ignore", invalid="ignore"):  # rejected later
-                np.add.reduce(values, axis=1, out=part)
-            part /= np.float32(channels)
-        return samples
+        return read_averaged(self._decoded, start, stop, self.header.channels)
 
     def _decoded(self, start: int, stop: int) -> NDArray[np.float32]:
-        wav = self.wav
+        wav = self.header
         nbytes = (stop - start) * wav.frame_bytes
         try:
             data = self._file.read(wav.offset + start * wav.frame_bytes, nbytes)
@@ -228,7 +188,7 @@ class WavReader:
         return _decode(data, wav)
 
 
-def _decode(data: bytes, wav: WavHeader) -> NDArray[np.float32]:
+def _decode(data: bytes, wav: AudioHeader) -> NDArray[np.float32]:
     """Samples as float32 [samples], or [samples, channels] where there are several channels."""
     if wav.encoding == "FLOAT" and wav.channels == 1 and not wav.big_endian:
         return np.frombuffer(data, "<f4")

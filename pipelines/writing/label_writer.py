@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pipelines.build_folder import starting_over
 from pipelines.errors import PipelineError
+from pipelines.recordings.decoded import DecodedRecordings, decoded_folder
 from pipelines.recordings.inspection import Inspected, inspect_recording
 from pipelines.recordings.musicnet import Source
 from pipelines.run_state import read_claim
@@ -18,7 +19,8 @@ def inspect_and_keep(
 
     Raises `PipelineError` where another plan's work lies there that was made from other labels.
     """
-    inspected, labels = inspect_recording(source, input_root, config)
+    decoded = DecodedRecordings(decoded_folder(build_root))
+    inspected, labels = inspect_recording(source, input_root, config, decoded)
     if labels is None:
         return inspected
     output = Storage(build_root)

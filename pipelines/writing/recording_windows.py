@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Iterator
 
 from pipelines.planning.plan import PlanOptions, make_plan
+from pipelines.recordings.decoded import removing_decoded
 from pipelines.recordings.musicnet import Source
 from pipelines.writing.label_writer import inspect_and_keep
 from pipelines.writing.window_cutter import WindowCutter
@@ -23,7 +24,7 @@ def recording_windows(
     What cannot be used is a `Reject`: the recording, its labels or single windows. One window is in
     memory at a time.
     """
-    with tempfile.TemporaryDirectory() as scratch:
+    with tempfile.TemporaryDirectory() as scratch, removing_decoded(scratch):
         inspected = inspect_and_keep(source, input_root, scratch, features)
         yield from inspected.rejects
         if not (inspected.accepted and inspected.row["windows"]):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -13,8 +13,10 @@ from numpy.typing import NDArray
 
 from musicnet_duet.concurrency import prefetch_map
 from pipelines.planning.plan import Plan, PlannedWindow
+from pipelines.recordings.audio import range_opener, sample_reader
+from pipelines.recordings.audio_header import AudioHeader
+from pipelines.recordings.decoded import DecodedRecordings, decoded_folder
 from pipelines.recordings.resampling import resampled_range, to_int16
-from pipelines.recordings.wav import WavHeader, WavReader
 from pipelines.writing.memory_cache import MemoryCache
 from schemas import Storage, Window
 from schemas.errors import UnreadableFileError
@@ -53,15 +55,15 @@ class _RejectedWindowError(Exception):
 class _WatchedFile:
     """A file that is opened by its first read, how long its reads took, and their bytes."""
 
-    def __init__(self, storage: Storage, name: str) -> None:
-        self._storage, self._name = storage, name
+    def __init__(self, opener: Callable[[], RangeReader]) -> None:
+        self._opener = opener
         self._file: RangeReader | None = None
         self.seconds = 0.0
         self.nbytes = 0
 
     def read(self, offset: int, length: int) -> bytes:
         started = time.perf_counter()
-        self._file = self._file or self._storage.open_ranges(self._name)
+        self._file = self._file or self._opener()
         data = self._file.read(offset, length)
         self.seconds += time.perf_counter() - started
         self.nbytes += len(data)
@@ -83,6 +85,7 @@ class WindowCutter:
         self._config = transform.config
         self._input = Storage(input_root)
         self._build = Storage(build_root)
+        self._decoded = DecodedRecordings(decoded_folder(build_root))
         self._notes = MemoryCache(self._read_notes, limit_bytes=_REMEMBERED_NOTES)
 
     def cut(
@@ -99,7 +102,7 @@ class WindowCutter:
             number = planned.recording
             recording_id, path = ids[number].as_py(), paths[number].as_py()
             try:
-                return self._cut(recording_id, path, plan.wav(number), planned)
+                return self._cut(recording_id, path, plan.header(number), planned)
             except _RejectedWindowError as error:
                 return Reject(
                     recording_id=recording_id,
@@ -112,15 +115,15 @@ class WindowCutter:
         return prefetch_map(cut_or_reject, windows, threads=threads)
 
     def _cut(
-        self, recording_id: str, path: str, wav: WavHeader, planned: PlannedWindow
+        self, recording_id: str, path: str, header: AudioHeader, planned: PlannedWindow
     ) -> CutWindow:
         started = time.perf_counter()
         config = self._config
         features: dict[str, NDArray[Any]] = {}
         clipped = 0
-        audio = _WatchedFile(self._input, path)
+        audio = _WatchedFile(range_opener(self._input, path, header, self._decoded))
         if "log_mel" in config.features or "waveform" in config.features:
-            samples = self._samples(audio, path, wav, planned)
+            samples = self._samples(audio, path, header, planned)
             center = config.n_fft // 2
             if "log_mel" in config.features:
                 features["log_mel"] = self._log_mel(samples, path, planned)
@@ -144,7 +147,7 @@ class WindowCutter:
         )
 
     def _samples(
-        self, audio: _WatchedFile, path: str, wav: WavHeader, planned: PlannedWindow
+        self, audio: _WatchedFile, path: str, header: AudioHeader, planned: PlannedWindow
     ) -> NDArray[np.float32]:
         """What the frames and the waveform need, from n_fft / 2 samples before the window."""
         config = self._config
@@ -154,7 +157,8 @@ class WindowCutter:
         stop = last_frame * config.hop_length + max(center, config.hop_length)
         try:
             with contextlib.closing(audio):
-                samples = resampled_range(WavReader(audio, wav, where=path), start, stop, config)
+                reader = sample_reader(self._input, path, header, audio)
+                samples = resampled_range(reader, start, stop, config)
         except UnreadableFileError as error:
             if error.reason == "no_permission":
                 raise  # There was one when the recording was inspected.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 
-from pipelines.recordings.wav import WavReader, read_header
+from pipelines.recordings.wav import WavReader, read_wav_header
 
 
 class Ranges:
@@ -22,4 +22,4 @@ class Ranges:
 
 def reader_of(data: bytes) -> WavReader:
     """Raises `RejectedInputError` where the bytes are no whole WAV file."""
-    return WavReader(Ranges(data), read_header(io.BytesIO(data), where="x"), where="x")
+    return WavReader(Ranges(data), read_wav_header(io.BytesIO(data), where="x"), where="x")

@@ -85,7 +85,7 @@ def inspected(source: Source, rng: np.random.Generator) -> Inspected:
     digest = hashlib.sha256(source.recording_id.encode()).hexdigest()
     version = f"{4 * samples}-{rng.integers(2**50)}"
     labels = FileEntry(digest, samples // 1_000)
-    return Inspected(source=source, version=version, wav=wav, row=row, labels=labels, rejects=())
+    return Inspected(source=source, version=version, header=wav, row=row, labels=labels, rejects=())
 
 
 def resident_bytes(peak: bool = False) -> int:
@@ -103,7 +103,7 @@ def read_in_a_writer(build_root: str) -> None:
     ready = time.perf_counter()
     last = plan.shard_windows("train", plan.shards["train"] - 1)
     for each in [*first, *last]:
-        plan.wav(each.recording)
+        plan.header(each.recording)
     seconds = {"first": ready - started, "next": time.perf_counter() - ready}
     print(json.dumps({"seconds": seconds, "bytes": resident_bytes() - before}))
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from pipelines.planning.plan import Plan, PlanOptions, make_plan
+from pipelines.recordings.audio_header import AudioHeader
 from pipelines.recordings.inspection import Inspected
 from pipelines.recordings.musicnet import Source
-from pipelines.recordings.wav import WavHeader
 from schemas import FeatureConfig
 from schemas.rejects import RejectReason
 from tests.support.rejects import reject_of
@@ -15,9 +15,9 @@ from tests.support.rejects import reject_of
 CONFIG = FeatureConfig(window_frames=10, stride_frames=10, hop_length=100, sample_rate=22_050)
 
 
-def wav_header(samples: int, sample_rate: int) -> WavHeader:
+def wav_header(samples: int, sample_rate: int) -> AudioHeader:
     """Of a file of one channel of floats."""
-    return WavHeader(
+    return AudioHeader(
         samples=samples,
         sample_rate=sample_rate,
         channels=1,
@@ -47,7 +47,7 @@ def inspected(number: int, samples: int, group: str = "train", ok: bool = True) 
         facts = {"samples": samples, "sample_rate": wav.sample_rate, "channels": wav.channels}
         row |= {**facts, "frames": frames, "windows": CONFIG.window_count(frames)}
     rejects = () if ok else (reject_of(name, RejectReason.AUDIO_UNREADABLE, f"{name}: bad"),)
-    return Inspected(source=source, version="v", wav=wav, row=row, labels=None, rejects=rejects)
+    return Inspected(source=source, version="v", header=wav, row=row, labels=None, rejects=rejects)
 
 
 def plan_of(found: list[Inspected], config: FeatureConfig = CONFIG, **changed: Any) -> Plan:

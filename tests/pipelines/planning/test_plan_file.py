@@ -28,7 +28,7 @@ def test_a_writers_plan_has_the_windows_and_where_their_samples_are(tmp_path: Pa
             windows = again.shard_windows(split, number)
             assert windows == plan.shard_windows(split, number)
             for each in windows:
-                assert again.wav(each.recording) == found[each.recording].wav
+                assert again.header(each.recording) == found[each.recording].header
 
 
 def test_a_process_reads_a_plan_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

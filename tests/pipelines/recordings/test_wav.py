@@ -10,7 +10,8 @@ import pytest
 import soundfile
 
 from pipelines.errors import RejectedInputError
-from pipelines.recordings.wav import SAMPLE_BYTES, WavReader, read_header
+from pipelines.recordings.audio_header import SAMPLE_BYTES
+from pipelines.recordings.wav import WavReader, read_wav_header
 from schemas import StoreError
 from tests.support.audio_files import Ranges, reader_of
 
@@ -107,7 +108,7 @@ def test_what_is_no_whole_wav_file_is_refused(name: str, on_disk: bool, tmp_path
     (tmp_path / "x.wav").write_bytes(data)
     with (tmp_path / "x.wav").open("rb") if on_disk else io.BytesIO(data) as file:
         with pytest.raises(RejectedInputError, match=r"^x\.wav: ") as caught:
-            read_header(file, where="x.wav")
+            read_wav_header(file, where="x.wav")
         assert caught.value.reason == reason
         assert file.seek(0) == 0, "the file is still the caller's"
 
@@ -123,7 +124,7 @@ def test_every_form_of_wav_is_read(kind: str, subtype: str) -> None:
 def test_text_in_a_header_is_no_part_of_it() -> None:
     for text in (b"data : 999999999\n", b"x" * 5_000, b"data\xff\xff\xff\xff"):
         data = with_text(WAV, text)
-        assert read_header(io.BytesIO(data), where="x").samples == 1_000
+        assert read_wav_header(io.BytesIO(data), where="x").samples == 1_000
 
 
 @pytest.mark.parametrize("subtype", sorted(SAMPLE_BYTES))
@@ -133,19 +134,19 @@ def test_big_endian_files_are_read(subtype: str) -> None:
     expected = soundfile.read(io.BytesIO(data), dtype="float32")[0]
     np.testing.assert_array_equal(reader_of(data).read(100, 900), expected[100:900])
     with pytest.raises(RejectedInputError) as caught:
-        read_header(io.BytesIO(data[:-500]), where="x")
+        read_wav_header(io.BytesIO(data[:-500]), where="x")
     assert caught.value.reason == "truncated"
 
 
 def test_chunks_after_the_samples_do_no_harm() -> None:
     data = WAV + b"LIST" + struct.pack("<I", 4) + b"abcd"
-    assert read_header(io.BytesIO(data), where="x").samples == 1_000
+    assert read_wav_header(io.BytesIO(data), where="x").samples == 1_000
 
 
 @pytest.mark.parametrize("size", [0, 8, 36, 2**31, 2**32 - 1])
 def test_the_length_of_the_whole_says_nothing_about_the_samples(size: int) -> None:
     data = with_size(WAV, b"RIFF", 0, "<I", size)
-    assert read_header(io.BytesIO(data), where="x").samples == 1_000
+    assert read_wav_header(io.BytesIO(data), where="x").samples == 1_000
 
 
 @pytest.mark.parametrize("subtype", ["PCM_U8", "PCM_24"])
@@ -157,15 +158,15 @@ def test_an_odd_number_of_bytes_may_be_padded(subtype: str, padding: bytes, afte
     whole = odd + padding + after
     if subtype == "PCM_U8" and after == b"a\0":
         with pytest.raises(RejectedInputError, match="claims 333 bytes"):
-            read_header(io.BytesIO(whole), where="x")
+            read_wav_header(io.BytesIO(whole), where="x")
     else:
-        assert read_header(io.BytesIO(whole), where="x").samples == 333
+        assert read_wav_header(io.BytesIO(whole), where="x").samples == 333
 
 
 def test_a_header_that_claims_less_is_told_with_both_figures() -> None:
     for claimed in (0, 400):
         with pytest.raises(RejectedInputError) as caught:
-            read_header(io.BytesIO(with_size(WAV, b"data", 0, "<I", claimed)), where="x")
+            read_wav_header(io.BytesIO(with_size(WAV, b"data", 0, "<I", claimed)), where="x")
         assert str(caught.value) == (
             f"x: its header claims {claimed} bytes of samples and the file holds 4000 behind it, "
             f"of which {4_000 - claimed} belong to no chunk: its recorder never closed it, or "
@@ -176,7 +177,7 @@ def test_a_header_that_claims_less_is_told_with_both_figures() -> None:
 def test_what_libsndfile_says_is_only_a_detail() -> None:
     """Its own words for a format that it does not know."""
     with pytest.raises(RejectedInputError) as caught:
-        read_header(io.BytesIO(WAV[:12] + bytes(8) + WAV[12:]), where="x")
+        read_wav_header(io.BytesIO(WAV[:12] + bytes(8) + WAV[12:]), where="x")
     assert str(caught.value).startswith("x: its header is damaged or of an unknown kind (")
 
 
@@ -194,7 +195,7 @@ def test_a_header_says_length_rate_and_channels(tmp_path: Path) -> None:
         file.setparams((2, 2, 8_000, 0, "NONE", ""))
         file.writeframes(bytes(4 * 123))
     with (tmp_path / "a.wav").open("rb") as file:
-        header = read_header(file, where="a.wav")
+        header = read_wav_header(file, where="a.wav")
     assert (header.samples, header.sample_rate, header.channels) == (123, 8_000, 2)
 
 
@@ -203,14 +204,14 @@ def test_a_disk_that_fails_is_a_refusal() -> None:
         def read(self, offset: int, length: int) -> bytes:
             raise OSError(errno.EIO, "Input/output error")
 
-    reader = WavReader(Failing(WAV), read_header(io.BytesIO(WAV), where="x"), where="x")
+    reader = WavReader(Failing(WAV), read_wav_header(io.BytesIO(WAV), where="x"), where="x")
     with pytest.raises(RejectedInputError, match=r"^x: cannot be read: input/output") as caught:
         reader.read(0, 100)
     assert caught.value.reason == "unreadable"
 
 
 def test_a_file_that_has_become_shorter_is_refused() -> None:
-    wav = read_header(io.BytesIO(WAV), where="x")
+    wav = read_wav_header(io.BytesIO(WAV), where="x")
     reader = WavReader(Ranges(WAV[: len(WAV) // 2]), wav, where="x")
     assert len(reader.read(0, 400)) == 400
     with pytest.raises(RejectedInputError, match=r"^x: holds .* was cut short") as caught:
@@ -239,6 +240,6 @@ def test_a_store_that_fails_within_a_header_refuses_nothing(fails_at: int) -> No
     """libsndfile would take the failure for the end of the file."""
     whole = written()
     data = whole[:36] + b"LIST" + struct.pack("<I", 100_000) + bytes(100_000) + whole[36:]
-    assert read_header(FailingFile(data, len(data)), where="x").samples == 1_000
+    assert read_wav_header(FailingFile(data, len(data)), where="x").samples == 1_000
     with pytest.raises(StoreError, match="the store did not answer"):
-        read_header(FailingFile(data, fails_at), where="x")
+        read_wav_header(FailingFile(data, fails_at), where="x")

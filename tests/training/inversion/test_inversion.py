@@ -41,7 +41,7 @@ def test_a_log_mel_is_what_the_dataset_holds(tiny_root: Path, tiny_dataset: Path
     for window in windows_of(dataset, "tfrecord"):
         (audio,) = tiny_root.glob(f"*_data/{window.recording_id}.wav")
         reader = reader_of(audio.read_bytes())
-        length = config.resampled_length(reader.wav.samples, reader.wav.sample_rate)
+        length = config.resampled_length(reader.header.samples, reader.header.sample_rate)
         log_mel = audio_to_log_mel(resampled_range(reader, 0, length, config), config)
         valid, first = window.valid_frames, window.first_frame
         ours = log_mel[first : first + valid]
