@@ -16,6 +16,7 @@ PIPELINES = [
     "apache-beam>=2.63,<3",
     "filelock>=4,<5",
     "matplotlib>=3.8",
+    "mido>=1.3,<2",
     "scipy>=1.13,<2",
     "soundfile>=0.12.1",
     "soxr>=0.5",

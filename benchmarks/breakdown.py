@@ -15,7 +15,7 @@ import scipy.fft
 import soxr
 
 from pipelines.planning.plan import PlanOptions, make_plan
-from pipelines.recordings.musicnet import list_sources
+from pipelines.recordings.listing import list_sources
 from pipelines.recordings.wav import WavReader
 from pipelines.writing import shard_writer
 from pipelines.writing import window_cutter as windows

@@ -43,6 +43,7 @@ FLAGS: Mapping[str, str] = {
     "validation_interval": "--validation-interval",
     "warmup_steps": "--warmup-steps",
     "workers": "--workers",
+    "works": "--works",
 }
 """The flag that sets an argument, by the argument's name."""
 
@@ -50,6 +51,7 @@ PHRASES: Mapping[str, str] = {
     "(max_rejects)": "(--max-rejects)",
     "another output": "another --output",
     "another run_dir": "another --run",
+    "features=log_mel,waveform": "--features log_mel,waveform",
     "folder for the output": "folder for --output",
     "given as score, or a composer": "given as --score, or a composer, given as --compose",
     "smaller learning_rate": "smaller --learning-rate",

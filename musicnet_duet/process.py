@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import _thread
 import atexit
 import contextlib
 import io
 import os
+import signal
 import sys
 import threading
 from collections.abc import Callable
@@ -53,11 +53,10 @@ def run_process(main: Callable[[], int]) -> NoReturn:
 def _interrupt_again(unraisable: Any) -> None:
     """Lets Ctrl-C act a moment later where it met code that cannot raise, and so was lost.
 
-    Such code is called back by the interpreter: by the garbage collector, or at the end of an
-    import.
+    The interpreter calls that code itself: when it collects garbage, or at the end of an import.
     """
     if unraisable.exc_type is KeyboardInterrupt:
-        timer = threading.Timer(_MOMENT, _thread.interrupt_main)
+        timer = threading.Timer(_MOMENT, os.kill, (os.getpid(), signal.SIGINT))
         timer.daemon = True
         timer.start()
     else:

@@ -23,8 +23,8 @@ from musicnet_duet.arguments import (
 from musicnet_duet.command import Command, CommandParser, Outcome, Program
 from musicnet_duet.concurrency import available_cores
 from pipelines.engine import LOCAL_RUNNER
-from pipelines.planning import TEST_SPLITS
-from schemas.names import FEATURE_NAMES, FORMATS, PRESET_NAMES, SPLITS
+from pipelines.planning import TEST_SPLITS, WORKS
+from schemas.names import FEATURE_NAMES, FORMATS, NOTE_FEATURES, PRESET_NAMES, SPLITS
 
 if TYPE_CHECKING:
     from schemas import FeatureConfig
@@ -56,7 +56,7 @@ def _add_preprocess_options(parser: CommandParser) -> None:
         type=path,
         required=True,
         metavar="ROOT",
-        help="the folder or URL with train_data, train_labels and so on",
+        help="the folder or URL of MusicNet, or of any recordings",
     )
     parser.add_path(
         "--output", type=path, required=True, metavar="OUT", help="the dataset to create"
@@ -88,7 +88,8 @@ def _add_preprocess_options(parser: CommandParser) -> None:
         "--features",
         type=some_of(FEATURE_NAMES),
         metavar="NAMES",
-        help=f"the features to store, separated by commas (default: {','.join(FEATURE_NAMES)})",
+        help=f"the features to store, separated by commas (default: {','.join(FEATURE_NAMES)}; "
+        "without notes and onsets where no recording has labels)",
     )
     parser.add_argument(
         "--shard-mb",
@@ -133,7 +134,7 @@ def _add_preprocess_options(parser: CommandParser) -> None:
                 "choices": TEST_SPLITS,
                 "default": TEST_SPLITS[0],
                 "help": "the test split: MusicNet's own test recordings, or those and all other "
-                "recordings of the same works (default: musicnet)",
+                "recordings of the same works (default: musicnet); drawn by seed elsewhere",
             },
         ),
         (
@@ -144,6 +145,14 @@ def _add_preprocess_options(parser: CommandParser) -> None:
                 "help": "your own split for each recording, in the columns id and split",
             },
         ),
+    )
+    parser.add_argument(
+        "--works",
+        type=one_of(WORKS),
+        choices=WORKS,
+        default=WORKS[0],
+        help="what tells works apart, whose recordings are all in one split: the metadata, or the "
+        "folders in which they lie, such as albums (default: metadata)",
     )
     parser.add_argument(
         "--runner", default=LOCAL_RUNNER, help=f"the Beam runner (default: {LOCAL_RUNNER})"
@@ -214,12 +223,14 @@ def _preprocess(options: argparse.Namespace) -> Outcome:
     from pipelines.results import JobFile, PreprocessResult
     from pipelines.summary import effort_lines, outcome_lines, splits_table
 
+    features, note = _usable_features(options)
     plan = PlanOptions(
-        features=_feature_config(options),
+        features=features,
         seed=options.seed,
         shard_megabytes=options.shard_mb,
         max_rejects=options.max_rejects,
         test_split=options.test_split,
+        works=options.works,
         splits=None if options.splits is None else read_splits(options.splits),
     )
     asked = PreprocessOptions(
@@ -246,7 +257,23 @@ def _preprocess(options: argparse.Namespace) -> Outcome:
             f"{rate:,.0f} times real time; {result.shards_reused} shards were ready"
         )
         lines += effort_lines(result.metrics)
-    return Outcome(result, "\n".join(lines))
+    return Outcome(result, "\n".join(lines), note=note)
+
+
+def _usable_features(options: argparse.Namespace) -> tuple[FeatureConfig, str]:
+    """The features to make, and what is to be said of those that cannot be made."""
+    from pipelines.recordings.listing import without_labels
+
+    config = _feature_config(options)
+    chosen = options.features is not None or options.config is not None
+    if chosen or not without_labels(options.input):
+        return config, ""
+    usable = tuple(name for name in config.features if name not in NOTE_FEATURES)
+    note = (
+        f"{options.input}: no recording has labels, so that notes and onsets are not made; labels "
+        "are a MIDI file, or a table in MusicNet's form, of the recording's name beside it"
+    )
+    return dataclasses.replace(config, features=usable), note
 
 
 def _feature_config(options: argparse.Namespace) -> FeatureConfig:
@@ -341,7 +368,7 @@ COMMANDS = (
     ),
     _command(
         "preprocess",
-        "Make a dataset from recordings in MusicNet's layout. Options for Beam follow after '--'.",
+        "Make a dataset from MusicNet, or from any recordings. Options for Beam follow after '--'.",
         _add_preprocess_options,
         _preprocess,
         advice=_after_interrupt,

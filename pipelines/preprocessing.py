@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import time
+from typing import Any
 
 from musicnet_duet.concurrency import available_cores
 from musicnet_duet.progress import each
@@ -16,11 +17,12 @@ from pipelines.engine.progress import shard_progress
 from pipelines.engine.versions import numeric_versions
 from pipelines.errors import PipelineError
 from pipelines.overlap import require_apart
+from pipelines.planning import FOLDERS
 from pipelines.planning.claim import claim_of
 from pipelines.planning.plan import PlanOptions, make_plan, planned_splits
 from pipelines.recordings.decoded import removing_decoded
 from pipelines.recordings.inspection import inspect_recording
-from pipelines.recordings.musicnet import list_sources
+from pipelines.recordings.listing import list_sources
 from pipelines.recordings.resampling import require_own_arithmetic
 from pipelines.results import DryRun, JobFile, PreprocessResult
 from pipelines.run_state import require_claimable
@@ -44,7 +46,8 @@ class PreprocessOptions:
     """The input, the output and the engine of one run.
 
     Attributes:
-        input_root: The folder or URL with the recordings, in MusicNet's layout.
+        input_root: The folder or URL with the recordings: MusicNet's layout at any depth, or audio
+            files at any depth.
         output: The folder or URL of the dataset.
         plan: How recordings become windows, shards and splits.
         formats: The file formats of the shards: "tfrecord", "hdf5" or both.
@@ -93,7 +96,7 @@ def preprocess(options: PreprocessOptions) -> PreprocessResult | JobFile:
         (`--template_location`).
 
     Raises:
-        PipelineError: If the input is not in MusicNet's layout, too many recordings are rejected,
+        PipelineError: If the input holds no recordings, too many recordings are rejected,
             or the output holds something else.
         StoreError: If a store fails.
 
@@ -148,7 +151,7 @@ def preprocess(options: PreprocessOptions) -> PreprocessResult | JobFile:
         bytes=sum(entry.nbytes for entry in dataset.manifest.files.values()),
         rejects=rejects,
         notices=notices,
-        recordings_of_unknown_works=unknown_works(rows),
+        recordings_of_unknown_works=_unknown_works(rows, options.plan),
         shards_written=metrics.get("shards_written", 0),
         shards_reused=metrics.get("shards_reused", 0),
         audio_seconds=audio_seconds(rows),
@@ -182,8 +185,15 @@ def _absolute(path: str) -> str:
     return path if "://" in path else os.path.abspath(path)
 
 
+def _unknown_works(rows: list[dict[str, Any]], plan: PlanOptions) -> int:
+    """Of how many recordings nothing tells the work."""
+    return 0 if plan.works == FOLDERS else unknown_works(rows)
+
+
 def dry_run(options: PreprocessOptions) -> DryRun:
     """What `preprocess` would make; reads headers and labels, writes nothing.
+
+    MP3 and Ogg files are decoded for their length.
 
     Raises `PipelineError` where `preprocess` would, as far as
     that is known beforehand.
@@ -211,6 +221,6 @@ def dry_run(options: PreprocessOptions) -> DryRun:
         bytes=sum(plan.windows.values()) * window_bytes * len(options.formats),
         rejects=found,
         notices=notices,
-        recordings_of_unknown_works=unknown_works(rows),
+        recordings_of_unknown_works=_unknown_works(rows, options.plan),
         audio_seconds=audio_seconds(rows),
     )

@@ -12,6 +12,7 @@ import numpy as np
 
 from schemas.errors import DatasetError
 from schemas.names import FEATURE_NAMES as FEATURE_NAMES
+from schemas.names import NOTE_FEATURES
 
 LABEL_RATE = 44_100
 """Samples per second in which MusicNet's label times are counted, whatever the rate of the file."""
@@ -204,7 +205,7 @@ class FeatureConfig:
     @property
     def has_notes(self) -> bool:
         """Whether the windows hold a feature that is made from labels."""
-        return "notes" in self.features or "onsets" in self.features
+        return any(name in NOTE_FEATURES for name in self.features)
 
     @property
     def frames_per_second(self) -> float:

@@ -2,6 +2,9 @@
 
 FEATURE_NAMES = ("log_mel", "waveform", "notes", "onsets")
 
+NOTE_FEATURES = ("notes", "onsets")
+"""Those that are made from labels."""
+
 SPLITS = ("train", "validation", "test")
 
 FORMATS = ("tfrecord", "hdf5")

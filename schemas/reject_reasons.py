@@ -86,14 +86,14 @@ class RejectReason(StrEnum):
     AUDIO_NOT_WAV = (
         "audio_not_wav",
         Loss.RECORDING,
-        "The file is not a WAV file, whatever its name.",
-        "Convert it to WAV.",
+        "The file has the name of a WAV file, and is no audio file that is read.",
+        "Convert it to WAV or FLAC.",
     )
     AUDIO_FORMAT = (
         "audio_format",
         Loss.RECORDING,
-        "The WAV file holds samples that are neither PCM nor float, nor A-law or mu-law.",
-        "Convert it to PCM or float samples.",
+        "The audio is of a format that is not read, or a WAV file's samples are compressed.",
+        "Convert it to FLAC, or to WAV with PCM or float samples.",
     )
     AUDIO_SAMPLE_RATE = (
         "audio_sample_rate",
@@ -214,6 +214,12 @@ class RejectReason(StrEnum):
         Loss.WINDOW,
         "The window holds NaN or infinite samples, or samples too large for a spectrum.",
         "Export the recording again.",
+    )
+    FILE_UNUSED = (
+        "file_unused",
+        Loss.NOTHING,
+        "The file is neither a recording nor one's labels or metadata, where it lies.",
+        "None is needed; if it is a recording of MusicNet, move it into train_data or test_data.",
     )
     METADATA_MALFORMED = (
         "metadata_malformed",

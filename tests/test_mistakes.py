@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import shutil
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ WRONG_USAGE = {
     "preprocess --input musicnet": "required: --output; see duet preprocess --help",
     "preprocess --input musicnet --output new --format csv": "'csv' is not one of tfrecord, hdf5",
     "preprocess --input musicnet --output new --features chroma": "'chroma' is not one of log_mel",
+    "preprocess --input musicnet --output new --works folder": "'folder' is not one of metadata",
     "preprocess --input musicnet --output new --direct_num_workers 2": "see duet preprocess --help",
     "train --data dataset --run new --steps -5": "--steps: -5 must be a positive integer",
     "train --data dataset --run new --memory-mb 0.5": "--memory-mb: '0.5' is not an integer",
@@ -36,8 +38,10 @@ WRONG_USAGE = {
 
 FAILURES = {
     "preprocess --input nowhere --output new": "nowhere: no such folder; check its name",
-    "preprocess --input songs --output new": "--input must be the folder in which MusicNet's",
-    "preprocess --input deep --output new": "one folder deeper: use --input .*/deep/musicnet",
+    "preprocess --input empty --output new": "holds no files; choose a folder with recordings",
+    "preprocess --input papers --output new": "no recording .*, only a.pdf; choose another folder",
+    "preprocess --input songs --output new --dry-run": "1 of 1 recordings cannot be used, nothing is left",
+    "preprocess --input twice --output new": "several times, in '.*twice/a', .*; choose one",
     "preprocess --input text.wav --output new": "text.wav: not a directory; check its name",
     "preprocess --input musicnet --output dataset --tail drop": "use --overwrite to replace it",
     "preprocess --input musicnet --output musicnet": "it is the input folder; choose another",
@@ -91,9 +95,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         TrainingConfig(batch_size=4),
         LoopConfig(steps=1),
     )
-    for name in ("deep", "songs", "empty", "full"):
+    for name in ("twice", "songs", "papers", "empty", "full"):
         (root / name).mkdir()
-    (root / "deep" / "musicnet").symlink_to(root / "musicnet")
+    for name in ("a", "b"):
+        shutil.copytree(root / "musicnet", root / "twice" / name)
+    (root / "papers" / "a.pdf").touch()
     (root / "songs" / "song.mp3").touch()
     (root / "full" / "x").touch()
     for name in ("taken.wav", "taken.png"):

@@ -7,7 +7,7 @@ import soundfile
 
 from pipelines.errors import PipelineError
 from pipelines.recordings.inspection import inspect_recording
-from pipelines.recordings.musicnet import list_sources
+from pipelines.recordings.listing import list_sources
 from schemas.tables import LABELS, labels_file, table_from_bytes
 from tests.support.audio_files import reader_of
 from tests.support.mutations import FORMS, make_mutant, make_sound, write_mutants

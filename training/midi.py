@@ -9,6 +9,7 @@ from collections.abc import Iterable
 
 import mido
 
+from musicnet_duet.midi import MidiError, played_notes
 from schemas.features import N_PITCHES
 from training.errors import TrainingError
 from training.validation import real_number, whole_number
@@ -22,8 +23,6 @@ MAX_SECONDS = (2**28 - 1) / TICKS_PER_SECOND
 _TICKS_PER_BEAT = 500
 _MICROSECONDS_PER_BEAT = 500_000
 _VELOCITY = 64
-_PERCUSSION_CHANNEL = 9
-"""Channel 10, as musicians count: its numbers name instruments, not pitches."""
 
 
 @dataclasses.dataclass(frozen=True, order=True)
@@ -95,36 +94,9 @@ def read_midi(data: bytes, *, where: str = "the MIDI file") -> list[Note]:
     the file for the `TrainingError` that is raised where it cannot be read.
     """
     try:
-        return _notes(mido.MidiFile(file=io.BytesIO(data)))
-    except Exception as error:  # mido raises errors of many kinds, and some of Python's own.
-        cause = " ".join(str(error).split()) or type(error).__name__
+        return sorted(Note(each.start, each.end, each.pitch) for each in played_notes(data))
+    except (MidiError, TrainingError) as error:
         raise TrainingError(
-            f"{where}: cannot be read as a standard MIDI file ({cause}); choose another file, or "
+            f"{where}: cannot be read as a standard MIDI file ({error}); choose another file, or "
             "export it again from a notation or audio program"
         ) from error
-
-
-def _notes(file: mido.MidiFile) -> list[Note]:
-    if file.ticks_per_beat <= 0:
-        raise TrainingError("its times are counted in frames of a film instead of beats")
-    notes: list[Note] = []
-    down: defaultdict[tuple[int, int], list[float]] = defaultdict(list)
-    now = 0.0
-
-    def release(pitch: int, starts: list[float]) -> None:
-        if (start := starts.pop(0)) < now:
-            notes.append(Note(start, now, pitch))
-
-    for message in file:
-        now += message.time
-        if message.type not in ("note_on", "note_off") or message.channel == _PERCUSSION_CHANNEL:
-            continue
-        starts = down[message.channel, message.note]
-        if message.type == "note_on" and message.velocity:
-            starts.append(now)
-        elif starts:
-            release(message.note, starts)
-    for (_, pitch), starts in down.items():
-        while starts:
-            release(pitch, starts)
-    return sorted(notes)

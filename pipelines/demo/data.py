@@ -24,7 +24,7 @@ from musicnet_duet.progress import each
 from pipelines.demo.scores import CATALOG, Excerpt, Reading, ScoreNote, read_score
 from pipelines.demo.synthesis import SAMPLE_RATE, Note, render
 from pipelines.errors import PipelineError
-from pipelines.recordings.musicnet import METADATA_FILE
+from pipelines.recordings.metadata import METADATA_FILE
 from schemas import Storage
 from schemas.storage import TEMPORARY_PREFIX
 from schemas.tables import LABELS, METADATA_COLUMNS

@@ -17,7 +17,7 @@ from pipelines.planning.claim import claim_of
 from pipelines.planning.plan import PlanOptions, make_plan
 from pipelines.planning.plan_file import PlanFile, read_plan, write_plan, writers_plan
 from pipelines.recordings.inspection import Inspected
-from pipelines.recordings.musicnet import Source
+from pipelines.recordings.source import Source
 from pipelines.run_state import claim_plan, read_claim, remember_run
 from pipelines.writing.label_writer import inspect_and_keep
 from pipelines.writing.publish import publish, require_unchanged

@@ -31,7 +31,8 @@ from pipelines.engine.steps import (
 )
 from pipelines.planning.plan_file import PlanFile
 from pipelines.recordings.inspection import Inspected
-from pipelines.recordings.musicnet import Source, list_sources
+from pipelines.recordings.listing import list_sources
+from pipelines.recordings.source import Source
 from pipelines.writing.recording_windows import recording_windows
 from pipelines.writing.shard_writer import ShardJob, WrittenShard
 from schemas import FeatureConfig, Window

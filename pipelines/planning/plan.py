@@ -20,13 +20,13 @@ from numpy.typing import NDArray
 
 from pipelines.checks import require_integer, require_number
 from pipelines.errors import PipelineError, TooManyRejectsError
-from pipelines.planning.splits import TEST_SPLITS, assigned_splits, split_recordings
+from pipelines.planning.splits import TEST_SPLITS, WORKS, assigned_splits, split_recordings
 from pipelines.recordings.audio_header import AudioHeader
 from pipelines.recordings.inspection import Inspected
 from schemas import FeatureConfig, permutation_key, permute
 from schemas.checksums import canonical_json, sha256
 from schemas.manifest import SplitSummary
-from schemas.rejects import Reject, RejectStage, printable
+from schemas.rejects import Reject, RejectReason, RejectStage, printable
 from schemas.shards import SPLITS, shard_bounds
 from schemas.tables import RECORDINGS
 
@@ -78,7 +78,10 @@ class PlanOptions:
         max_rejects: The share of recordings, from 0 to 1, that may be rejected before the run
             fails. None means 0.01, or 3 recordings if that is more.
         test_split: The recordings of the test split: MusicNet's own ("musicnet"), or those and
-            all others that play the same works ("work-disjoint").
+            all others that play the same works ("work-disjoint"). Where the input has no test
+            recordings of its own, a tenth of the duration is drawn.
+        works: What tells works apart, which no split divides: the "metadata", or the "folders"
+            in which recordings lie.
         splits: A split ("train", "validation" or "test") for each recording id, instead.
 
     Raises:
@@ -97,6 +100,7 @@ class PlanOptions:
     shard_megabytes: float | None = None
     max_rejects: float | None = None
     test_split: str = TEST_SPLITS[0]
+    works: str = WORKS[0]
     splits: Mapping[str, str] | None = None
 
     def __post_init__(self) -> None:
@@ -108,6 +112,8 @@ class PlanOptions:
         if self.test_split not in TEST_SPLITS:
             names = ", ".join(TEST_SPLITS)
             raise PipelineError(f"test_split={self.test_split!r} must be one of {names}")
+        if self.works not in WORKS:
+            raise PipelineError(f"works={self.works!r} must be one of {', '.join(WORKS)}")
 
     def shard_bytes(self, dataset_bytes: int) -> int:
         """The approximate size of a shard in bytes, for shards of `dataset_bytes` in total.
@@ -219,6 +225,7 @@ def make_plan(
             [(each.row, each.source.group) for each in accepted],
             seed=options.seed,
             test_split=options.test_split,
+            works=options.works,
         )
     else:
         ids = [each.source.recording_id for each in accepted]
@@ -273,7 +280,11 @@ def check_rejects(
     and need no split.
     """
     lost = Counter(reject.recording_id for reject in rejects if reject.stage is RejectStage.WINDOW)
-    recordings = {reject.recording_id for reject in rejects if reject.stage is RejectStage.LIST}
+    recordings = {
+        reject.recording_id
+        for reject in rejects
+        if reject.stage is RejectStage.LIST and not reject.reason.is_notice
+    }
     used = set()
     for row in rows:
         recordings.add(row["recording_id"])
@@ -288,6 +299,8 @@ def check_rejects(
         remedy = "repair or remove them, or allow more"
     else:
         head, remedy = "nothing is left", "repair or replace them"
+    if any(each.reason is RejectReason.LABELS_MISSING for each in rejects):
+        remedy += "; recordings without labels serve for features=log_mel,waveform"
     shown = [f"  {printable(name)}: {_why(name, rejects)}" for name in rejected[:_SHOWN_REJECTS]]
     if len(rejected) > _SHOWN_REJECTS:
         shown.append(f"  and {len(rejected) - _SHOWN_REJECTS} more")

@@ -10,11 +10,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from pipelines.errors import PipelineError
+from pipelines.planning import FOLDERS as FOLDERS
 from pipelines.planning import TEST_SPLITS as TEST_SPLITS
 from pipelines.planning import WORK_DISJOINT as WORK_DISJOINT
+from pipelines.planning import WORKS as WORKS
 from pipelines.recordings.csv_tables import open_csv
 from pipelines.recordings.ids import id_key
-from pipelines.recordings.musicnet import METADATA_FILE
+from pipelines.recordings.metadata import METADATA_FILE
 from schemas import Storage
 from schemas.shards import SPLITS
 from schemas.works import has_work, work_of
@@ -22,44 +24,75 @@ from schemas.works import has_work, work_of
 VALIDATION_SHARE = 0.1
 """Of the duration of the training recordings, at least this much becomes validation."""
 
+TEST_SHARE = 0.1
+"""Of the duration of all recordings, at least this much becomes test, where no group says more."""
+
 
 def split_recordings(
-    rows: Iterable[tuple[Mapping[str, Any], str]], *, seed: int, test_split: str = TEST_SPLITS[0]
+    rows: Iterable[tuple[Mapping[str, Any], str]],
+    *,
+    seed: int,
+    test_split: str = TEST_SPLITS[0],
+    works: str = WORKS[0],
 ) -> dict[str, str]:
-    """The split of each recording id, for rows paired with their group, `train` or `test`.
+    """The split of each recording id, for rows paired with their group: train, test or empty.
 
-    Validation takes whole works from what is not test, in the order of a keyed digest of their
-    names, until it has `VALIDATION_SHARE` of their duration: at least one work, and never the last
-    one that is left for training. A recording whose work is unknown counts as a work of its own.
+    Where no recording has a group, test takes whole works in the order of a keyed digest of their
+    names, until it has `TEST_SHARE` of all duration; then validation does from what is not test,
+    until it has `VALIDATION_SHARE` of that. Each takes at least one work, and leaves one for each
+    of those that come after it. A recording whose work is unknown counts as a work of its own; if
+    `works` is "folders", those of one folder are one work.
 
     Raises `PipelineError` where `work-disjoint` cannot be promised, because the works of some
     recordings are unknown.
     """
     rows = list(rows)
-    if test_split == WORK_DISJOINT:
+    key = folder_of if works == FOLDERS else work_of
+    if test_split == WORK_DISJOINT and works != FOLDERS:
         _require_works(rows)
     members: defaultdict[tuple[str, ...], list[Mapping[str, Any]]] = defaultdict(list)
     test, test_works = [], set()
     for row, group in rows:
         if group == "test":
             test.append(row)
-            test_works.add(work_of(row))
+            test_works.add(key(row))
         else:
-            members[work_of(row)].append(row)
-    if test_split == WORK_DISJOINT:
+            members[key(row)].append(row)
+    if not any(group for _, group in rows):
+        test_works = set(_drawn(members, seed, TEST_SHARE, left=2))
+    if test_split == WORK_DISJOINT or not test:
         test += [row for work in sorted(test_works) for row in members.pop(work, [])]
     splits = {row["recording_id"]: "test" for row in test}
     for own in members.values():
         splits.update({row["recording_id"]: "train" for row in own})
+    for work in _drawn(members, seed, VALIDATION_SHARE, left=1):
+        splits.update({row["recording_id"]: "validation" for row in members[work]})
+    return splits
+
+
+def folder_of(row: Mapping[str, Any]) -> tuple[str, ...]:
+    """The folder of a recording's audio file, in place of the work that it plays."""
+    return (row["path"].rpartition("/")[0],)
+
+
+def _drawn(
+    members: Mapping[tuple[str, ...], Sequence[Mapping[str, Any]]],
+    seed: int,
+    share: float,
+    *,
+    left: int,
+) -> list[tuple[str, ...]]:
+    """Works drawn until they have a share of the duration; at least `left` works are not drawn."""
     seconds = {work: sum(map(_seconds, own)) for work, own in members.items()}
-    wanted = VALIDATION_SHARE * sum(seconds.values())
+    wanted = share * sum(seconds.values())
+    drawn: list[tuple[str, ...]] = []
     taken = 0.0
-    for work in sorted(members, key=lambda work: _draw(work, seed))[:-1]:
+    for work in sorted(members, key=lambda work: _draw(work, seed))[:-left]:
         if taken >= wanted:
             break
         taken += seconds[work]
-        splits.update({row["recording_id"]: "validation" for row in members[work]})
-    return splits
+        drawn.append(work)
+    return drawn
 
 
 def _require_works(rows: Sequence[tuple[Mapping[str, Any], str]]) -> None:

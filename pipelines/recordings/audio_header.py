@@ -21,47 +21,16 @@ SUFFIXES = {
 }  # fmt: skip
 """The endings of audio files that are read, in lower case, and libsndfile's name of each format."""
 
-OTHER_SUFFIXES = frozenset(
-    [
-        ".m4a",
-        ".m4b",
-        ".mp4",
-        ".m4v",
-        ".mov",
-        ".aac",
-        ".ac3",
-        ".wma",
-        ".asf",
-        ".webm",
-        ".mka",
-        ".mkv",
-        ".avi",
-        ".ape",
-        ".wv",
-        ".mpc",
-        ".tta",
-        ".tak",
-        ".dsf",
-        ".dff",
-        ".amr",
-        ".ra",
-        ".rm",
-        ".au",
-        ".snd",
-        ".voc",
-        ".sd2",
-        ".mp2",
-        ".mpga",
-        ".3gp",
-        ".flv",
-    ]
-)
+OTHER_SUFFIXES = frozenset({
+    ".m4a", ".m4b", ".mp4", ".aac", ".ac3", ".wma", ".asf", ".webm", ".mka", ".ape", ".wv", ".mpc",
+    ".tta", ".tak", ".dsf", ".dff", ".amr", ".ra", ".au", ".snd", ".voc", ".mp2",
+})  # fmt: skip
 """The endings of files that hold sound and are not read, in lower case."""
 
 EXACT = frozenset({"FLAC", "AIFF", "W64", "CAF"})
-"""Formats of which a read after a seek equals the slice of the whole, bit for bit.
+"""Formats in which a read after a seek equals the slice of the whole, bit for bit.
 
-Of the others, MP3 and Ogg, it does not: frames need what was decoded before them.
+In MP3 and Ogg it does not: frames need what was decoded before them.
 """
 
 _STARTS = {

@@ -104,9 +104,11 @@ class DecodedRecordings:
 
 def decoded_header(storage: Storage, name: str, container: str) -> AudioHeader:
     """The header of a recording that is decoded for it and not kept; raises as `decode`."""
-    with tempfile.TemporaryDirectory(prefix="duet-decoded-") as scratch:
-        with _local_copy(storage, name, Path(scratch) / "copy") as path:
-            return decode(path, Path(os.devnull), container, where=name)
+    with (
+        tempfile.TemporaryDirectory(prefix="duet-decoded-") as scratch,
+        _local_copy(storage, name, Path(scratch) / "copy") as path,
+    ):
+        return decode(path, Path(os.devnull), container, where=name)
 
 
 @contextlib.contextmanager

@@ -1,6 +1,6 @@
 """Decoding a whole MP3 or Ogg file, in a process of its own.
 
-Of these formats a read after a seek is not the slice of the whole, so that a file is decoded from
+In these formats a read after a seek is not the slice of the whole, so that a file is decoded from
 its beginning to its end. Their decoders print what they think of a file to the screen, and one that
 fails on a damaged file ends no more than its own process.
 """
@@ -82,10 +82,11 @@ def _answer(path: str, target: str, container: str) -> dict[str, object]:
                 )
                 return _rejected("sample_rate", f"{message} has; repair the header")
             claimed, samples = sound.frames, 0
-            blocks = sound.blocks(BLOCK_VALUES // sound.channels, dtype="float32", always_2d=True)
+            length = max(1, BLOCK_VALUES // sound.channels)
             try:
                 with open(target, "wb") as out:
-                    for block in blocks:
+                    # `blocks` takes the header's word for how long the last of them is.
+                    while len(block := sound.read(length, dtype="float32", always_2d=True)):
                         mono = np.empty(len(block), "<f4")
                         averaged(block, out=mono)
                         out.write(mono.data)

@@ -6,11 +6,14 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
+import pyarrow as pa
+
 from pipelines.recordings.audio import read_audio_header
-from pipelines.recordings.audio_header import AudioHeader
+from pipelines.recordings.audio_header import AudioHeader, suffix_of
 from pipelines.recordings.decoded import DecodedRecordings
 from pipelines.recordings.labels import degenerate_count, odd_notes, parse_labels
-from pipelines.recordings.musicnet import Source
+from pipelines.recordings.midi_labels import MIDI_SUFFIXES, parse_midi_labels
+from pipelines.recordings.source import Source
 from schemas import FeatureConfig, Storage
 from schemas.checksums import sha256
 from schemas.errors import UnreadableFileError
@@ -23,8 +26,8 @@ from schemas.tables import table_bytes
 class Inspected:
     """A recording's row for `tables.RECORDINGS`, without its split and what shards will count.
 
-    `version` changes when the audio file does; `header` is that of its audio, None
-    where it is rejected; `labels` is the recording's label file in the dataset, None where it has none.
+    `version` changes when the audio file does; `header` is that of its audio, None where it is
+    rejected; `labels` is the recording's label file in the dataset, None where it has none.
     """
 
     source: Source
@@ -47,7 +50,8 @@ def inspect_recording(
 ) -> tuple[Inspected, bytes | None]:
     """Reads the header and the labels of a recording; also returns its `labels/ID.parquet`.
 
-    A recording that has to be decoded as a whole is kept in `decoded`. Bad input is a reject in the result, never an exception.
+    A recording that has to be decoded as a whole is kept in `decoded`. Bad input is a reject in the
+    result, never an exception.
     """
     storage = Storage(input_root)
     rejects: list[Reject] = []
@@ -82,7 +86,7 @@ def inspect_recording(
     if source.labels_path:
         try:
             data = storage.read_bytes(source.labels_path)
-            table, unknown = parse_labels(data, where=source.labels_path)
+            table, unknown = _parsed(data, source.labels_path)
         except UnreadableFileError as error:
             reject_file(RejectStage.LABELS, source.labels_path, error)
     elif config.has_notes:
@@ -111,6 +115,12 @@ def inspect_recording(
         source=source, version=version, header=header, row=row, labels=entry, rejects=tuple(rejects)
     )
     return inspected, labels
+
+
+def _parsed(data: bytes, path: str) -> tuple[pa.Table, list[str]]:
+    if suffix_of(path) in MIDI_SUFFIXES:
+        return parse_midi_labels(data, where=path), []
+    return parse_labels(data, where=path)
 
 
 def _audio_facts(header: AudioHeader, config: FeatureConfig) -> dict[str, Any]:

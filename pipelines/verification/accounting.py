@@ -9,6 +9,7 @@ from typing import Any
 
 from schemas import FeatureConfig
 from schemas.reject_reasons import WHOLE_RECORDING_STAGES
+from schemas.rejects import reason_of
 
 Row = Mapping[str, Any]
 
@@ -109,7 +110,9 @@ def rejected_recordings(rejects: Iterable[Row]) -> set[str]:
     return {
         row["recording_id"]
         for row in rejects
-        if row["stage"] in WHOLE_RECORDING_STAGES and row["position"] is None
+        if row["stage"] in WHOLE_RECORDING_STAGES
+        and row["position"] is None
+        and not reason_of(row["reason"]).is_notice
     }
 
 

@@ -6,7 +6,7 @@ from pipelines.build_folder import starting_over
 from pipelines.errors import PipelineError
 from pipelines.recordings.decoded import DecodedRecordings, decoded_folder
 from pipelines.recordings.inspection import Inspected, inspect_recording
-from pipelines.recordings.musicnet import Source
+from pipelines.recordings.source import Source
 from pipelines.run_state import read_claim
 from schemas import FeatureConfig, Storage
 from schemas.tables import labels_file

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from pipelines.planning.plan import PlanOptions, make_plan
 from pipelines.recordings.decoded import removing_decoded
-from pipelines.recordings.musicnet import Source
+from pipelines.recordings.source import Source
 from pipelines.writing.label_writer import inspect_and_keep
 from pipelines.writing.window_cutter import WindowCutter
 from schemas import FeatureConfig, Window

@@ -10,7 +10,7 @@ import pyarrow as pa
 from pipelines.build_folder import is_published, replacement_folder
 from pipelines.errors import PipelineError
 from pipelines.recordings.ids import id_key
-from pipelines.recordings.musicnet import list_sources
+from pipelines.recordings.listing import list_sources
 from pipelines.run_state import unfinished_rejects
 from pipelines.writing.recording_windows import recording_windows
 from schemas import Dataset, FeatureConfig, Storage, Window

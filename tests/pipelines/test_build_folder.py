@@ -14,7 +14,7 @@ import pytest
 from pipelines.build_folder import CLAIM_FILE, open_build_folder, planned_action
 from pipelines.errors import PipelineError
 from pipelines.planning.plan import Plan
-from pipelines.recordings.musicnet import list_sources
+from pipelines.recordings.listing import list_sources
 from pipelines.run_state import claim_plan, read_claim
 from pipelines.writing.label_writer import inspect_and_keep
 from pipelines.writing.publish import require_unchanged

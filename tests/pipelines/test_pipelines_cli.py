@@ -1,4 +1,5 @@
 import json
+import shutil
 import re
 import signal
 import subprocess
@@ -223,14 +224,14 @@ def test_a_reader_that_has_seen_enough_is_no_error(tiny_dataset: Path) -> None:
 def test_errors_of_commands_name_flags(
     tiny_root: Path, tiny_dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (tmp_path / "in").mkdir()
-    (tmp_path / "in/deeper").symlink_to(tiny_root)
+    shutil.copytree(tiny_root, tmp_path / "in")
+    shutil.rmtree(tmp_path / "in/train_labels")
     there = str(tiny_dataset)
     messages = {
         (str(tiny_root), there): f"error: {there}: holds a dataset already; use --overwrite to "
         "replace it, or choose another --output\n",
-        (f"{tmp_path}/in", f"{tmp_path}/out"): f"error: {tmp_path}/in: the recordings lie one "
-        f"folder deeper: use --input {tmp_path}/in/deeper\n",
+        (f"{tmp_path}/in", f"{tmp_path}/out"): "; recordings without labels serve for --features "
+        f"log_mel,waveform\nwhat was rejected: duet rejects {tmp_path}/out\n",
     }
     for (root, out), message in messages.items():
         command = ["preprocess", "--input", root, "--output", out, "--workers", "1"]

@@ -24,7 +24,9 @@ from pipelines.planning.plan import PlanOptions, make_plan
 from pipelines.planning.plan_file import write_plan, writers_plan
 from pipelines.recordings import musicnet as sources
 from pipelines.recordings.inspection import Inspected
-from pipelines.recordings.musicnet import METADATA_FILE, Source, list_sources
+from pipelines.recordings.listing import list_sources
+from pipelines.recordings.metadata import METADATA_FILE
+from pipelines.recordings.source import Source
 from pipelines.writing.shard_writer import WrittenShard
 from schemas import FeatureConfig, Storage
 from schemas.manifest import FileEntry

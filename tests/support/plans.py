@@ -7,7 +7,7 @@ from typing import Any
 from pipelines.planning.plan import Plan, PlanOptions, make_plan
 from pipelines.recordings.audio_header import AudioHeader
 from pipelines.recordings.inspection import Inspected
-from pipelines.recordings.musicnet import Source
+from pipelines.recordings.source import Source
 from schemas import FeatureConfig
 from schemas.rejects import RejectReason
 from tests.support.rejects import reject_of

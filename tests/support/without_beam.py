@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from pipelines.planning.plan import Plan, PlanOptions, make_plan
-from pipelines.recordings.musicnet import list_sources
+from pipelines.recordings.listing import list_sources
 from pipelines.writing.label_writer import inspect_and_keep
 from pipelines.writing.window_cutter import CutWindow, WindowCutter
 from schemas import FeatureConfig, Window

@@ -20,7 +20,7 @@ from pipelines.demo.scores import CATALOG, Excerpt, read_score
 from pipelines.demo.synthesis import SAMPLE_RATE
 from pipelines.errors import PipelineError
 from pipelines.recordings.labels import degenerate_count, parse_labels
-from pipelines.recordings.musicnet import list_sources
+from pipelines.recordings.listing import list_sources
 
 EVERY_EXCERPT = pytest.mark.parametrize(
     "excerpt", CATALOG, ids=lambda excerpt: str(excerpt.recording_id)

@@ -6,7 +6,7 @@ import pytest
 
 from pipelines.errors import PipelineError
 from pipelines.recordings.inspection import Inspected, inspect_recording
-from pipelines.recordings.musicnet import list_sources
+from pipelines.recordings.listing import list_sources
 from pipelines.run_state import claim_plan
 from pipelines.writing.label_writer import inspect_and_keep
 from schemas import Storage

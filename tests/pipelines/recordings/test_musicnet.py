@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.errors import PipelineError
-from pipelines.recordings.musicnet import list_sources
+from pipelines.recordings.listing import list_sources
 
 
 def touch(root: Path, *names: str) -> str:
@@ -24,7 +24,11 @@ def test_recordings_come_sorted_by_the_bytes_of_their_ids(tmp_path: Path) -> Non
         ("é", "train"),
     ]
     assert [each.labels_path for each in sources] == [None, "train_labels/9.csv", None]
-    assert [reject.reason for reject in rejects] == ["metadata_missing"]
+    assert [reject.message for reject in rejects] == [
+        "musicnet_metadata.csv: no such file",
+        "train_data/._9.wav: is not used",
+        "train_data/notes.txt: is not used",
+    ]
 
 
 def test_metadata_is_found_by_id(tmp_path: Path) -> None:
@@ -121,7 +125,8 @@ def test_one_of_several_label_files_is_never_chosen(tmp_path: Path) -> None:
                  "test_labels/a.csv", "test_data/b.wav", "test_labels/b.csv")  # fmt: skip
     sources, rejects = list_sources(root)
     assert [source.recording_id for source in sources] == ["b"]
-    (reject,) = [each for each in rejects if each.stage == "list"]
+    reject, unused = [each for each in rejects if each.stage == "list"]
+    assert unused.message == "test_labels/a.csv: is not used"
     assert (reject.recording_id, reject.reason) == ("a", "duplicate_labels")
     assert "train_labels/A.csv and train_labels/a.csv; keep one" in reject.message
 
@@ -170,18 +175,50 @@ def test_an_id_that_stands_twice_is_refused_twice(tmp_path: Path) -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    ("names", "told"),
-    [
-        ((), "holds no train_data/"),
-        (("a.wav",), "holds no train_data/"),
-        (("musicnet/train_data/1.wav",), "one folder deeper: use input_root='.*musicnet'"),
-    ],
-)
-def test_another_layout_is_refused_with_the_way_out(
-    names: tuple[str, ...], told: str, tmp_path: Path
-) -> None:
-    with pytest.raises(PipelineError, match=told):
-        list_sources(touch(tmp_path, *names))
-    with pytest.raises(PipelineError, match="no such folder"):
-        list_sources(str(tmp_path / "missing"))
+def test_musicnet_is_found_at_any_depth_and_its_table_above_it(tmp_path: Path) -> None:
+    root = touch(tmp_path, "a/b/c/train_data/1.wav", "a/b/c/train_labels/1.csv",
+                 "a/b/c/test_data/2.flac", "a/songs/3.mp3")  # fmt: skip
+    (tmp_path / "a/musicnet_metadata.csv").write_text("id,composer,composition\n1,B,C\n2,B,D\n")
+    sources, rejects = list_sources(root)
+    assert [(each.recording_id, each.group) for each in sources] == [("1", "train"), ("2", "test")]
+    assert sources[0].labels_path == "a/b/c/train_labels/1.csv"
+    assert sources[1].metadata == {"composer": "B", "composition": "D"}
+    assert [each.message for each in rejects] == ["a/songs/3.mp3: is not used"]
+
+
+def test_a_table_of_metadata_is_not_taken_from_farther_away(tmp_path: Path) -> None:
+    root = touch(tmp_path, "a/b/c/train_data/1.wav")
+    (tmp_path / "musicnet_metadata.csv").write_text("id,composer,composition\n1,B,C\n")
+    _, rejects = list_sources(root)
+    assert [each.message for each in rejects] == [
+        "musicnet_metadata.csv: no such file",
+        "musicnet_metadata.csv: is not used",
+    ]
+
+
+def test_one_of_several_musicnets_is_never_chosen(tmp_path: Path) -> None:
+    root = touch(tmp_path, *(f"{folder}/train_data/1.wav" for folder in "abcde"))
+    with pytest.raises(PipelineError, match=r"several times, in '.*a', '.*b', '.*c' and 2 more; "):
+        list_sources(root)
+
+
+def test_better_labels_are_used_instead(tmp_path: Path) -> None:
+    root = touch(tmp_path, "train_data/1.wav", "train_labels/1.csv", "musicnet_em/1.mid",
+                 "train_data/2.wav", "train_labels/2.csv", "musicnet_em/3.mid")  # fmt: skip
+    sources, rejects = list_sources(root)
+    assert [each.labels_path for each in sources] == ["musicnet_em/1.mid", "train_labels/2.csv"]
+    assert [each.message for each in rejects if each.reason == "file_unused"] == [
+        "musicnet_em/3.mid: is not used"
+    ]
+
+
+def test_recordings_of_formats_that_are_not_read_are_refused(tmp_path: Path) -> None:
+    sources, rejects = list_sources(touch(tmp_path, "train_data/1.wav", "train_data/2.M4A"))
+    assert len(sources) == 1
+    assert [(each.recording_id, each.reason, each.message) for each in rejects[1:]] == [
+        (
+            "2",
+            "audio_format",
+            "train_data/2.M4A: .m4a files are not read; convert it: ffmpeg -i FILE FILE.flac",
+        )
+    ]
