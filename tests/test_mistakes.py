@@ -40,7 +40,7 @@ FAILURES = {
     "preprocess --input nowhere --output new": "nowhere: no such folder; check its name",
     "preprocess --input empty --output new": "holds no files; choose a folder with recordings",
     "preprocess --input papers --output new": "no recording .*, only a.pdf; choose another folder",
-    "preprocess --input songs --output new --dry-run": "1 of 1 recordings cannot be used, nothing is left",
+    "preprocess --input songs --output new --dry-run": "1 of 1 recordings cannot be used, nothing",
     "preprocess --input twice --output new": "several times, in '.*twice/a', .*; choose one",
     "preprocess --input text.wav --output new": "text.wav: not a directory; check its name",
     "preprocess --input musicnet --output dataset --tail drop": "use --overwrite to replace it",

@@ -8,8 +8,10 @@ from hypothesis import strategies as st
 
 from pipelines.errors import PipelineError
 from pipelines.planning.splits import (
+    TEST_SHARE,
     VALIDATION_SHARE,
     assigned_splits,
+    folder_of,
     read_splits,
     split_recordings,
     works_in_several_splits,
@@ -164,3 +166,33 @@ def test_splits_that_cannot_be_meant_are_rejected(
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
     with pytest.raises(PipelineError, match=rf"splits\.csv: {told}"):
         read_splits(str(path))
+
+
+folders = st.lists(
+    st.tuples(st.sampled_from(["", "a", "b", "a/c", "d"]), st.integers(1, 600)),
+    min_size=1,
+    max_size=30,
+).map(
+    lambda each: [
+        ({**row(str(number), "", seconds), "path": f"{folder}/{number}.mp3".lstrip("/")}, "")
+        for number, (folder, seconds) in enumerate(each)
+    ]
+)
+
+
+@given(corpus=folders, seed=st.integers(0, 100), works=st.sampled_from(["metadata", "folders"]))
+def test_test_is_drawn_where_the_input_has_none(corpus: list[Any], seed: int, works: str) -> None:
+    splits = split_recordings(corpus, seed=seed, works=works)
+    key = folder_of if works == "folders" else work_of
+    assert set(splits) == {each["recording_id"] for each, _ in corpus}
+    of_work: dict[Any, set[str]] = {}
+    seconds = {"train": 0.0, "validation": 0.0, "test": 0.0}
+    for each, _ in corpus:
+        of_work.setdefault(key(each), set()).add(splits[each["recording_id"]])
+        seconds[splits[each["recording_id"]]] += each["samples"] / each["sample_rate"]
+    assert all(len(found) == 1 for found in of_work.values())
+    expected = {1: {"train"}, 2: {"train", "validation"}}.get(len(of_work), set(seconds))
+    assert set(splits.values()) == expected
+    trained_works = sum(found == {"train"} for found in of_work.values())
+    assert seconds["test"] >= TEST_SHARE * sum(seconds.values()) - 1e-9 or trained_works == 1
+    assert split_recordings(corpus[::-1], seed=seed, works=works) == splits
