@@ -141,6 +141,12 @@ def reason_lines(result: PreprocessResult | DryRun | DatasetSummary) -> list[str
 def outcome_lines(result: PreprocessResult | DryRun) -> list[str]:
     """What became of the input of a run, and what a dry run says of its output."""
     lines = [*reason_lines(result), *unknown_work_lines(result.recordings_of_unknown_works)]
+    empty = [name for name, split in result.splits.items() if not split.windows]
+    if empty:
+        lines.append(
+            f"splits without windows: {', '.join(empty)}; three recordings or more fill all three, "
+            "or splits of your own do"
+        )
     if isinstance(result, DryRun):
         lines.append(f"{result.output}: {_ACTIONS[result.action]}")
     return lines

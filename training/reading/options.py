@@ -125,7 +125,9 @@ def _require_windows(dataset: Dataset, split: str) -> None:
     if splits[split].windows:
         return
     others = [f"{name} ({found.windows})" for name, found in splits.items() if found.windows]
-    remedy = f"read one that does: {', '.join(others)}" if others else "make the dataset again"
+    remedy = "make a dataset of three recordings or more, or assign splits of your own"
+    if others:
+        remedy = f"read one that does: {', '.join(others)}; or {remedy}"
     raise TrainingError(f"{dataset.storage.root}: split {split!r} holds no windows; {remedy}")
 
 

@@ -167,7 +167,8 @@ def test_a_split_without_windows_is_rejected(tmp_path: Path) -> None:
     with pytest.raises(TrainingError) as raised:
         open_dataset(tmp_path, "test")
     assert str(raised.value) == (
-        f"{tmp_path}: split 'test' holds no windows; read one that does: train (2)"
+        f"{tmp_path}: split 'test' holds no windows; read one that does: train (2); or make a "
+        "dataset of three recordings or more, or assign splits of your own"
     )
     assert len(open_dataset(tmp_path)) == 2
     make_dataset(tmp_path / "empty", frames={"train": (), "validation": (), "test": ()})
