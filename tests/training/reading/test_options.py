@@ -172,5 +172,5 @@ def test_a_split_without_windows_is_rejected(tmp_path: Path) -> None:
     )
     assert len(open_dataset(tmp_path)) == 2
     make_dataset(tmp_path / "empty", frames={"train": (), "validation": (), "test": ()})
-    with pytest.raises(TrainingError, match="holds no windows; make the dataset again"):
+    with pytest.raises(TrainingError, match="holds no windows; make a dataset of three"):
         open_dataset(tmp_path / "empty")
