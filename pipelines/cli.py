@@ -165,6 +165,21 @@ def _add_preprocess_options(parser: CommandParser) -> None:
     )
 
 
+def _add_download_options(parser: CommandParser) -> None:
+    parser.add_path(
+        "--output", type=path, required=True, metavar="ROOT", help="the folder for the files"
+    )
+
+
+def _add_unpack_options(parser: CommandParser) -> None:
+    parser.add_path(
+        "source", type=path, metavar="FILE", help="a .tar.gz, .zip, .h5 or .npz file of MusicNet"
+    )
+    parser.add_path(
+        "--output", type=path, required=True, metavar="ROOT", help="the folder to create"
+    )
+
+
 def _add_verify_options(parser: CommandParser) -> None:
     parser.add_path("dataset", type=path, metavar="DATASET", help="the dataset to check")
 
@@ -214,6 +229,25 @@ def _demo_data(options: argparse.Namespace) -> Outcome:
     summary = write_demo_data(options.out)
     lines = [f"{name}: {value}" for name, value in dataclasses.asdict(summary).items()]
     return Outcome(summary, "\n".join(lines))
+
+
+def _download(options: argparse.Namespace) -> Outcome:
+    from pipelines.forms.download import download
+
+    result = download(options.output)
+    text = (
+        f"{result.output}: {', '.join(result.files)}; {result.bytes / 1e6:,.1f} MB, "
+        f"{result.kept} of {len(result.files)} were there already"
+    )
+    return Outcome(result, text)
+
+
+def _unpack(options: argparse.Namespace) -> Outcome:
+    from pipelines.forms.unpacking import unpack
+
+    result = unpack(options.source, options.output)
+    text = f"{result.output}: {result.files:,} files, {result.bytes / 1e6:,.1f} MB"
+    return Outcome(result, text + (f", {result.kept} of them as before" if result.kept else ""))
 
 
 def _preprocess(options: argparse.Namespace) -> Outcome:
@@ -365,6 +399,18 @@ COMMANDS = (
         "Render scores of the music21 corpus as recordings in MusicNet's layout.",
         _add_demo_options,
         _demo_data,
+    ),
+    _command(
+        "download",
+        "Download MusicNet from its publisher; a download that was stopped is gone on with.",
+        _add_download_options,
+        _download,
+    ),
+    _command(
+        "unpack",
+        "Unpack a published form of MusicNet: an archive, musicnet.h5 or musicnet.npz.",
+        _add_unpack_options,
+        _unpack,
     ),
     _command(
         "preprocess",

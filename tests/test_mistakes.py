@@ -42,7 +42,13 @@ FAILURES = {
     "preprocess --input papers --output new": "no recording .*, only a.pdf; choose another folder",
     "preprocess --input songs --output new --dry-run": "1 of 1 recordings cannot be used, nothing",
     "preprocess --input twice --output new": "several times, in '.*twice/a', .*; choose one",
-    "preprocess --input text.wav --output new": "text.wav: not a directory; check its name",
+    "preprocess --input text.wav --output new": "is a file; name the folder in which it lies",
+    "preprocess --input packed --output new": "but musicnet.zip; unpack it: duet unpack packed/mus",
+    "preprocess --input packed/musicnet.zip --output new": "is packed; unpack it: duet unpack pack",
+    "unpack packed/musicnet.zip --output new": "was cut short .*; download it again",
+    "unpack packed/musicnet.zip --output full": "is not empty, .*; name a new folder",
+    "unpack text.wav --output new": "is none of .tar .*; choose another file",
+    "unpack nothing.zip --output new": "nothing.zip: no such file; check its name",
     "preprocess --input musicnet --output dataset --tail drop": "use --overwrite to replace it",
     "preprocess --input musicnet --output musicnet": "it is the input folder; choose another",
     "preprocess --input musicnet --output full": "is not empty .*; choose an empty or a new folder",
@@ -95,11 +101,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         TrainingConfig(batch_size=4),
         LoopConfig(steps=1),
     )
-    for name in ("twice", "songs", "papers", "empty", "full"):
+    for name in ("twice", "songs", "papers", "packed", "empty", "full"):
         (root / name).mkdir()
     for name in ("a", "b"):
         shutil.copytree(root / "musicnet", root / "twice" / name)
     (root / "papers" / "a.pdf").touch()
+    (root / "packed" / "musicnet.zip").write_bytes(b"PK")
     (root / "songs" / "song.mp3").touch()
     (root / "full" / "x").touch()
     for name in ("taken.wav", "taken.png"):

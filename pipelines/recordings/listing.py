@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Collection, Sequence
 
 from pipelines.errors import PipelineError
@@ -11,6 +12,9 @@ from pipelines.recordings.musicnet import layouts, list_musicnet
 from pipelines.recordings.source import Source
 from schemas import Storage
 from schemas.rejects import Reject, RejectReason, RejectStage, printable
+
+PACKED_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".zip", ".h5", ".npz")
+"""The endings of files that `duet unpack` takes, in lower case."""
 
 _SHOWN = 3
 
@@ -23,6 +27,8 @@ def list_sources(root: str) -> tuple[list[Source], list[Reject]]:
     where there is no recording, or more than one layout of MusicNet.
     """
     storage = Storage(root)
+    if storage.is_local and storage.local_path().is_file():
+        raise PipelineError(_is_file(root))
     files = storage.list_files()
     found = layouts(files)
     if len(found) > 1:
@@ -39,6 +45,13 @@ def list_sources(root: str) -> tuple[list[Source], list[Reject]]:
         raise PipelineError(f"{root}: {_why_no_audio(storage, files)}")
     rejects += _unused(files, used)
     return sorted(sources, key=lambda source: source.recording_id.encode()), rejects
+
+
+def _is_file(root: str) -> str:
+    if root.lower().endswith(PACKED_SUFFIXES):
+        command = shlex.join(["duet", "unpack", root, "--output", "FOLDER"])
+        return f"{root}: is packed; unpack it: {command}"
+    return f"{root}: is a file; name the folder in which it lies"
 
 
 def without_labels(root: str) -> bool:
@@ -63,6 +76,10 @@ def _unused(files: Sequence[str], used: Collection[str]) -> list[Reject]:
 def _why_no_audio(storage: Storage, files: Sequence[str]) -> str:
     if not storage.exists():
         return "no such folder; check its name"
+    packed = [name for name in files if name.lower().endswith(PACKED_SUFFIXES)]
+    if packed:
+        command = shlex.join(["duet", "unpack", storage.path(packed[0]), "--output", "FOLDER"])
+        return f"holds no recordings, but {printable(packed[0])}; unpack it: {command}"
     known = " ".join(SUFFIXES)
     if not files:
         return f"holds no files; choose a folder with recordings ({known})"

@@ -60,7 +60,7 @@ def read_sound_header(file: BinaryIO, container: str, *, where: str) -> AudioHea
 
 
 class SoundFileReader:
-    """Random access to the samples of such a file, whose header is known."""
+    """Random access to the samples of one of these files, whose header is known."""
 
     def __init__(self, file: BinaryIO, header: AudioHeader, *, where: str) -> None:
         self.header = header
