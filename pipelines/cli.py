@@ -24,7 +24,14 @@ from musicnet_duet.command import Command, CommandParser, Outcome, Program
 from musicnet_duet.concurrency import available_cores
 from pipelines.engine import LOCAL_RUNNER
 from pipelines.planning import TEST_SPLITS, WORKS
-from schemas.names import FEATURE_NAMES, FORMATS, NOTE_FEATURES, PRESET_NAMES, SPLITS
+from schemas.names import (
+    DEFAULT_FEATURES,
+    FEATURE_NAMES,
+    FORMATS,
+    NOTE_FEATURES,
+    PRESET_NAMES,
+    SPLITS,
+)
 
 if TYPE_CHECKING:
     from schemas import FeatureConfig
@@ -88,7 +95,7 @@ def _add_preprocess_options(parser: CommandParser) -> None:
         "--features",
         type=some_of(FEATURE_NAMES),
         metavar="NAMES",
-        help=f"the features to store, separated by commas (default: {','.join(FEATURE_NAMES)}; "
+        help=f"the features to store, separated by commas (default: {','.join(DEFAULT_FEATURES)}; "
         "without notes and onsets where no recording has labels)",
     )
     parser.add_argument(

@@ -11,14 +11,17 @@ from typing import Any
 import numpy as np
 
 from schemas.errors import DatasetError
+from schemas.names import DEFAULT_FEATURES, NOTE_FEATURES
 from schemas.names import FEATURE_NAMES as FEATURE_NAMES
-from schemas.names import NOTE_FEATURES
 
 LABEL_RATE = 44_100
 """Samples per second in which MusicNet's label times are counted, whatever the rate of the file."""
 
 N_PITCHES = 128
-"""MIDI note numbers, the columns of `notes` and `onsets`."""
+"""MIDI note numbers, the columns of `notes`, `onsets` and `instruments`."""
+
+N_PROGRAMS = 128
+"""General MIDI programs, counted from 1 as MusicNet does."""
 
 WAVEFORM_SCALE = 32_768
 """An int16 waveform sample is the sample times this, rounded half to even, saturating."""
@@ -108,7 +111,8 @@ class FeatureConfig:
         tail: What happens to frames that do not fill a window. "pad" keeps them in a last window
             that says how many of its frames are valid; "drop" counts and drops them.
         dtype: The dtype of `log_mel` on disk, "float32" or "float16".
-        features: The stored features, a selection of log_mel, waveform, notes and onsets.
+        features: The stored features, a selection of log_mel, waveform, notes, onsets and
+            instruments; the last is stored only where it is asked for.
 
     Raises:
         DatasetError: If a number is impossible or so large that no machine could use it, or if
@@ -137,7 +141,7 @@ class FeatureConfig:
     stride_frames: int = 430
     tail: str = "pad"
     dtype: str = "float32"
-    features: tuple[str, ...] = FEATURE_NAMES
+    features: tuple[str, ...] = DEFAULT_FEATURES
 
     def __post_init__(self) -> None:
         for name, largest in _LARGEST.items():
@@ -226,6 +230,7 @@ class FeatureConfig:
             FeatureSpec("waveform", (frames * self.hop_length,), "<i2", "1/32768"),
             FeatureSpec("notes", (frames, N_PITCHES), "|u1", "sounding"),
             FeatureSpec("onsets", (frames, N_PITCHES), "|u1", "onset"),
+            FeatureSpec("instruments", (frames, N_PITCHES), "|u1", "General MIDI program"),
         )
         return {spec.name: spec for spec in every if spec.name in self.features}
 

@@ -26,7 +26,8 @@ def note_frames(notes: Sequence[Note], config: FeatureConfig) -> NoteFrames:
     times = np.array([(note.start, note.end) for note in notes]).reshape(-1, 2) * LABEL_RATE
     start, end = np.round(times).astype(np.int64).T
     pitch = np.array([note.pitch for note in notes], np.int64)
-    return NoteFrames.of(start, end, pitch, config=config)
+    unknown = np.zeros_like(pitch)
+    return NoteFrames.of(start, end, pitch, unknown, config=config)
 
 
 def notes_of_rolls(

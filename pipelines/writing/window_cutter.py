@@ -131,11 +131,13 @@ class WindowCutter:
                 length = config.window_frames * config.hop_length
                 features["waveform"], clipped = to_int16(samples[center : center + length])
         if config.has_notes:
-            notes, onsets = self._notes.get(recording_id).piano_rolls(
-                planned.first_frame, config.window_frames, planned.valid_frames
-            )
-            piano_rolls = {"notes": notes, "onsets": onsets}
-            features |= {name: piano_rolls[name] for name in piano_rolls if name in config.features}
+            labeled = self._notes.get(recording_id)
+            place = (planned.first_frame, config.window_frames, planned.valid_frames)
+            notes, onsets = labeled.piano_rolls(*place)
+            rolls = {"notes": notes, "onsets": onsets}
+            if "instruments" in config.features:
+                rolls["instruments"] = labeled.instruments(*place)
+            features |= {name: rolls[name] for name in rolls if name in config.features}
         window = Window(recording_id, planned.first_frame, planned.valid_frames, features)
         compute_seconds = time.perf_counter() - started - audio.seconds
         return CutWindow(

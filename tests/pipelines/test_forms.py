@@ -131,15 +131,20 @@ def test_midi_files_beside_recordings_are_their_labels(tmp_path: Path) -> None:
         note = 57 + int(path.stem)
         track = mido.MidiTrack(
             [
+                mido.Message("program_change", program=40 + int(path.stem)),
                 mido.Message("note_on", note=note, time=480),
                 mido.Message("note_off", note=note, time=960),
             ]
         )
         mido.MidiFile(tracks=[track]).save(path.with_suffix(".mid"))
-    dataset = made(tmp_path / "in", tmp_path / "out")
+    features = ("log_mel", "notes", "onsets", "instruments")
+    config = dataclasses.replace(CONFIG, features=features)
+    dataset = made(tmp_path / "in", tmp_path / "out", features=config)
     rate = CONFIG.sample_rate / CONFIG.hop_length
-    for (_, name, first), features in windows_of(dataset).items():
-        frames = np.flatnonzero(features["notes"][:, 57 + int(name[-1])]) + first
-        assert features["notes"].sum() == len(frames)
+    for (_, name, first), window in windows_of(dataset).items():
+        frames = np.flatnonzero(window["notes"][:, 57 + int(name[-1])]) + first
+        assert window["notes"].sum() == len(frames)
+        programs = window["notes"] * np.uint8(41 + int(name[-1]))
+        np.testing.assert_array_equal(window["instruments"], programs)
         assert len(frames) == 0 or (frames[0] >= 0.5 * rate - 1 and frames[-1] <= 1.5 * rate)
-    assert sum(features["onsets"].sum() for features in windows_of(dataset).values()) == 6
+    assert sum(window["onsets"].sum() for window in windows_of(dataset).values()) == 6

@@ -61,3 +61,46 @@ def test_no_note_is_lost(start: int, length: int) -> None:
     ).piano_rolls(0, 60, 60)
     assert onsets.sum() == 1
     assert sounding[onsets == 1].all()
+
+
+@given(
+    notes=st.lists(
+        st.tuples(
+            st.integers(-100, 30_000),
+            st.integers(-100, 40_000),
+            st.integers(60, 62),
+            st.integers(-1, 130),
+        ),
+        max_size=12,
+    ),
+    first=st.integers(0, 30),
+    frames=st.integers(1, 40),
+    data=st.data(),
+)
+def test_instruments_are_those_of_the_notes_that_started_last(
+    notes: list[tuple[int, int, int, int]], first: int, frames: int, data: st.DataObject
+) -> None:
+    valid = data.draw(st.integers(1, frames))
+    labels = pa.Table.from_pylist(
+        [
+            {"start_time": start, "end_time": end, "note": note, "instrument": program}
+            for start, end, note, program in notes
+        ],
+        LABELS,
+    )
+    labeled = NoteFrames.from_labels(labels, CONFIG)
+    found = labeled.instruments(first, frames, valid)
+    assert found.dtype == np.uint8
+    assert found.shape == (frames, 128)
+    assert not found[valid:].any()
+    period = 44_100 * CONFIG.hop_length
+    for frame in range(first, first + valid):
+        for pitch in (60, 61, 62):
+            sounding = []
+            for start, end, note, program in notes:
+                begin = max(0, -(-start * CONFIG.sample_rate // period))
+                stop = max(begin + 1, -(-end * CONFIG.sample_rate // period))
+                if note == pitch and begin <= frame < stop:
+                    sounding.append((begin, program if 1 <= program <= 128 else 0))
+            expected = max(sounding)[1] if sounding else 0
+            assert found[frame - first, pitch] == expected
