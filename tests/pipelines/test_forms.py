@@ -16,6 +16,7 @@ from pipelines.planning.plan import PlanOptions
 from pipelines.preprocessing import PreprocessOptions, preprocess
 from pipelines.verification.verify import verify
 from schemas import Dataset
+from tests.support.songs import write_songs
 from tests.support.tiny_musicnet import CONFIG
 
 
@@ -77,18 +78,6 @@ def test_musicnet_gives_the_same_windows_at_any_depth(
     shutil.copytree(integers, tmp_path / "in/musicnet/musicnet")
     shutil.move(tmp_path / "in/musicnet/musicnet/musicnet_metadata.csv", tmp_path / "in")
     assert_same(made(tmp_path / "in", tmp_path / "out"), expected)
-
-
-def write_songs(root: Path) -> None:
-    """Six songs in three folders, of several formats, with a picture."""
-    for number in range(6):
-        time = np.arange(3 * 22_050) / 22_050
-        samples = 0.3 * np.sin(2 * np.pi * 220 * 2 ** (number / 12) * time)
-        suffix = ("mp3", "flac", "ogg")[number % 3]
-        path = root / f"album {number // 2}" / f"{number}.{suffix}"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        soundfile.write(path, samples, 22_050)
-    (root / "cover.jpg").touch()
 
 
 def test_a_folder_of_songs_becomes_a_dataset(tmp_path: Path) -> None:

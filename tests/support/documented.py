@@ -1,9 +1,10 @@
-"""What documents assume: recordings in `musicnet`, `dataset` of them, a `run`, and a score."""
+"""What documents assume: `musicnet`, a `dataset` of it, a `run`, a score, and `songs`."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from tests.support.songs import write_songs
 from tests.support.tiny_musicnet import Tiny, write_tiny_musicnet
 
 RECORDINGS = (
@@ -26,6 +27,7 @@ def make_documented(root: Path) -> Path:
     from training.train import train
 
     (root / "fugue.mid").write_bytes(write_midi([Note(0.0, 0.5, 60), Note(0.25, 1.0, 67)]))
+    write_songs(root / "songs", seconds=12)
     recordings = write_tiny_musicnet(root / "musicnet", RECORDINGS)
     plan = PlanOptions(features=PRESETS["librosa"])
     preprocess(

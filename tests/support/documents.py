@@ -21,6 +21,7 @@ DOCUMENTS = (
     "docs/evaluation.md",
     "docs/format.md",
     "docs/models.md",
+    "docs/recordings.md",
     "docs/reject-codes.md",
     "docs/results.md",
     "docs/training-from-shards.md",
@@ -32,6 +33,7 @@ START = {
     "README.md": ("musicnet",),
     "docs/composing.md": ("dataset",),
     "docs/models.md": ("musicnet", "dataset", "fugue.mid"),
+    "docs/recordings.md": ("musicnet", "songs"),
     "docs/results.md": ("musicnet", "dataset"),
 }
 """What there is before a document's first command; for others, also a run."""
@@ -63,6 +65,8 @@ NOT_OURS = {
     "deploy/dataflow/launch.sh": "needs Docker and a Google account",
     "docker": "needs Docker",
     "gcloud": "needs a Google account",
+    "cp": "copies a file",
+    "ffmpeg": "is another program",
     "helm": "needs Kubernetes",
     "kubectl": "needs Kubernetes",
 }
@@ -75,6 +79,8 @@ NOT_RUN = {
     "--model my_models:build": "tests/training/test_custom_models.py runs it on the page's module",
     "--run own": "the same",
     "duet ablation": "trains dozens of models; tests/integration/test_ablation.py runs it",
+    "duet download": "needs the network; tests/pipelines/forms/test_download.py runs it",
+    "duet unpack": "unpacks gigabytes; tests/pipelines/forms/test_unpacking.py runs it",
     "--free-running": "needs whole windows; tests/training/test_free_running.py runs it",
 }
 """Commands of ours that are only parsed, by a part of them, and why."""
