@@ -75,7 +75,7 @@ def draw(sounds: Sequence[Sound], config: FeatureConfig) -> bytes:
             wave.sharex(mel)
             wave.tick_params(labelbottom=False)
             _draw_samples(wave, sound, config)
-            image = _draw_log_mel(mel, sound.log_mel, config)
+            image = draw_log_mel(mel, sound.log_mel, config)
             figure.colorbar(image, cax=bar, label="dB")
             _draw_notes(mel, sound, config)
             wave.set_title(sound.title, loc="left", fontsize=11, color=_INK)
@@ -112,7 +112,8 @@ def _draw_samples(axes: Axes, sound: Sound, config: FeatureConfig) -> None:
     axes.grid(alpha=0.25)
 
 
-def _draw_log_mel(axes: Axes, log_mel: NDArray[Any], config: FeatureConfig) -> AxesImage:
+def draw_log_mel(axes: Axes, log_mel: NDArray[Any], config: FeatureConfig) -> AxesImage:
+    """Draws `log_mel` [frames, n_mels], in dB, over seconds and Hz; the image is for a scale."""
     frames, n_mels = log_mel.shape
     top = float(log_mel.max())
     half = 0.5 / config.frames_per_second

@@ -1,0 +1,36 @@
+"""Players for sound, in the page itself."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import numpy as np
+import soundfile
+from numpy.typing import NDArray
+
+from musicnet_duet.pages.html import Markup, data_url, element
+
+MOST_SAMPLES = 250_000
+"""Samples in one player, 11 s at 22,050 Hz: those of a page are most of its size."""
+
+
+def player(samples: NDArray[Any], rate: int, label: str) -> Markup:
+    """A player of `samples` [any], at `rate` Hz: int16, or floats whose full scale is 1.
+
+    It plays the first `MOST_SAMPLES`, as FLAC, and says what is left out. Floats beyond full scale
+    are clipped. `label` says what it plays. Without a sample, there is nothing to play.
+    """
+    if not len(samples):
+        return element("p", "There is no sound to play.", class_="soft")
+    kept = samples[:MOST_SAMPLES]
+    if kept.dtype != np.int16:
+        kept = np.round(np.clip(kept, -1, 1) * np.iinfo(np.int16).max).astype(np.int16)
+    sound = io.BytesIO()
+    soundfile.write(sound, kept, rate, format="FLAC", subtype="PCM_16")
+    source = data_url(sound.getvalue(), "audio/flac")
+    audio = element("audio", controls=True, preload="metadata", src=source, aria_label=label)
+    if len(kept) == len(samples):
+        return audio
+    seconds = f"The first {len(kept) / rate:.1f} of {len(samples) / rate:.1f} s."
+    return Markup(audio + element("p", seconds, class_="soft"))
