@@ -50,6 +50,13 @@ def _add_options(parser: CommandParser) -> None:
         metavar="FILE.html",
         help="the page to write",
     )
+    parser.add_path(
+        "--data",
+        type=path,
+        metavar="DATASET",
+        help="for a run: the dataset whose windows are heard beside what the model plays, and "
+        "whose scores it plays",
+    )
     parser.add_argument("--overwrite", action="store_true", help="replace the page if it exists")
 
 
@@ -79,13 +86,34 @@ def kind_of(target: str) -> Kind:
 
 
 def _report(options: argparse.Namespace) -> Outcome:
-    from musicnet_duet.outputs import require_free, write_together
+    from musicnet_duet.outputs import require_free
 
     target = Path(options.html)
     kind = kind_of(options.target)
+    if kind == "dataset" and options.data is not None:
+        raise ReportError(f"{options.target}: is a dataset; leave out --data, which is for a run")
     require_free([target], overwrite=options.overwrite)
+    if kind == "run":
+        return _of_run(options)
     html, damaged = _dataset(options.target)
-    write_together({target: html})
+    return _written(options, kind, html, damaged)
+
+
+def _of_run(options: argparse.Namespace) -> Outcome:
+    from training.prepared import prepared
+
+    def run(options: argparse.Namespace) -> Outcome:
+        from training.report.page import run_page
+
+        return _written(options, "run", run_page(options.target, options.data))
+
+    return prepared(run)(options)
+
+
+def _written(options: argparse.Namespace, kind: Kind, html: bytes, damaged: int = 0) -> Outcome:
+    from musicnet_duet.outputs import write_together
+
+    write_together({Path(options.html): html})
     result = Report(
         target=options.target, kind=kind, html=options.html, nbytes=len(html), damaged=damaged
     )

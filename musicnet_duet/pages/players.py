@@ -18,14 +18,16 @@ MOST_SAMPLES = 250_000
 def player(samples: NDArray[Any], rate: int, label: str) -> Markup:
     """A player of `samples` [any], at `rate` Hz: int16, or floats whose full scale is 1.
 
-    It plays the first `MOST_SAMPLES`, as FLAC, and says what is left out. Floats beyond full scale
-    are clipped. `label` says what it plays. Without a sample, there is nothing to play.
+    It plays the first `MOST_SAMPLES`, as FLAC, and says what is left out. Floats that exceed full
+    scale are all made softer, so that they fit. `label` says what it plays. Without a sample, there
+    is nothing to play.
     """
     if not len(samples):
         return element("p", "There is no sound to play.", class_="soft")
     kept = samples[:MOST_SAMPLES]
     if kept.dtype != np.int16:
-        kept = np.round(np.clip(kept, -1, 1) * np.iinfo(np.int16).max).astype(np.int16)
+        scale = np.iinfo(np.int16).max / max(1.0, float(np.abs(kept).max()))
+        kept = np.round(kept * scale).astype(np.int16)
     sound = io.BytesIO()
     soundfile.write(sound, kept, rate, format="FLAC", subtype="PCM_16")
     source = data_url(sound.getvalue(), "audio/flac")

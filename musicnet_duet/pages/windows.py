@@ -14,6 +14,7 @@ from schemas import FeatureConfig
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+_TICK_DISTANCE = 0.06
 _WIDTH, _MEL_HEIGHT, _ROLL_HEIGHT = 7.2, 2.9, 1.6
 
 
@@ -37,7 +38,8 @@ def draw_window(
         )
         if log_mel is not None:
             axes, bar = panels[0]
-            scale = figure.colorbar(draw_log_mel(axes, log_mel, config), cax=bar, label="dB")
+            image = draw_log_mel(axes, log_mel, config, tick_distance=_TICK_DISTANCE)
+            scale = figure.colorbar(image, cax=bar, label="dB")
             scale.outline.set_visible(False)
         if notes is not None:
             axes, empty = panels[-1]

@@ -28,9 +28,11 @@ def test_samples_are_played_as_they_are() -> None:
     assert rate == RATE
 
 
-def test_floats_are_clipped_and_not_wrapped() -> None:
-    found, _ = played(player(np.array([0.0, 0.5, 1.0, 3.0, -3.0], np.float32), RATE, "x"))
-    assert found.tolist() == [0, 16384, 32767, 32767, -32767]
+def test_floats_that_exceed_full_scale_are_made_softer() -> None:
+    found, _ = played(player(np.array([0.0, 0.5, 1.0, -1.0], np.float32), RATE, "x"))
+    assert found.tolist() == [0, 16384, 32767, -32767]
+    found, _ = played(player(np.array([0.0, 1.0, -2.0], np.float32), RATE, "x"))
+    assert found.tolist() == [0, 16384, -32767]
 
 
 def test_a_long_sound_is_cut_and_says_so() -> None:
