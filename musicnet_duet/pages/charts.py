@@ -74,7 +74,7 @@ def histogram(counts: Mapping[str, NDArray[Any]], first: int, x: Axis, y: Axis) 
         for number, (label, heights) in enumerate(counts.items()):
             edges = np.arange(len(heights) + 1) + first - 0.5
             axes.stairs(heights, edges, label=label, **_style(number))
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
         _legend(axes, len(counts))
     return picture.getvalue()
 

@@ -36,7 +36,7 @@ def splits_section(summary: DatasetSummary, rows: Rows) -> Markup:
     for split in SPLITS:
         figures = summary.splits[split]
         counts = (figures.recordings, figures.works, figures.windows, figures.notes)
-        sizes.append([split, *counts, number(figures.minutes / 60, 2)])
+        sizes.append([split, *counts, number(figures.minutes / 60, 3)])
         seconds = sorted(row["samples"] / row["sample_rate"] for row in rows_of(split, rows))
         if seconds:
             figures_of = (seconds[0], statistics.median(seconds), seconds[-1])

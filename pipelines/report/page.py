@@ -8,7 +8,7 @@ import posixpath
 from musicnet_duet.pages.html import Markup, element, page, section, table
 from musicnet_duet.progress import ProgressDisplay
 from pipelines.report import figures
-from pipelines.report.reading import read_split, spread
+from pipelines.report.reading import read_split, shares, spread, valid_frames
 from pipelines.report.sample import Invert, window_article
 from pipelines.report.tally import Tally
 from pipelines.summary import DatasetSummary, summarize
@@ -79,7 +79,7 @@ def dataset_page(dataset: Dataset, *, invert: Invert | None = None) -> DatasetPa
 
 def _read(dataset: Dataset, rows: dict[str, dict[str, object]], invert: Invert | None) -> Pass:
     counts = {name: split.windows for name, split in dataset.manifest.splits.items()}
-    chosen, config = spread(counts, WINDOWS), dataset.config
+    shown_of, config = shares(counts, WINDOWS), dataset.config
     level = "log_mel" if "log_mel" in config.features else "waveform"
     tallies, shown, damaged = {}, [], []
     with ProgressDisplay("reading", unit="windows", total=sum(counts.values())) as progress:
@@ -87,15 +87,15 @@ def _read(dataset: Dataset, rows: dict[str, dict[str, object]], invert: Invert |
             if not count:
                 continue
             tally = Tally.zero()
-            windows = read_split(
-                dataset, split, features=(level, "notes"), whole=frozenset(chosen[split])
-            )
+            half = config.window_frames // 2
+            chosen = frozenset(spread(valid_frames(dataset, split), shown_of[split], half))
+            windows = read_split(dataset, split, features=(level, "notes"), whole=chosen)
             for position, window in windows:
                 if isinstance(window, DamagedDataError):
                     damaged.append(str(window))
                 else:
                     tally += Tally.of(window, config)
-                    if position in chosen[split]:
+                    if position in chosen:
                         row = rows.get(window.recording_id, {})
                         shown.append(window_article(window, row, split, config, invert=invert))
                 progress.update()
@@ -126,7 +126,7 @@ def _damage(found: Pass) -> list[Markup]:
 
 
 def _listening(config: FeatureConfig, invert: Invert | None) -> str:
-    chosen = "Spread evenly over the splits and their shards; padding is left out."
+    chosen = "Spread evenly over the splits and their shards, long ones first; padding is left out."
     if "waveform" in config.features:
         return f"{chosen} The players play the windows' own waveform."
     again = "make the dataset again with the feature waveform to hear the recordings"

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from musicnet_duet.concurrency import prefetch_map
 from schemas import Dataset, Window
@@ -46,20 +48,42 @@ def read_split(
         first += len(rows)
 
 
-def spread(counts: Mapping[str, int], most: int) -> dict[str, tuple[int, ...]]:
-    """Positions, at most `most` in all, evenly over the splits and over each split.
+def shares(counts: Mapping[str, int], most: int) -> dict[str, int]:
+    """How many windows of each split are shown: `most` in all, as evenly as the splits allow.
 
     `counts` are the windows of each split; those that a small split lacks go to the others.
 
     Examples:
-        >>> spread({"train": 100, "validation": 0, "test": 2}, 6)
-        {'train': (0, 33, 66, 99), 'validation': (), 'test': (0, 1)}
+        >>> shares({"train": 100, "validation": 0, "test": 2}, 6)
+        {'train': 4, 'validation': 0, 'test': 2}
     """
     taken = dict.fromkeys(counts, 0)
     for _ in range(min(most, sum(counts.values()))):
-        open_splits = [name for name, count in counts.items() if taken[name] < count]
-        taken[min(open_splits, key=taken.__getitem__)] += 1
-    return {
-        name: tuple(np.linspace(0, count - 1, taken[name]).astype(int).tolist())
-        for name, count in counts.items()
-    }
+        unfilled = [name for name, count in counts.items() if taken[name] < count]
+        taken[min(unfilled, key=taken.__getitem__)] += 1
+    return taken
+
+
+def spread(valid_frames: NDArray[np.integer[Any]], count: int, least: int) -> tuple[int, ...]:
+    """Positions of `count` windows, at most all: one in each of as many equal parts of a split.
+
+    It is the first one with at least `least` of `valid_frames` [windows], or the longest of its
+    part where none has.
+
+    Examples:
+        >>> spread(np.array([9, 2, 9, 9, 1, 3]), 3, 5)
+        (0, 2, 5)
+    """
+    bounds = [len(valid_frames) * part // count for part in range(count + 1)] if count else []
+    parts = itertools.pairwise(bounds)
+    # The first of equals, as `argmax` has it.
+    return tuple(
+        first + int(np.minimum(valid_frames[first:end], least).argmax()) for first, end in parts
+    )
+
+
+def valid_frames(dataset: Dataset, split: str) -> NDArray[np.integer[Any]]:
+    """The valid frames of each window of a split, in file order: int32 [windows]."""
+    shards = dataset.shards(split, dataset.manifest.formats[0])
+    columns = [dataset.index(shard).table["valid_frames"].to_numpy() for shard in shards]
+    return np.concatenate([np.zeros(0, np.int32), *columns])

@@ -5,6 +5,7 @@ import io
 import re
 
 import numpy as np
+import pytest
 import soundfile
 from numpy.typing import NDArray
 
@@ -15,14 +16,15 @@ RATE = 22_050
 
 
 def played(made: str) -> tuple[NDArray[np.int16], int]:
-    found = re.search(r'src="data:audio/flac;base64,([^"]+)"', made)
+    found = re.search(r'src="data:audio/(?:flac|wav);base64,([^"]+)"', made)
     assert found
     samples, rate = soundfile.read(io.BytesIO(base64.b64decode(found[1])), dtype="int16")
     return samples, rate
 
 
-def test_samples_are_played_as_they_are() -> None:
-    samples = np.random.default_rng(0).integers(-(2**15), 2**15, 5_000).astype(np.int16)
+@pytest.mark.parametrize("count", [1, 4_096, 4_097, 9_000])
+def test_samples_are_played_as_they_are(count: int) -> None:
+    samples = np.random.default_rng(0).integers(-(2**15), 2**15, count).astype(np.int16)
     found, rate = played(player(samples, RATE, "x"))
     np.testing.assert_array_equal(found, samples)
     assert rate == RATE

@@ -8,28 +8,42 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.report.reading import read_split, spread
+from pipelines.report.reading import read_split, shares, spread, valid_frames
 from schemas import Dataset, Window
 from schemas.errors import DamagedDataError
 
 
 @given(counts=st.lists(st.integers(0, 30), min_size=1, max_size=4), most=st.integers(0, 40))
-def test_positions_are_spread_evenly(counts: list[int], most: int) -> None:
+def test_splits_have_even_shares(counts: list[int], most: int) -> None:
     named = {str(number): count for number, count in enumerate(counts)}
-    chosen = spread(named, most)
-    sizes = {name: len(found) for name, found in chosen.items()}
-    assert sum(sizes.values()) == min(most, sum(counts))
-    full = {name for name, count in named.items() if sizes[name] == count}
-    others = [size for name, size in sizes.items() if name not in full]
-    if others:
-        assert max(sizes.values()) - min(others) <= 1
-    for name, found in chosen.items():
-        assert sorted(set(found)) == list(found)
-        assert set(found) <= set(range(named[name]))
-        if len(found) > 1:
-            assert (found[0], found[-1]) == (0, named[name] - 1)
-            gaps = np.diff(found)
-            assert gaps.max() - gaps.min() <= 1
+    taken = shares(named, most)
+    assert sum(taken.values()) == min(most, sum(counts))
+    assert all(taken[name] <= count for name, count in named.items())
+    unfilled = [taken[name] for name, count in named.items() if taken[name] < count]
+    if unfilled:
+        assert max(taken.values()) - min(unfilled) <= 1
+
+
+@given(valid=st.lists(st.integers(1, 12), max_size=40), count=st.integers(0, 10))
+def test_each_part_of_a_split_shows_its_first_long_window(valid: list[int], count: int) -> None:
+    count = min(count, len(valid))
+    found = spread(np.array(valid, np.int32), count, 6)
+    assert len(found) == count
+    for part, position in enumerate(found):
+        first, end = len(valid) * part // count, len(valid) * (part + 1) // count
+        assert first <= position < end
+        long = [each for each in range(first, end) if valid[each] >= 6]
+        if long:
+            assert position == long[0]
+        else:
+            assert valid[position] == max(valid[first:end])
+
+
+def test_valid_frames_are_those_of_the_windows(rolls: Path) -> None:
+    dataset = Dataset(rolls)
+    for split, summary in dataset.manifest.splits.items():
+        expected = [dataset.window(split, each).valid_frames for each in range(summary.windows)]
+        assert valid_frames(dataset, split).tolist() == expected
 
 
 @pytest.mark.parametrize("split", ["train", "validation", "test"])
