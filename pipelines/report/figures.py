@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from musicnet_duet.pages.charts import Axis, histogram
 from musicnet_duet.pages.html import Cell, Markup, element, number, picture, section, table
+from musicnet_duet.pages.settings import settings_table
 from pipelines.report.tally import LEVELS_DB, Tally, shares
 from pipelines.summary import DatasetSummary
 from schemas import FeatureConfig, Manifest
@@ -175,12 +176,11 @@ def labels_section(rows: Rows) -> Markup:
 
 def configuration_section(summary: DatasetSummary, manifest: Manifest) -> Markup:
     """What a window is, and what made the dataset."""
-    settings: list[list[Cell]] = [
-        [name, _setting(value)]
+    settings = {
+        name: value
         for name, value in summary.config.items()
         if name not in ("definition", "features")
-    ]
-    settings.append(["seed", str(manifest.seed)])
+    }
     return section(
         "Configuration",
         table(
@@ -188,10 +188,8 @@ def configuration_section(summary: DatasetSummary, manifest: Manifest) -> Markup
             ["feature", "type, shape, unit"],
             [[name, text] for name, text in summary.features.items()],
         ),
-        table("Settings", ["setting", "value"], settings),
-        table(
-            "Versions that made it", ["package", "version"], [*map(list, manifest.packages.items())]
-        ),
+        settings_table("Settings", {**settings, "seed": manifest.seed}),
+        table("Versions", ["package", "version"], [*map(list, manifest.packages.items())]),
     )
 
 
@@ -248,9 +246,3 @@ def _chart(
 
 def _decibels(level: int | None) -> Cell:
     return "unknown" if level is None else number(level)
-
-
-def _setting(value: object) -> Cell:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return str(value)
-    return value if isinstance(value, int) else number(value) if value >= 1 else f"{value:g}"

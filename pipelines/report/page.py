@@ -126,7 +126,9 @@ def _damage(found: Pass) -> list[Markup]:
 
 
 def _listening(config: FeatureConfig, invert: Invert | None) -> str:
-    chosen = "Spread evenly over the splits and their shards, long ones first; padding is left out."
+    chosen = (
+        "Spread evenly over the splits, long ones where there is a choice; padding is left out."
+    )
     if "waveform" in config.features:
         return f"{chosen} The players play the windows' own waveform."
     again = "make the dataset again with the feature waveform to hear the recordings"

@@ -11,6 +11,7 @@ import numpy as np
 from musicnet_duet.pages.charts import Axis, Series, line_chart
 from musicnet_duet.pages.html import Cell, Markup, Number, element, number, picture, section, table
 from musicnet_duet.pages.players import player
+from musicnet_duet.pages.settings import settings_table
 from musicnet_duet.pages.windows import draw_window
 from schemas import FeatureConfig
 from training.fitting.checkpoints import Index, best_of
@@ -91,10 +92,10 @@ def configuration_section(run: Run) -> Markup:
     }
     return section(
         "Configuration",
-        _settings("Model", model),
-        _settings("Training", dataclasses.asdict(run.training)),
-        _settings("Loop", dataclasses.asdict(run.loop)),
-        _settings("Features of the dataset", features),
+        settings_table("Model", model),
+        settings_table("Training", dataclasses.asdict(run.training)),
+        settings_table("Loop", dataclasses.asdict(run.loop)),
+        settings_table("Features of the dataset", features),
         table("Versions", ["package", "version"], [*map(list, sorted(run.packages.items()))]),
     )
 
@@ -141,18 +142,3 @@ def _some(validations: Points, best_step: float | None) -> Points:
     return tuple(
         each for number, each in enumerate(validations) if number in kept or each[0] == best_step
     )
-
-
-def _settings(caption: str, values: Mapping[str, Any]) -> Markup:
-    rows: list[list[Cell]] = [[name, _value(value)] for name, value in sorted(values.items())]
-    return table(caption, ["setting", "value"], rows)
-
-
-def _value(value: object) -> str:
-    if value is None:
-        return "none"
-    if isinstance(value, tuple | list):
-        return ", ".join(map(_value, value)) or "none"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return f"{value:,}" if isinstance(value, int) else f"{value}"
