@@ -22,6 +22,7 @@ DOCUMENTS = (
     "docs/format.md",
     "docs/models.md",
     "docs/reject-codes.md",
+    "docs/report.md",
     "docs/results.md",
     "docs/training-from-shards.md",
     "docs/transcription.md",
@@ -38,6 +39,7 @@ START = {
 
 SUBSTITUTIONS = {
     "demo/dataset": "dataset",
+    "demo/player": "run",
     "--units 192": "--units 8",
     "--steps 300": "--steps 2",
     "--steps 500": "--steps 2",
