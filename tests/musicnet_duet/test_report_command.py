@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import json
+import uuid
 from pathlib import Path
 
 import pytest
 
 from musicnet_duet.cli import main
 from musicnet_duet.outputs import COMPOSER_FILE, TRANSCRIBER_FILE
+from pipelines.report.page import dataset_page
+from schemas import Dataset, Storage
 from tests.musicnet_duet.test_duet_cli import duet, without
 
 
@@ -78,9 +81,35 @@ def test_the_name_of_a_page_ends_in_html(
     assert "'page.txt' is not the name of a .html file" in capsys.readouterr().err
 
 
-def test_a_page_about_a_dataset_needs_its_half_alone(tiny_dataset: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "missing",
+    [
+        ("apache_beam", "keras", "librosa", "mido", "mir_eval", "tensorflow", "yaml"),
+        ("apache_beam", "filelock", "soxr"),
+    ],
+    ids=["pipelines alone", "training alone"],
+)
+def test_a_page_about_a_dataset_needs_one_half_alone(
+    missing: tuple[str, ...], tiny_dataset: Path, tmp_path: Path
+) -> None:
     path = tmp_path / "page.html"
-    training = ("apache_beam", "keras", "librosa", "mido", "mir_eval", "tensorflow", "yaml")
-    run = duet("report", tiny_dataset, "--html", path, before=without(*training))
+    run = duet("report", tiny_dataset, "--html", path, before=without(*missing))
     assert run.returncode == 0, run.stderr
     assert path.read_bytes().startswith(b"<!DOCTYPE html>")
+
+
+def test_a_page_about_a_run_says_which_half_it_needs(tmp_path: Path) -> None:
+    (tmp_path / "run.json").write_text("{}")
+    page = tmp_path / "page.html"
+    run = duet("report", tmp_path, "--html", page, before=without("tensorflow"))
+    assert run.returncode == 1
+    assert "report needs tensorflow, which is not installed" in run.stderr
+    assert "pip install '.[training]'" in run.stderr
+
+
+def test_a_dataset_in_a_store_has_the_same_page(tiny_dataset: Path, tmp_path: Path) -> None:
+    root = f"memory://{uuid.uuid4().hex}/{tiny_dataset.name}"
+    local, store = Storage(tiny_dataset), Storage(root)
+    for name in local.list_files():
+        store.write_bytes(name, local.read_bytes(name))
+    assert dataset_page(Dataset(root)).html == dataset_page(Dataset(tiny_dataset)).html
