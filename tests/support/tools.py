@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 _PLAYWRIGHT = "1.65.2"
+_NOTEBOOKS = ("nbclient==0.11.0", "ipykernel==7.4.0")
+_ROOT = Path(__file__).parents[2]
 
 
 def go_tool(module: str) -> Path:
@@ -73,6 +75,22 @@ def playwright_python() -> Path:
         assert run.returncode == 0, run.stdout + run.stderr
         (folder / "whole").touch()
     return python
+
+
+def notebook_packages() -> Path:
+    """A folder of packages that run notebooks, for PYTHONPATH; filled once, kept.
+
+    The environment of the tests stays as it is.
+    """
+    name = "-".join(each.replace("==", "-") for each in _NOTEBOOKS)
+    folder = _cache() / f"python-{sys.version_info.major}.{sys.version_info.minor}-{name}"
+    if not (folder / "whole").exists():
+        command = [sys.executable, "-m", "pip", "install", "--quiet", "--upgrade"]
+        constraint = ["--constraint", str(_ROOT / "constraints.txt"), "--target", str(folder)]
+        run = subprocess.run([*command, *constraint, *_NOTEBOOKS], capture_output=True, text=True)
+        assert run.returncode == 0, run.stdout + run.stderr
+        (folder / "whole").touch()
+    return folder
 
 
 def _cache() -> Path:
