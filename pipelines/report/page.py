@@ -56,7 +56,7 @@ def dataset_page(dataset: Dataset, *, invert: Invert | None = None) -> DatasetPa
     found = _read(dataset, {row["recording_id"]: row for row in rows}, invert)
     name = posixpath.basename(dataset.storage.root.rstrip("/")) or dataset.storage.root
     content = [
-        _introduction(summary),
+        introduction(summary),
         *_damage(found),
         figures.splits_section(summary, rows),
         figures.rejects_section(summary),
@@ -103,7 +103,8 @@ def _read(dataset: Dataset, rows: dict[str, dict[str, object]], invert: Invert |
     return Pass(tallies=tallies, shown=tuple(shown), damaged=tuple(damaged))
 
 
-def _introduction(summary: DatasetSummary) -> Markup:
+def introduction(summary: DatasetSummary) -> Markup:
+    """What the windows are, how many bytes they take, and the fingerprint."""
     config = summary.config
     formats = " and ".join(summary.formats)
     text = (
@@ -111,6 +112,8 @@ def _introduction(summary: DatasetSummary) -> Markup:
         f"({summary.window_seconds:,} s), a new one every {config['stride_frames']:,} frames, at "
         f"{config['sample_rate']:,} Hz, hop {config['hop_length']:,}, {config['n_mels']:,} mels."
     )
+    if config["stride_frames"] < config["window_frames"]:
+        text += " Windows overlap: figures count the frames that they share in each of them."
     return Markup(
         element("p", text) + element("p", f"Fingerprint {summary.fingerprint}", class_="soft")
     )

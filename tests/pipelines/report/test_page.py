@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 from numpy.typing import NDArray
 
-from pipelines.report.page import WINDOWS, dataset_page
+from pipelines.report.page import WINDOWS, dataset_page, introduction
 from pipelines.summary import summarize
 from schemas import Dataset, FeatureConfig
 from schemas.errors import UnreadableFileError
@@ -94,6 +94,13 @@ def test_titles_of_recordings_are_text(tiny_dataset: Path, tmp_path: Path) -> No
     html = dataset_page(Dataset(root)).html.decode()
     assert "<script" not in html
     assert html.count("&lt;script&gt;alert(1)&lt;/script&gt;") > 2 * WINDOWS
+
+
+def test_windows_that_overlap_are_said_to(tiny_dataset: Path) -> None:
+    summary = summarize(Dataset(tiny_dataset))
+    closer = dataclasses.replace(summary, config={**summary.config, "stride_frames": 24})
+    assert "Windows overlap" in introduction(closer)
+    assert "Windows overlap" not in introduction(summary)
 
 
 def test_damage_is_counted_and_the_rest_is_shown(tiny_dataset: Path, tmp_path: Path) -> None:
