@@ -8,6 +8,7 @@ from typing import NoReturn
 import musicnet_duet.own_schemas  # noqa: F401 - before anything imports schemas
 from musicnet_duet.command import Program
 from musicnet_duet.process import run_process
+from musicnet_duet.report_command import REPORT
 from pipelines.cli import COMMANDS as PIPELINES
 from training.cli import COMMANDS as TRAINING
 
@@ -15,7 +16,7 @@ PROGRAM = Program(
     "duet",
     "Turn MusicNet recordings into a dataset of mel spectrograms, train recurrent models on it, "
     "and generate music.",
-    (*PIPELINES, *TRAINING),
+    (*PIPELINES, *TRAINING, REPORT),
 )
 
 

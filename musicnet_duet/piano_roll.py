@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import io
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from musicnet_duet.ambient import import_matplotlib
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 _INK = "#222222"
 _NOTE = "#3A6EA5"
@@ -30,16 +33,9 @@ def draw_piano_roll(
     """
     matplotlib = import_matplotlib()
     from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.collections import PatchCollection
     from matplotlib.figure import Figure
-    from matplotlib.patches import Rectangle
 
     frame = 1 / frames_per_second
-    bars = [
-        Rectangle(((start - 0.5) * frame, pitch - 0.45), length * frame, 0.9)
-        for start, length, pitch in _bars(notes, onsets)
-    ]
-    low, high = _shown_pitches(notes)
     seconds = len(notes) / frames_per_second
     width = min(max(_LEAST_INCHES, _INCHES_PER_SECOND * seconds), _MOST_INCHES)
     with matplotlib.rc_context():
@@ -47,20 +43,31 @@ def draw_piano_roll(
         figure = Figure(figsize=(width, _HEIGHT), dpi=_DPI, layout="constrained")
         canvas = FigureCanvasAgg(figure)
         axes = figure.subplots()
-        axes.add_collection(PatchCollection(bars, facecolor=_NOTE, edgecolor=_INK, linewidth=0.4))
-        octaves = [each for each in range(0, 128, _SEMITONES) if low <= each <= high]
-        axes.set_yticks(octaves, [f"C{each // _SEMITONES - 1}" for each in octaves])
-        axes.set(
-            xlim=(-0.5 * frame, max(seconds, frame)),
-            ylim=(low - 0.5, high + 0.5),
-            xlabel="seconds",
-            ylabel="pitch",
-        )
+        draw_notes(axes, notes, onsets, frame, color=_NOTE, edge=_INK)
+        axes.set(xlim=(-0.5 * frame, max(seconds, frame)), xlabel="seconds", ylabel="pitch")
         axes.grid(alpha=0.25)
         axes.set_title(title, loc="left", fontsize=11, color=_INK)
         picture = io.BytesIO()
         canvas.print_png(picture, metadata={"Software": None})
     return picture.getvalue()
+
+
+def draw_notes(
+    axes: Axes, notes: NDArray[Any], onsets: NDArray[Any], frame: float, *, color: str, edge: str
+) -> None:
+    """Draws the notes of rolls over frames of `frame` seconds, on an axis of pitches."""
+    from matplotlib.collections import PatchCollection
+    from matplotlib.patches import Rectangle
+
+    bars = [
+        Rectangle(((start - 0.5) * frame, pitch - 0.45), length * frame, 0.9)
+        for start, length, pitch in _bars(notes, onsets)
+    ]
+    axes.add_collection(PatchCollection(bars, facecolor=color, edgecolor=edge, linewidth=0.4))
+    low, high = _shown_pitches(notes)
+    octaves = [each for each in range(0, 128, _SEMITONES) if low <= each <= high]
+    axes.set_yticks(octaves, [f"C{each // _SEMITONES - 1}" for each in octaves])
+    axes.set_ylim(low - 0.5, high + 0.5)
 
 
 def _bars(notes: NDArray[Any], onsets: NDArray[Any]) -> list[tuple[int, int, int]]:

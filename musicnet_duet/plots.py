@@ -75,7 +75,7 @@ def draw(sounds: Sequence[Sound], config: FeatureConfig) -> bytes:
             wave.sharex(mel)
             wave.tick_params(labelbottom=False)
             _draw_samples(wave, sound, config)
-            image = _draw_log_mel(mel, sound.log_mel, config)
+            image = draw_log_mel(mel, sound.log_mel, config)
             figure.colorbar(image, cax=bar, label="dB")
             _draw_notes(mel, sound, config)
             wave.set_title(sound.title, loc="left", fontsize=11, color=_INK)
@@ -112,7 +112,17 @@ def _draw_samples(axes: Axes, sound: Sound, config: FeatureConfig) -> None:
     axes.grid(alpha=0.25)
 
 
-def _draw_log_mel(axes: Axes, log_mel: NDArray[Any], config: FeatureConfig) -> AxesImage:
+def draw_log_mel(
+    axes: Axes,
+    log_mel: NDArray[Any],
+    config: FeatureConfig,
+    *,
+    tick_distance: float = _LEAST_TICK_DISTANCE,
+) -> AxesImage:
+    """Draws `log_mel` [frames, n_mels], in dB, over seconds and Hz; the image is for a scale.
+
+    Frequencies are named where they are `tick_distance` apart, a share of the axis.
+    """
     frames, n_mels = log_mel.shape
     top = float(log_mel.max())
     half = 0.5 / config.frames_per_second
@@ -135,18 +145,21 @@ def _draw_log_mel(axes: Axes, log_mel: NDArray[Any], config: FeatureConfig) -> A
             n_mels - 0.5,
         ),
     )
-    hertz = frequency_ticks(config)
+    hertz = frequency_ticks(config, tick_distance)
     axes.set_yticks(mel_bins(hertz, config), [f"{tick:,}" for tick in hertz])
     axes.set(xlim=(left, right), xlabel="seconds", ylabel="Hz (mel scale)")
     return image
 
 
-def frequency_ticks(config: FeatureConfig) -> list[int]:
-    """The powers of two, in Hz, that a mel axis has room for: from the highest one down."""
+def frequency_ticks(config: FeatureConfig, distance: float = _LEAST_TICK_DISTANCE) -> list[int]:
+    """The powers of two, in Hz, that a mel axis has room for: from the highest one down.
+
+    They are at least `distance` apart, a share of the axis.
+    """
     ticks: list[int] = []
     for tick in reversed([tick for tick in _TICKS_HZ if config.fmin < tick < config.fmax]):
-        distance = np.diff(mel_bins([tick, *ticks[:1]], config)) / config.n_mels
-        if np.any(distance < _LEAST_TICK_DISTANCE):
+        found = np.diff(mel_bins([tick, *ticks[:1]], config)) / config.n_mels
+        if np.any(found < distance):
             break
         ticks.insert(0, tick)
     return ticks

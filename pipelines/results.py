@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pipelines.build_folder import Action
 from schemas.manifest import SplitSummary
+
+if TYPE_CHECKING:
+    from pipelines.build_folder import Action
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

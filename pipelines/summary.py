@@ -5,9 +5,8 @@ from __future__ import annotations
 import dataclasses
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pipelines.build_folder import Action
 from pipelines.planning.splits import works_in_several_splits
 from pipelines.results import DryRun, PreprocessResult
 from pipelines.text import aligned
@@ -16,6 +15,9 @@ from schemas.manifest import SplitSummary
 from schemas.rejects import reason_of
 from schemas.shards import SPLITS
 from schemas.works import has_work, work_of
+
+if TYPE_CHECKING:
+    from pipelines.build_folder import Action
 
 _ACTIONS: Mapping[Action, str] = {
     "make": "a run would make a new dataset there",

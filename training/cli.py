@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import os
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from musicnet_duet.ambient import import_matplotlib
 from musicnet_duet.arguments import (
     UsageError,
     local_path,
@@ -29,7 +26,7 @@ from training.composer_commands import (
     run_train_composer,
 )
 from training.config import DEFAULT_SCORE_TEMPERATURE, DEFAULT_TEMPERATURE, is_midi
-from training.errors import TrainingError
+from training.prepared import prepared
 from training.shared_options import (
     add_checkpoint,
     add_data,
@@ -229,22 +226,6 @@ def _compare(options: argparse.Namespace) -> Outcome:
     return Outcome(result, "\n".join(lines))
 
 
-def _import_tensorflow_quietly() -> None:
-    """Imports it and looks for devices, hiding what its C++ code prints about them."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    shown = os.dup(2)
-    nothing = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nothing, 2)
-    try:
-        import tensorflow as tf
-
-        tf.config.list_logical_devices()
-    finally:
-        os.dup2(shown, 2)
-        os.close(shown)
-        os.close(nothing)
-
-
 def _command(
     name: str,
     text: str,
@@ -259,36 +240,13 @@ def _command(
         if reads_datasets:
             add_memory(parser)
 
-    def run_prepared(options: argparse.Namespace) -> Outcome:
-        # Whatever other projects left in the environment or in ~/.keras.
-        os.environ["KERAS_BACKEND"] = "tensorflow"
-        # Otherwise TensorFlow takes all memory of a GPU from the other processes on it.
-        os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
-        import_matplotlib()  # Keras imports it as well, which MPLBACKEND can make fail.
-        if not options.debug:
-            _import_tensorflow_quietly()
-        import tensorflow as tf
-
-        from training.process import make_deterministic
-
-        if "" not in sys.path:
-            sys.path.append("")  # The folder of the command may hold a model of the user's own.
-        if name != "train":  # There, it is a setting of the run.
-            make_deterministic()
-        try:
-            return run(options)
-        except tf.errors.ResourceExhaustedError as error:
-            raise TrainingError(
-                "TensorFlow ran out of memory or disk space; make room, or choose fewer --units, "
-                f"a smaller --batch-size or fewer --seconds ({' '.join(str(error).split())[:200]})"
-            ) from error
-
     return Command(
         name=name,
         text=text,
         extra="training",
         add_options=add_all_options,
-        run=run_prepared,
+        # Whether training is deterministic is a setting of the run.
+        run=prepared(run, deterministic=name != "train"),
         **more,
     )
 

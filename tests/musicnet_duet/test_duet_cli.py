@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 COMMANDS = ("download", "unpack", "preprocess", "demo-data", "verify", "inspect", "rejects",
             "train", "evaluate", "generate", "compare", "ablation",
             "train-transcriber", "evaluate-transcriber", "transcribe",
-            "train-composer", "evaluate-composer", "compose")  # fmt: skip
+            "train-composer", "evaluate-composer", "compose", "report")  # fmt: skip
 
 
 def duet(

@@ -23,6 +23,7 @@ DOCUMENTS = (
     "docs/models.md",
     "docs/recordings.md",
     "docs/reject-codes.md",
+    "docs/report.md",
     "docs/results.md",
     "docs/training-from-shards.md",
     "docs/transcription.md",
@@ -40,6 +41,7 @@ START = {
 
 SUBSTITUTIONS = {
     "demo/dataset": "dataset",
+    "demo/player": "run",
     "--units 192": "--units 8",
     "--steps 300": "--steps 2",
     "--steps 500": "--steps 2",

@@ -5,9 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+
+_PLAYWRIGHT = "1.65.2"
+_NOTEBOOKS = ("nbclient==0.11.0", "ipykernel==7.4.0")
+_ROOT = Path(__file__).parents[2]
 
 
 def go_tool(module: str) -> Path:
@@ -45,6 +50,47 @@ def maven_jar(artifact: str) -> Path:
         )
         assert run.returncode == 0, run.stdout
     return path
+
+
+def browser() -> str:
+    """The program of Chromium, or of Chrome. Skips the test where there is neither."""
+    names = ("chromium", "chromium-browser", "google-chrome")
+    found = next(filter(None, map(shutil.which, names)), None)
+    if found is None:
+        pytest.skip("pages need Chromium or Chrome to be looked at (apt-get install chromium)")
+    return found
+
+
+def playwright_python() -> Path:
+    """The Python of an environment that holds Playwright, which drives browsers; made once, kept.
+
+    It uses the system's browser, and downloads none.
+    """
+    folder = _cache() / f"playwright-{_PLAYWRIGHT}"
+    python = folder / "bin" / "python"
+    if not (folder / "whole").exists():
+        subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder)], check=True)
+        command = [str(python), "-m", "pip", "install", "--quiet", f"playwright=={_PLAYWRIGHT}"]
+        run = subprocess.run(command, capture_output=True, text=True)
+        assert run.returncode == 0, run.stdout + run.stderr
+        (folder / "whole").touch()
+    return python
+
+
+def notebook_packages() -> Path:
+    """A folder of packages that run notebooks, for PYTHONPATH; filled once, kept.
+
+    The environment of the tests stays as it is.
+    """
+    name = "-".join(each.replace("==", "-") for each in _NOTEBOOKS)
+    folder = _cache() / f"python-{sys.version_info.major}.{sys.version_info.minor}-{name}"
+    if not (folder / "whole").exists():
+        command = [sys.executable, "-m", "pip", "install", "--quiet", "--upgrade"]
+        constraint = ["--constraint", str(_ROOT / "constraints.txt"), "--target", str(folder)]
+        run = subprocess.run([*command, *constraint, *_NOTEBOOKS], capture_output=True, text=True)
+        assert run.returncode == 0, run.stdout + run.stderr
+        (folder / "whole").touch()
+    return folder
 
 
 def _cache() -> Path:

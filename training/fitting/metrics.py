@@ -29,6 +29,14 @@ class MetricsFile:
             file.write(json.dumps({"step": step, **values}) + "\n")
 
 
+def whole_lines(path: Path) -> list[bytes]:
+    """The lines of a file of metrics, without one that was cut short; none without a file."""
+    if not path.exists():
+        return []
+    lines = Storage(path.parent).read_bytes(path.name).splitlines()
+    return [line for line in lines if _step_of(line) < float("inf")]
+
+
 def _step_of(line: bytes) -> float:
     """The step of a line; infinite for one that was cut short."""
     try:

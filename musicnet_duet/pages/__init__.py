@@ -1,0 +1,1 @@
+"""Pages in HTML that need nothing else: no network, and no other file."""
