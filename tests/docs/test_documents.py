@@ -39,6 +39,8 @@ MADE = {
     ".venv-peers/",
     "checkpoints/index.json",
     "dataset.json",
+    "dataset_info.json",
+    "features.json",
     "demo/",
     "composer.json",
     "music.json",

@@ -14,7 +14,7 @@ from schemas.names import PRESET_NAMES
 from tests.support.command_lines import HEAVY, answers
 
 ROOT = Path(__file__).parents[2]
-COMMANDS = ("preprocess", "demo-data", "verify", "inspect", "rejects",
+COMMANDS = ("preprocess", "demo-data", "verify", "card", "inspect", "rejects",
             "train", "evaluate", "generate", "compare", "ablation",
             "train-transcriber", "evaluate-transcriber", "transcribe",
             "train-composer", "evaluate-composer", "compose")  # fmt: skip
