@@ -18,5 +18,8 @@ README_FILE = "README.md"
 README_START = b"---\n# Written by musicnet-duet.\n"
 """How a card of ours begins."""
 
-CARD_FILES = (*TFDS_FILES, README_FILE)
+CROISSANT_FILE = "croissant.json"
+"""The description in MLCommons' format. It lists no other card, so that none depends on another."""
+
+CARD_FILES = (*TFDS_FILES, README_FILE, CROISSANT_FILE)
 """Files that describe a dataset to the tools of others. A reader of ours needs none of them."""

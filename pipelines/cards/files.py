@@ -5,13 +5,14 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 
+from pipelines.cards.croissant import croissant_json
 from pipelines.cards.hugging_face import readme
 from pipelines.cards.subject import Subject
 from pipelines.cards.tensorflow_datasets import dataset_info_json, features_json
 from schemas import Storage
 from schemas.checksums import sha256
 from schemas.manifest import FileEntry, Manifest
-from schemas.names import CARD_FILES, README_FILE, TFDS_FILES
+from schemas.names import CARD_FILES, CROISSANT_FILE, README_FILE, TFDS_FILES
 
 
 def card_files(subject: Subject) -> dict[str, bytes]:
@@ -23,8 +24,7 @@ def card_files(subject: Subject) -> dict[str, bytes]:
     if "tfrecord" in subject.manifest.formats:
         texts = (features_json(subject.manifest.config), dataset_info_json(subject))
         cards |= dict(zip(TFDS_FILES, texts, strict=True))
-    cards[README_FILE] = readme(subject)
-    return cards
+    return {**cards, README_FILE: readme(subject), CROISSANT_FILE: croissant_json(subject)}
 
 
 @dataclasses.dataclass(frozen=True)

@@ -14,7 +14,7 @@ import numpy as np
 from pipelines.cards.origin import Origin, origin_of
 from pipelines.cards.recipe import SETTINGS_FILE, command, settings
 from pipelines.cards.subject import Subject
-from pipelines.cards.text import description
+from pipelines.cards.text import description, title, unit_of
 from pipelines.planning.splits import works_in_several_splits
 from schemas import FeatureSpec
 from schemas.names import README_START
@@ -22,14 +22,6 @@ from schemas.rejects import printable
 from schemas.shards import SPLITS
 from schemas.tables import RECORDINGS_FILE
 from schemas.works import has_work
-
-_UNITS = {
-    "log_mel": "dB",
-    "waveform": "1/32768 of full scale",
-    "notes": "1 where a note sounds, else 0",
-    "onsets": "1 where a note starts, else 0",
-}
-"""The unit of each feature, as docs/format.md has it."""
 
 _SPECIAL = r"\`*_{}[]<>#|~"
 """Characters that mean something to Markdown."""
@@ -40,7 +32,7 @@ def readme(subject: Subject) -> bytes:
     origin = origin_of(subject.recordings)
     parts = [
         README_START.decode() + "".join(f"{line}\n" for line in _front_matter(subject, origin)),
-        f"# {_title(origin)}",
+        f"# {title(origin)}",
         description(subject),
         "## Splits",
         _splits_table(subject),
@@ -59,7 +51,7 @@ def readme(subject: Subject) -> bytes:
 
 def _front_matter(subject: Subject, origin: Origin) -> Iterator[str]:
     """The lines of the YAML; a JSON text is one in YAML, too."""
-    yield f"pretty_name: {_title(origin)}"
+    yield f"pretty_name: {title(origin)}"
     if origin.license:
         yield f"license: {origin.license.lower()}"
     elif origin.stated_license:
@@ -108,10 +100,6 @@ def _type_lines(spec: FeatureSpec) -> list[str]:
     return ["dtype:", f"  array{rank}_d:", f"    shape: {shape}", f"    dtype: {dtype}"]
 
 
-def _title(origin: Origin) -> str:
-    return f"{origin.name} in windows, for machine learning"
-
-
 def _splits_table(subject: Subject) -> str:
     rows = []
     for split, summary in subject.manifest.splits.items():
@@ -148,7 +136,7 @@ def _shared_works(subject: Subject) -> Iterator[str]:
 def _features_table(subject: Subject) -> str:
     specs = subject.manifest.config.specs().values()
     rows = [
-        [f"`{spec.name}`", f"`{list(spec.shape)}`", np.dtype(spec.dtype).name, _UNITS[spec.name]]
+        [f"`{spec.name}`", f"`{list(spec.shape)}`", np.dtype(spec.dtype).name, unit_of(spec)]
         for spec in specs
     ]
     rows += [

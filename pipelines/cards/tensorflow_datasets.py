@@ -14,16 +14,13 @@ import numpy as np
 
 from pipelines.cards.origin import origin_of
 from pipelines.cards.subject import Subject
-from pipelines.cards.text import description
+from pipelines.cards.text import VERSION, description, unit_of
 from schemas import FeatureConfig, FeatureSpec
 from schemas.manifest import spelled
 from schemas.shards import shard_file
 
 DATASET_NAME = "musicnet_duet"
 """What TFDS calls a dataset; it takes lowercase letters, digits and underscores."""
-
-_VERSION = "1.0.0"
-"""TFDS wants three numbers; of a dataset of format version 1."""
 
 _MODULE = "tensorflow_datasets.core.features"
 
@@ -52,7 +49,7 @@ def dataset_info_json(subject: Subject) -> bytes:
     origin = origin_of(subject.recordings)
     info: dict[str, Any] = {
         "name": DATASET_NAME,
-        "version": _VERSION,
+        "version": VERSION,
         "description": description(subject),
         "fileFormat": "tfrecord",
         "splits": [
@@ -90,7 +87,7 @@ def _scalar(dtype: str) -> Mapping[str, Any]:
 def _tensor(spec: FeatureSpec) -> Mapping[str, Any]:
     return {
         "pythonClassName": f"{_MODULE}.tensor_feature.Tensor",
-        "description": f"unit: {spec.unit}",
+        "description": f"unit: {unit_of(spec)}",
         "tensor": {
             "dtype": np.dtype(spec.dtype).name,
             "encoding": "bytes",

@@ -2,8 +2,29 @@
 
 from __future__ import annotations
 
-from pipelines.cards.origin import origin_of
+from pipelines.cards.origin import Origin, origin_of
 from pipelines.cards.subject import Subject
+from schemas import FeatureSpec
+
+VERSION = "1.0.0"
+"""What other tools call the version of a dataset, as three numbers; of format version 1."""
+
+_UNITS = {
+    "log_mel": "dB",
+    "waveform": "1/32768 of full scale",
+    "notes": "1 where a note sounds, else 0",
+    "onsets": "1 where a note starts, else 0",
+}
+
+
+def title(origin: Origin) -> str:
+    """What a dataset is called, for people."""
+    return f"{origin.name} in windows, for machine learning"
+
+
+def unit_of(spec: FeatureSpec) -> str:
+    """The unit of a feature's values, for people, as docs/format.md has it."""
+    return _UNITS[spec.name]
 
 
 def description(subject: Subject) -> str:

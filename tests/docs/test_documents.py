@@ -38,6 +38,7 @@ PAGES = (*DOCUMENTS, "CHANGELOG.md", "docs/api.md")
 MADE = {
     ".venv-peers/",
     "checkpoints/index.json",
+    "croissant.json",
     "dataset.json",
     "dataset_info.json",
     "features.json",
