@@ -34,8 +34,8 @@ def responsible_use(subject: Subject) -> dict[str, Any]:
         "rejects.parquet has each of them, and every rejected window, with the reason.",
         "dataBiases": [_shares(used, "composer"), _shares(used, "ensemble")],
         "dataLimitations": [
-            "README.md names the works that have recordings in more than one split, as far as the "
-            f"metadata name works; they do not for {unknown:,} recordings.",
+            "README.md names the works that have recordings in more than one split, apart from "
+            f"{unknown:,} recordings whose work is unknown.",
         ],
         "dataUseCases": ["Training and evaluating models of music: generation, transcription."],
         "personalSensitiveInformation": [
