@@ -21,6 +21,7 @@ from filelock import FileLock, Timeout
 from pipelines.errors import PipelineError
 from schemas import Dataset, DatasetError, Storage
 from schemas.manifest import MANIFEST_FILE
+from schemas.names import CARD_FILES, README_FILE, README_START
 from schemas.shards import SPLITS
 from schemas.storage import TEMPORARY_PREFIX, sync_folder, writing
 from schemas.tables import RECORDINGS_FILE, REJECTS_FILE
@@ -34,7 +35,7 @@ REJECTS_SO_FAR = f"{WORK_FOLDER}/rejects.parquet"
 WORK_FILES = (CLAIM_FILE, PLAN_TABLE, RUN_FILE, REJECTS_SO_FAR, LOCK_FILE)
 _OWN = re.compile(
     rf"({'|'.join(SPLITS)})/\d+-of-\d+\.|labels/.*\.parquet$|(.*/)?{re.escape(TEMPORARY_PREFIX)}|"
-    rf"({'|'.join(map(re.escape, (*WORK_FILES, RECORDINGS_FILE, REJECTS_FILE)))})$"
+    rf"({'|'.join(map(re.escape, (*WORK_FILES, RECORDINGS_FILE, REJECTS_FILE, *CARD_FILES)))})$"
 )
 """Names of what a run that has not finished may leave."""
 
@@ -77,12 +78,7 @@ def open_build_folder(output: str, *, overwrite: bool) -> Iterator[str]:
     with contextlib.ExitStack() as stack:
         with writing(final.parent):
             final.parent.mkdir(parents=True, exist_ok=True)
-        # Beside the folder, because the folder itself may be replaced. Where its parent may not
-        # be written to it never is, and the lock within it is enough.
-        if os.access(final.parent, os.W_OK | os.X_OK):
-            lock = final.with_name(f".{final.name}.lock")
-            stack.enter_context(_locked(lock, output))
-            stack.callback(lock.unlink, missing_ok=True)
+        if stack.enter_context(_locked_beside(final, output)):
             _end_swap(final)
         remove_leftovers(storage)
         if not overwrite:
@@ -90,6 +86,37 @@ def open_build_folder(output: str, *, overwrite: bool) -> Iterator[str]:
         replaces = is_published(storage)
         building = _build_beside(final) if replaces else _build_in_place(final, overwrite=overwrite)
         yield stack.enter_context(building)
+
+
+@contextlib.contextmanager
+def locked_dataset(output: str) -> Iterator[None]:
+    """Keeps runs of this host from replacing the dataset in `output` until the block ends.
+
+    Raises `PipelineError` while one is at work there. A dataset in a store is never replaced.
+    """
+    storage = Storage(output)
+    if not storage.is_local:
+        yield
+        return
+    with _locked_beside(_final(storage), output):
+        yield
+
+
+@contextlib.contextmanager
+def _locked_beside(final: Path, output: str) -> Iterator[bool]:
+    """Holds the lock beside a dataset's folder, which may itself be replaced.
+
+    Yields whether there is one: where its parent may not be written to, the folder is never
+    replaced, and the lock within it is enough.
+    """
+    if not os.access(final.parent, os.W_OK | os.X_OK):
+        yield False
+        return
+    lock = final.with_name(f".{final.name}.lock")
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(_locked(lock, output))
+        stack.callback(lock.unlink, missing_ok=True)
+        yield True
 
 
 def planned_action(output: str, *, overwrite: bool) -> Action:
@@ -263,6 +290,8 @@ def _require_no_foreign_files(storage: Storage) -> None:
     """A folder without a dataset must be empty, or hold what an unfinished run leaves."""
     names = storage.list_files()
     foreign = names if LOCK_FILE not in names else [name for name in names if not _OWN.match(name)]
+    if README_FILE in names and not storage.read_bytes(README_FILE).startswith(README_START):
+        foreign.append(README_FILE)
     if foreign:
         raise PipelineError(
             f"{storage.root}: is not empty and holds no dataset (there is {foreign[0]}); "

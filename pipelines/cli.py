@@ -191,6 +191,10 @@ def _add_verify_options(parser: CommandParser) -> None:
     parser.add_path("dataset", type=path, metavar="DATASET", help="the dataset to check")
 
 
+def _add_card_options(parser: CommandParser) -> None:
+    parser.add_path("dataset", type=path, metavar="DATASET", help="the dataset to describe")
+
+
 def _add_inspect_options(parser: CommandParser) -> None:
     parser.add_path("dataset", type=path, metavar="DATASET", help="the dataset to summarize")
     parser.add_path(
@@ -365,6 +369,19 @@ def _verify(options: argparse.Namespace) -> Outcome:
     return Outcome(result, "\n".join(lines), status=1 if result.defects else 0)
 
 
+def _card(options: argparse.Namespace) -> Outcome:
+    from pipelines.cards.add import add_cards
+
+    result = add_cards(options.dataset)
+    text = f"{result.dataset}: {', '.join(result.files) or 'no file'} for other tools"
+    note = "".join(
+        f"{name}: was left as it is, because it is not the dataset's own; to have the "
+        f"dataset's, remove it and run duet card again\n"
+        for name in result.kept
+    )
+    return Outcome(result, text, note=note.rstrip())
+
+
 def _inspect(options: argparse.Namespace) -> Outcome:
     from pipelines.summary import summarize, summary_text
     from schemas import Dataset
@@ -432,6 +449,12 @@ COMMANDS = (
         "Check every digest, checksum, count and schema of a dataset.",
         _add_verify_options,
         _verify,
+    ),
+    _command(
+        "card",
+        "Write the files with which the tools of others open a dataset, as preprocess does.",
+        _add_card_options,
+        _card,
     ),
     _command(
         "inspect",

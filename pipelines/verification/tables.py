@@ -18,6 +18,7 @@ from pipelines.verification.scan import Scan, scan
 from schemas import Dataset, DatasetError
 from schemas.codecs.base import Row
 from schemas.manifest import MANIFEST_FILE, Manifest
+from schemas.names import CARD_FILES
 from schemas.shards import SPLITS, ShardIndex, index_file, shard_file
 from schemas.tables import RECORDINGS_FILE, REJECTS_FILE, labeled_recording
 
@@ -157,7 +158,7 @@ def read_tables(check: Check) -> tuple[Tables, list[Defect]]:
             return tables.windows_of(shards[name])
         if recording_id := labeled_recording(name):
             return tables.windows_of_recording(recording_id)
-        return () if name == REJECTS_FILE else None
+        return () if name in (REJECTS_FILE, *CARD_FILES) else None
 
     return tables, [Defect(name, text, concerned(name)) for name, text in problems.items()]
 

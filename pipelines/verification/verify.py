@@ -36,6 +36,7 @@ from pipelines.verification.tables import (
 from schemas import Dataset, DatasetError, Storage
 from schemas.dataset import fingerprint
 from schemas.manifest import MANIFEST_FILE, Manifest, spelled
+from schemas.names import CARD_FILES, README_FILE
 from schemas.rejects import rejects_table
 from schemas.shards import ShardIndex
 from schemas.tables import RECORDINGS_FILE, REJECTS_FILE
@@ -156,9 +157,12 @@ def _manifest_defects(dataset: Dataset) -> Iterator[Defect]:
 
 def _extra_defects(check: Check) -> Iterator[Defect]:
     # What a run needed stays where its launcher was gone before its end.
-    known = {*check.dataset.manifest.files, MANIFEST_FILE, *WORK_FILES}
+    # A README that is not ours is what people write about the dataset themselves.
+    known = {*check.dataset.manifest.files, MANIFEST_FILE, *WORK_FILES, README_FILE}
     for name in sorted(check.present - known):
-        yield Defect(name, "does not belong to the dataset; remove it", ())
+        # One that was killed leaves cards that the manifest does not list yet.
+        remedy = "run duet card again, or remove it" if name in CARD_FILES else "remove it"
+        yield Defect(name, f"does not belong to the dataset; {remedy}", ())
 
 
 def _total_defects(check: Check, tables: Tables) -> Iterator[Defect]:

@@ -8,6 +8,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from musicnet_duet.concurrency import prefetch_map
+from pipelines.cards.files import write_cards
+from pipelines.cards.subject import Subject
 from pipelines.errors import PipelineError
 from pipelines.planning.outcome import finished_recordings, training_statistics
 from pipelines.planning.plan import Plan, PlanOptions, check_rejects
@@ -40,7 +42,7 @@ def publish(
     packages: Mapping[str, str],
     options: PlanOptions,
 ) -> Manifest:
-    """Writes the tables and, last, `dataset.json`, for the plan of a run.
+    """Writes the tables, the cards and, last, `dataset.json`, for the plan of a run.
 
     Raises `PipelineError`, and publishes nothing, when too many recordings lost all their windows.
     """
@@ -61,7 +63,8 @@ def publish(
         # Left by a run that failed, of a recording that is no longer there.
         if labeled_recording(name) is not None and name not in labels:
             storage.remove(name)
-    recordings = table_bytes(finished_recordings(plan, list(reports.values())))
+    finished = finished_recordings(plan, list(reports.values()))
+    recordings = table_bytes(finished)
     rejected = table_bytes(rejects_table(rejects))
     storage.write_bytes(RECORDINGS_FILE, recordings)
     storage.write_bytes(REJECTS_FILE, rejected)
@@ -84,6 +87,11 @@ def publish(
         packages=packages,
         files=dict(sorted(files.items())),
     )
+    shard_windows = {split: _shard_windows(split, reports) for split in SPLITS}
+    subject = Subject(
+        manifest=manifest, recordings=finished.to_pylist(), shard_windows=shard_windows
+    )
+    manifest = write_cards(storage, subject).manifest
     storage.write_bytes(MANIFEST_FILE, manifest.to_bytes())
     return manifest
 
@@ -121,9 +129,14 @@ def _label_files(plan: Plan) -> dict[str, FileEntry]:
 
 
 def _split_summary(split: str, plan: Plan, reports: Mapping[str, ShardReport]) -> SplitSummary:
-    own = [report for name, report in reports.items() if name.startswith(f"{split}/")]
+    windows = _shard_windows(split, reports)
     recordings = plan.recordings["split"].to_pylist().count(split)
-    return SplitSummary(len(own), sum(report.windows for report in own), recordings)
+    return SplitSummary(len(windows), sum(windows), recordings)
+
+
+def _shard_windows(split: str, reports: Mapping[str, ShardReport]) -> tuple[int, ...]:
+    """The number of windows in each shard of a split, in order."""
+    return tuple(report.windows for name, report in reports.items() if name.startswith(f"{split}/"))
 
 
 def _indexes(

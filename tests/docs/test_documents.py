@@ -38,7 +38,10 @@ PAGES = (*DOCUMENTS, "CHANGELOG.md", "docs/api.md")
 MADE = {
     ".venv-peers/",
     "checkpoints/index.json",
+    "croissant.json",
     "dataset.json",
+    "dataset_info.json",
+    "features.json",
     "demo/",
     "composer.json",
     "music.json",

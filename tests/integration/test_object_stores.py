@@ -33,6 +33,7 @@ from tests.support.object_stores import (
     forget_stores,
     stored_digests,
 )
+from tests.support.older_datasets import without_cards
 from tests.support.processes import ROOT, finish, preprocess_command, refusal
 from tests.support.reading import assert_batches
 from tests.support.reference import digests
@@ -85,11 +86,27 @@ def test_every_command_takes_a_store(dataset: str, tmp_path: Path) -> None:
         ["verify", dataset],
         ["inspect", dataset, "--plot", tmp_path / "windows.png"],
         ["rejects", dataset],
+        ["card", dataset],
         ["preprocess", "--input", dataset.replace("/out", "/in"), "--output", "x", "--dry-run"],
     ):
         run = command(*arguments)
         assert run.returncode == 0, run.stderr
     assert (tmp_path / "windows.png").stat().st_size > 10_000
+
+
+def test_cards_are_added_in_a_store(
+    store: Store, root: Path, tmp_path: Path, dataset: str, expected: dict[str, str]
+) -> None:
+    older = without_cards(root.parent / "out", tmp_path / "older")
+    url = store.put(older, "older")
+    assert stored_digests(url) == digests(older)
+    run = command("card", url)
+    assert run.returncode == 0, run.stderr
+    assert stored_digests(url) == expected
+    Storage(url).write_bytes("README.md", b"my own words")
+    assert "README.md: was left as it is" in command("card", url).stderr
+    assert Storage(url).read_bytes("README.md") == b"my own words"
+    assert stored_digests(dataset) == expected
 
 
 def test_training_reads_from_a_store(dataset: str, root: Path, expected: dict[str, str]) -> None:

@@ -14,7 +14,8 @@ from schemas.names import DEFAULT_FEATURES, PRESET_NAMES
 from tests.support.command_lines import HEAVY, answers
 
 ROOT = Path(__file__).parents[2]
-COMMANDS = ("download", "unpack", "preprocess", "demo-data", "verify", "inspect", "rejects",
+COMMANDS = ("download", "unpack", "preprocess", "demo-data", "verify", "card", "inspect",
+            "rejects",
             "train", "evaluate", "generate", "compare", "ablation",
             "train-transcriber", "evaluate-transcriber", "transcribe",
             "train-composer", "evaluate-composer", "compose", "report")  # fmt: skip

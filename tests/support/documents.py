@@ -21,6 +21,7 @@ DOCUMENTS = (
     "docs/evaluation.md",
     "docs/format.md",
     "docs/models.md",
+    "docs/other-tools.md",
     "docs/recordings.md",
     "docs/reject-codes.md",
     "docs/report.md",
@@ -88,6 +89,10 @@ NOT_RUN = {
 """Commands of ours that are only parsed, by a part of them, and why."""
 
 RUN_ELSEWHERE = {
+    **dict.fromkeys(
+        ("tensorflow_datasets", "datasets", "mlcroissant"),
+        "tests/integration/test_other_tools.py runs it in an environment of its own",
+    ),
     "grain": "tests/integration/test_frameworks.py runs it in an environment of its own",
     "torch": "takes gigabytes; tests/integration/test_frameworks.py does what its workers do",
 }

@@ -1,0 +1,83 @@
+"""Adding the files for other tools to a dataset that has none, or has others'."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from pipelines.build_folder import locked_dataset
+from pipelines.cards.files import write_cards
+from pipelines.cards.subject import Subject
+from schemas import DamagedDataError, Dataset, Storage
+from schemas.checksums import sha256
+from schemas.manifest import MANIFEST_FILE
+from schemas.names import CARD_FILES
+from schemas.shards import SPLITS, ShardIndex, index_file
+from schemas.tables import RECORDINGS, RECORDINGS_FILE, table_from_bytes
+
+
+@dataclasses.dataclass(frozen=True)
+class CardResult:
+    """What `duet card` did.
+
+    Attributes:
+        dataset: The folder or URL of the dataset.
+        files: The cards that the manifest vouches for.
+        kept: Files with the name of a card that are not ours, and were left as they are.
+    """
+
+    dataset: str
+    files: tuple[str, ...]
+    kept: tuple[str, ...]
+
+
+def add_cards(root: str) -> CardResult:
+    """Writes the cards of a published dataset, and then the manifest that vouches for them.
+
+    Whenever this is stopped, the dataset is whole, and a second call completes the work.
+
+    Raises `DatasetError` where there is no whole dataset, or it cannot be written to,
+    `DamagedDataError` where a table is damaged, and `PipelineError` while a run is writing there.
+    """
+    storage = Storage(root)
+    storage.require_store()
+    Dataset(root)  # Before anything is locked: there may be no folder to hold a lock.
+    with locked_dataset(root):
+        dataset = Dataset(root)
+        written = write_cards(storage, subject_of(dataset))
+        if written.manifest.files != dataset.manifest.files:
+            storage.write_bytes(MANIFEST_FILE, written.manifest.to_bytes())
+    files = tuple(name for name in CARD_FILES if name in written.manifest.files)
+    return CardResult(root, files, written.kept)
+
+
+def subject_of(dataset: Dataset) -> Subject:
+    """What the cards of a published dataset are made of."""
+    where = dataset.storage.path(RECORDINGS_FILE)
+    recordings = table_from_bytes(_sound_bytes(dataset, RECORDINGS_FILE), RECORDINGS, where=where)
+    return Subject(
+        manifest=dataset.manifest,
+        recordings=recordings.to_pylist(),
+        shard_windows={split: _shard_windows(dataset, split) for split in SPLITS},
+    )
+
+
+def _shard_windows(dataset: Dataset, split: str) -> tuple[int, ...]:
+    specs = dataset.config.specs()
+    counts = []
+    for shard in dataset.shards(split, dataset.manifest.formats[0]):
+        name = index_file(shard)
+        where = dataset.storage.path(name)
+        index = ShardIndex.from_bytes(_sound_bytes(dataset, name), specs, where=where)
+        counts.append(index.table.num_rows)
+    return tuple(counts)
+
+
+def _sound_bytes(dataset: Dataset, name: str) -> bytes:
+    data = dataset.storage.read_bytes(name)
+    entry = dataset.manifest.files.get(name)
+    if entry is None or sha256(data) != entry.sha256:
+        raise DamagedDataError(
+            f"{dataset.storage.path(name)}: differs from its sha256 in {MANIFEST_FILE}; find out "
+            f"what else is damaged with: duet verify {dataset.storage.root}"
+        )
+    return data
