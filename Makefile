@@ -15,8 +15,9 @@ DEVELOPMENT := .venv/installed-development
 demo: $(DEMO)
 	$(BIN)/python examples/demo.py --output demo
 
+# Two processes at a time, each with whole files: most of them wait for imports.
 test: lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 test-integration: $(DEVELOPMENT)
 	$(BIN)/python -m pytest tests/integration --override-ini addopts="-ra --strict-markers --import-mode=importlib"

@@ -55,6 +55,7 @@ DEV = [
     "pre-commit>=4",
     "psutil>=6",
     "pytest>=8",
+    "pytest-xdist>=3.6",
     "pyyaml>=6",
     "ruff>=0.8",
     "scikit-learn>=1.5",

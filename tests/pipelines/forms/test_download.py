@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import http.server
 import json
-import shutil
 import threading
+import types
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -188,7 +188,7 @@ def test_what_musicnet_is_does_not_depend_on_the_record(server: Server, tmp_path
 def test_a_disk_without_space_is_said_beforehand(
     server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    usage = shutil.disk_usage(tmp_path)._replace(free=10)
+    usage = types.SimpleNamespace(free=10)
     monkeypatch.setattr("pipelines.forms.download.shutil.disk_usage", lambda _: usage)
     with pytest.raises(PipelineError, match="3 MB are needed and 0 MB are free; free some"):
         fetch(server, tmp_path)

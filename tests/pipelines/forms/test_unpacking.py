@@ -119,7 +119,7 @@ def test_too_much_is_refused(
             patched.setattr(f"pipelines.forms.archives.{name}", 2)
             with pytest.raises(PipelineError, match=r"holds more than .* choose another archive"):
                 unpack(path, str(tmp_path / name))
-    usage = shutil.disk_usage(tmp_path)._replace(free=10)
+    usage = types.SimpleNamespace(free=10)
     monkeypatch.setattr("pipelines.forms.unpacking.shutil.disk_usage", lambda _: usage)
     with pytest.raises(PipelineError, match=r"MB are needed .* free some, and run the"):
         unpack(path, str(tmp_path / "full"))
