@@ -159,8 +159,8 @@ def _recipe(subject: Subject) -> Iterator[str]:
         yield f"`{SETTINGS_FILE}`:"
         yield f"```json\n{text}\n```"
     yield (
-        "The command may also have had `--shard-mb`, `--max-rejects`, and `--splits` or "
-        f"`--test-split`, which a dataset does not record; `{RECORDINGS_FILE}` has the split of "
+        "The command may also have had `--shard-mb`, `--max-rejects`, `--works`, and `--splits` "
+        f"or `--test-split`, which a dataset does not record; `{RECORDINGS_FILE}` has the split of "
         "each recording."
     )
     packages = ", ".join(f"{name} {version}" for name, version in manifest.packages.items())
