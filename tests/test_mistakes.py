@@ -56,6 +56,7 @@ FAILURES = {
     "preprocess --input musicnet --output new --config no.json": "no.json: no such file; check",
     "inspect dataset --plot taken.png": "taken.png: exists; .* replace it .--overwrite",
     "inspect dataset --windows 99 --plot new.png": "no window 99 in train, which has 4; choose one",
+    "card musicnet": "no whole dataset here; make one with: duet preprocess",
     "rejects dataset --replay 9 --input musicnet": "'9'; some of those it holds: 1727, 1728",
     "demo-data full": "full: is not empty, .*; name a new folder",
     "train --data musicnet --run new": "dataset here; make one with: duet preprocess",

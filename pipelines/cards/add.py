@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from pipelines.build_folder import locked_dataset
+from pipelines.build_folder import locked_dataset, remove_leftovers
 from pipelines.cards.files import write_cards
 from pipelines.cards.subject import Subject
 from schemas import DamagedDataError, Dataset, Storage
@@ -42,6 +42,7 @@ def add_cards(root: str) -> CardResult:
     storage.require_store()
     Dataset(root)  # Before anything is locked: there may be no folder to hold a lock.
     with locked_dataset(root):
+        remove_leftovers(storage)
         dataset = Dataset(root)
         written = write_cards(storage, subject_of(dataset))
         if written.manifest.files != dataset.manifest.files:

@@ -18,13 +18,16 @@ from pathlib import Path
 import pytest
 
 from pipelines.build_folder import open_build_folder
+from pipelines.cards.add import add_cards
 from pipelines.errors import PipelineError
 from pipelines.run_state import claim_plan
 from pipelines.verification.verify import verify
 from schemas import Dataset, FeatureConfig, Manifest, Storage
 from schemas.checksums import sha256
 from schemas.manifest import MANIFEST_FILE, FileEntry, SplitSummary
+from schemas.names import CARD_FILES
 from schemas.shards import FORMATS, SPLITS
+from tests.support.older_datasets import without_cards
 from tests.support.processes import (
     computed_seconds,
     finish,
@@ -255,6 +258,36 @@ def test_a_replacing_run_may_be_killed_before_any_of_its_changes(
     whole = {"newest"} if overwrite else {"old", "new"}
     assert {text for text, _ in found} == whole
     assert any(missing for _, missing in found), "no kill fell between the two renames"
+
+
+def test_adding_cards_may_be_killed_before_any_of_its_changes(
+    tiny_dataset: Path, tmp_path: Path
+) -> None:
+    older, out = without_cards(tiny_dataset, tmp_path / "older"), tmp_path / "in/out"
+    before, expected = digests(older), digests(tiny_dataset)
+
+    def add(number: int) -> None:
+        kill_before(number, out.parent)
+        add_cards(str(out))
+
+    for number in range(1000):
+        shutil.copytree(older, out)
+        status = in_child(functools.partial(add, number))
+        found = digests(out)
+        manifest = found.pop(MANIFEST_FILE)
+        assert manifest in (before[MANIFEST_FILE], expected[MANIFEST_FILE])
+        assert found.items() >= {(name, each) for name, each in before.items()
+                                 if name != MANIFEST_FILE}  # fmt: skip
+        assert Dataset(out).window("train", 0).features
+        add_cards(str(out))
+        assert digests(out) == expected
+        assert [path.name for path in out.parent.iterdir()] == ["out"]
+        shutil.rmtree(out.parent)
+        if status == 0:
+            assert number > len(CARD_FILES), "what it changes was not noticed"
+            return
+        assert status == -signal.SIGKILL
+    pytest.fail("it does not end")
 
 
 def modify_audio(root: Path) -> None:
