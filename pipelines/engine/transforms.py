@@ -47,10 +47,10 @@ def build_graph(pipeline: beam.Pipeline, run: RunConfig) -> None:
 
 
 class ReadRecordings(beam.PTransform):
-    """The recordings of a folder in MusicNet's layout, as references to their files.
+    """The recordings of a folder, as references to their files: MusicNet, or any audio.
 
     Args:
-        input_root: The folder that holds train_data, train_labels, ...; local or a store's URL.
+        input_root: The folder or URL that holds them, at any depth.
         run_name: The name of a run of `preprocess` on this machine; empty for other pipelines.
 
     Returns:
