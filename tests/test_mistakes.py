@@ -40,7 +40,7 @@ FAILURES = {
     "preprocess --input nowhere --output new": "nowhere: no such folder; check its name",
     "preprocess --input empty --output new": "holds no files; choose a folder with recordings",
     "preprocess --input papers --output new": "no recording .*, only a.pdf; choose another folder",
-    "preprocess --input songs --output new --dry-run": "1 of 1 recordings cannot be used, nothing",
+    "preprocess --input silent --output new --dry-run": "1 of 1 recordings cannot be used, nothing",
     "preprocess --input twice --output new": "several times, in '.*twice/a', .*; choose one",
     "preprocess --input text.wav --output new": "is a file; name the folder in which it lies",
     "preprocess --input packed --output new": "but musicnet.zip; unpack it: duet unpack packed/mus",
@@ -102,13 +102,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         TrainingConfig(batch_size=4),
         LoopConfig(steps=1),
     )
-    for name in ("twice", "songs", "papers", "packed", "empty", "full"):
+    for name in ("twice", "silent", "papers", "packed", "empty", "full"):
         (root / name).mkdir()
     for name in ("a", "b"):
         shutil.copytree(root / "musicnet", root / "twice" / name)
     (root / "papers" / "a.pdf").touch()
     (root / "packed" / "musicnet.zip").write_bytes(b"PK")
-    (root / "songs" / "song.mp3").touch()
+    (root / "silent" / "song.mp3").touch()
     (root / "full" / "x").touch()
     for name in ("taken.wav", "taken.png"):
         (root / name).touch()

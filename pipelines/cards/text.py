@@ -14,6 +14,7 @@ _UNITS = {
     "waveform": "1/32768 of full scale",
     "notes": "1 where a note sounds, else 0",
     "onsets": "1 where a note starts, else 0",
+    "instruments": "the General MIDI program of the note that sounds, from 1, else 0",
 }
 
 

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from benchmarks.reading import limit, ours, tf_data, timing
 from benchmarks.reading.timing import Batch, cpu_seconds, epoch_windows, read
@@ -23,6 +24,12 @@ WAYS: dict[str, Callable[[Dataset, tuple[str, ...]], Iterator[Batch]]] = {
     "tf.data": lambda dataset, features: tf_data.batches(dataset, features, "-1", "0"),
     "tf.data, private threads": lambda *args: tf_data.batches(*args, "2", "2"),
 }
+
+
+@pytest.fixture(autouse=True)
+def seed() -> None:
+    """TensorFlow's shuffling needs one where tests before these have made it deterministic."""
+    tf.random.set_seed(0)
 
 
 def stored_windows(dataset: Dataset) -> list[list[bytes]]:
