@@ -183,6 +183,7 @@ VALUES = {
     "max_rejects": (["0", "0.05", "1"], ["", "2", "-0.1", "5%"]),
     "tail": (["pad", "drop"], ["", "cut"]),
     "test_split": (["work-disjoint"], ["", "work_disjoint"]),
+    "works": (["folders"], ["", "folder"]),
     "splits": (["gs://music/splits.csv"], ["", "splits.csv"]),
 }
 """Of each parameter of the template: values that are right, and that are not."""

@@ -21,6 +21,7 @@ DOCUMENTS = (
     "docs/evaluation.md",
     "docs/format.md",
     "docs/models.md",
+    "docs/orchestration.md",
     "docs/other-tools.md",
     "docs/recordings.md",
     "docs/reject-codes.md",
