@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -25,6 +26,9 @@ from schemas.errors import DatasetError, system_cause
 
 _DECODE = "from pipelines.recordings.decoding import main; main()"
 
+_CRASHES = (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL)
+"""What ends a process for a fault of its own; others, such as SIGKILL, come from outside."""
+
 _LEFT_OUT = 4 * 1_152
 """Samples that a decoder of MP3 may leave out at the ends of a file, which its header counts."""
 
@@ -37,17 +41,19 @@ def decode(path: Path, target: Path, container: str, *, where: str) -> AudioHead
     written.
     """
     run = subprocess.run(
-        [sys.executable, "-c", _DECODE, str(path), str(target), container],
+        # Without -P, a folder `pipelines` where the user happens to be would be imported.
+        [sys.executable, "-P", "-c", _DECODE, str(path), str(target), container],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(each for each in sys.path if each)},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
     )
-    try:
-        answer = json.loads(run.stdout)
-    except ValueError:
-        message = f"its decoder ended with {run.returncode}: the file is damaged; write it again"
-        raise RejectedInputError.of(where, "unreadable", message) from None
+    if -run.returncode in _CRASHES:
+        message = "its decoder crashed over it: the file is damaged; write it again"
+        raise RejectedInputError.of(where, "unreadable", message)
+    if run.returncode:
+        raise RuntimeError(f"{where}: the process that decodes it ended with {run.returncode}")
+    answer = json.loads(run.stdout)
     if "cannot_write" in answer:
         raise DatasetError(
             f"{target.parent}: a decoded recording cannot be written: {answer['cannot_write']}; "

@@ -158,6 +158,28 @@ def test_what_is_no_audio_is_refused(name: str, tmp_path: Path) -> None:
         read_audio_header(Storage(tmp_path), name)
 
 
+def test_a_decoder_that_crashes_costs_the_recording_alone(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipelines.recordings.decoding._DECODE", "import os; os.abort()")
+    with pytest.raises(RejectedInputError, match=r"crashed over it: .* write it again"):
+        read_audio_header(Storage(folder), "layer3.mp3")
+    monkeypatch.setattr("pipelines.recordings.decoding._DECODE", "import pipelines.nothing")
+    with pytest.raises(
+        RuntimeError, match=r"layer3\.mp3: the process that decodes it ended with 1"
+    ):
+        read_audio_header(Storage(folder), "layer3.mp3")
+
+
+def test_a_folder_of_the_name_of_a_package_is_not_imported(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "pipelines").mkdir()
+    (tmp_path / "pipelines/__init__.py").write_text("raise SystemExit(3)")
+    monkeypatch.chdir(tmp_path)
+    assert read_audio_header(Storage(folder), "vorbis.ogg").samples == SECONDS * RATE
+
+
 def test_what_was_decoded_stays_within_its_bound(folder: Path, tmp_path: Path) -> None:
     storage = Storage(folder)
     one = 4 * SECONDS * RATE
