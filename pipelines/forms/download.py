@@ -88,7 +88,7 @@ def download(output: str, *, record: str = RECORD, pause: float = _PAUSE) -> Dow
     folder = storage.local_path()
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    missing = [each for each in files if not _is_whole(folder / each.name, each)]
+    missing = [each for each in files if not _is_there(folder / each.name, each)]
     _require_space(folder, missing)
     for each in missing:
         _fetch(each, folder, pause)
@@ -129,12 +129,15 @@ def _files(record: str, pause: float) -> list[RemoteFile]:
                 f"has {MD5[each.name]}; try again later"
             )
     return files
-    return files
 
 
-def _is_whole(path: Path, file: RemoteFile) -> bool:
-    """Whether a file is there, with its digest."""
-    return path.is_file() and path.stat().st_size == file.nbytes and _md5(path) == file.md5
+def _is_there(path: Path, file: RemoteFile) -> bool:
+    """Whether a file is there. Raises `PipelineError` where another one has its name."""
+    if not path.exists():
+        return False
+    if path.is_file() and path.stat().st_size == file.nbytes and _md5(path) == file.md5:
+        return True
+    raise PipelineError(f"{path}: is not the publisher's file; remove it, or choose another output")
 
 
 def _md5(path: Path) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import pickle
+import re
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, BinaryIO
@@ -23,6 +24,10 @@ _MOST_BYTES = 1 << 32
 """Of one recording in an npz file, which is read as a whole."""
 
 _NPZ_FIELDS = ("instrument", "note", "measure", "beat", "note_value")
+
+
+_ID = re.compile(r"[0-9A-Za-z_-]+")
+"""What a recording may be called: files are named after it."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -54,7 +59,7 @@ def h5_recordings(path: str) -> Iterator[LegacyRecording]:
 
 
 def _h5_recording(path: str, name: str, group: Any) -> LegacyRecording:
-    if not name.startswith("id_") or not {"data", "labels"} <= set(group):
+    if not (name.startswith("id_") and _ID.fullmatch(name) and {"data", "labels"} <= set(group)):
         raise PipelineError(
             f"{path}: {name!r} is no group id_ID with data and labels, so that this is not "
             "musicnet.h5; choose another file"
@@ -77,8 +82,11 @@ def npz_recordings(path: str) -> Iterator[LegacyRecording]:
         with zipfile.ZipFile(path) as archive:
             for info in sorted(archive.infolist(), key=lambda info: info.filename):
                 name = info.filename.removesuffix(".npy")
-                if info.file_size > _MOST_BYTES:
-                    raise PipelineError(f"{path}: {name} is too large for a recording")
+                if info.file_size > _MOST_BYTES or not _ID.fullmatch(name):
+                    raise PipelineError(
+                        f"{path}: {name!r} is not the name of a recording, or it is too large for "
+                        "one; choose another file"
+                    )
                 with archive.open(info) as file:
                     yield _npz_recording(path, name, file)  # type: ignore[arg-type]
     except zipfile.BadZipFile as error:

@@ -193,3 +193,10 @@ def test_a_disk_without_space_is_said_beforehand(
     with pytest.raises(PipelineError, match="3 MB are needed and 0 MB are free; free some"):
         fetch(server, tmp_path)
     assert RECORD.endswith("/5120004")
+
+
+def test_a_file_of_somebody_else_is_not_replaced(server: Server, tmp_path: Path) -> None:
+    (tmp_path / "small.csv").write_text("my own")
+    with pytest.raises(PipelineError, match=r"small\.csv: is not the publisher's file; remove it"):
+        fetch(server, tmp_path)
+    assert (tmp_path / "small.csv").read_text() == "my own"

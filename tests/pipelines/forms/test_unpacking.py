@@ -319,3 +319,19 @@ def test_arrays_of_another_kind_are_no_recordings(tmp_path: Path) -> None:
         file["windows"] = np.zeros(3)
     with pytest.raises(PipelineError, match=r"'windows' is no group id_ID"):
         unpack(str(tmp_path / "x.h5"), str(tmp_path / "other"))
+
+
+@pytest.mark.parametrize("name", ["../../x", "/x", "a/b", ".x", ""])
+def test_recordings_whose_names_lead_out_of_the_folder_are_refused(
+    name: str, tmp_path: Path
+) -> None:
+    with zipfile.ZipFile(tmp_path / "x.npz", "w") as archive:
+        archive.writestr(f"{name}.npy", b"")
+    with pytest.raises(PipelineError, match="is not the name of a recording"):
+        unpack(str(tmp_path / "x.npz"), str(tmp_path / "deep/deep/out"))
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        group = file.create_group(f"id_{name.replace('/', chr(92))}.")
+        group["data"], group["labels"] = np.zeros(3), np.zeros(3)
+    with pytest.raises(PipelineError, match="is no group id_ID"):
+        unpack(str(tmp_path / "x.h5"), str(tmp_path / "deep/deep/out"))
+    assert not (tmp_path / "deep").exists()
