@@ -55,7 +55,11 @@ def _is_file(root: str) -> str:
 
 
 def without_labels(root: str) -> bool:
-    """Whether there are recordings below `root`, and none has labels; raises as `list_sources`."""
+    """Whether there are recordings below `root`, and none has labels.
+
+    Raises as `list_sources`, and `DatasetError` where `root` is in a bucket that is missing.
+    """
+    Storage(root).require_store()
     sources, _ = list_sources(root)
     return bool(sources) and all(source.labels_path is None for source in sources)
 
