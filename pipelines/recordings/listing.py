@@ -31,7 +31,7 @@ def list_sources(root: str) -> tuple[list[Source], list[Reject]]:
         raise PipelineError(_is_file(root))
     files = storage.list_files()
     found = layouts(files)
-    if len(found) > 1:
+    if len(found) > 1 and "" not in found:
         shown = ", ".join(repr(storage.path(each)) for each in found[:_SHOWN])
         more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
         raise PipelineError(

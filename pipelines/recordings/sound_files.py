@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import functools
 import os
 import struct
@@ -30,8 +31,8 @@ def read_sound_header(file: BinaryIO, container: str, *, where: str) -> AudioHea
     Raises `RejectedInputError` where it is damaged, or claims more than the file holds.
     """
     reject = functools.partial(RejectedInputError.of, where)
-    claimed = _claimed_bytes(file, container)
     held = file.seek(0, os.SEEK_END)
+    claimed = _claimed_bytes(file, container, held)
     if claimed is not None and claimed > held:
         message = f"its header claims {claimed} bytes and the file holds {held}"
         raise reject("truncated", f"{message}: it was cut short; copy it again")
@@ -112,34 +113,55 @@ def _decoding(where: str) -> Iterator[None]:
         raise RejectedInputError.of(where, "unreadable", message) from None
 
 
-def _claimed_bytes(file: BinaryIO, container: str) -> int | None:
-    """How long a file is by its header; None where that does not say it, or the format has none.
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Layout:
+    """How a format lays out its chunks: a name and a length each, and what they are of.
 
-    libsndfile takes what is there for all there should be.
+    The first chunk begins at byte `start`; `head` is the form of a name and a length, which counts
+    the head itself if `counts_head`. A chunk begins at a multiple of `multiple` bytes from `start`,
+    and that of the samples has a name that begins with `samples`.
     """
-    file.seek(0)
-    head = file.read(24)
-    if container == "AIFF" and len(head) >= 8:
-        return 8 + int(struct.unpack(">I", head[4:8])[0])
-    if container == "W64" and len(head) >= 24:
-        return int(struct.unpack("<Q", head[16:24])[0])
-    if container == "CAF":
-        return _caf_bytes(file)
-    return None
+
+    start: int
+    head: struct.Struct
+    counts_head: bool
+    multiple: int
+    samples: bytes
 
 
-def _caf_bytes(file: BinaryIO) -> int | None:
-    """The end of the chunk of samples. Apple's specification lets the last chunk end anywhere."""
-    at = 8
+_LAYOUTS = {
+    "AIFF": _Layout(
+        start=12, head=struct.Struct(">4sI"), counts_head=False, multiple=2, samples=b"SSND"
+    ),
+    "W64": _Layout(
+        start=40, head=struct.Struct("<16sq"), counts_head=True, multiple=8, samples=b"data"
+    ),
+    "CAF": _Layout(
+        start=8, head=struct.Struct(">4sq"), counts_head=False, multiple=1, samples=b"data"
+    ),
+}
+
+
+def _claimed_bytes(file: BinaryIO, container: str, held: int) -> int | None:
+    """Where the chunk of samples of a file of `held` bytes ends, by its header.
+
+    None where the header does not say it, or the format has no chunks. libsndfile takes what is
+    there for all there should be.
+    """
+    layout = _LAYOUTS.get(container)
+    if layout is None:
+        return None
+    at, size = layout.start, layout.head.size
     for _ in range(_MOST_CHUNKS):
+        if at + size > held:
+            return None
         file.seek(at)
-        chunk = file.read(12)
-        if len(chunk) < 12:
+        name, length = layout.head.unpack(file.read(size))
+        least = size if layout.counts_head else 0
+        if length < least:
             return None
-        name, length = struct.unpack(">4sq", chunk)
-        if length < 0:
-            return None
-        at += 12 + length
-        if name == b"data":
+        at += length if layout.counts_head else size + length
+        if at > held or name.startswith(layout.samples):
             return int(at)
+        at += (layout.start - at) % layout.multiple
     return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import resource
+import shutil
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from schemas.manifest import MANIFEST_FILE
+from schemas.names import CARD_FILES
 from tests.support.processes import finish, preprocess_command, refusal
 from tests.support.reference import digests
 from tests.support.tiny_musicnet import CONFIG, RECORDINGS, Tiny, write_tiny_musicnet
@@ -29,6 +31,7 @@ KINDS = {
     "index": r"/\d+-of-\d+\.\w+\.index\.parquet",
     "recordings": r"out/recordings\.parquet",
     "rejects": r"out/rejects\.parquet",
+    "card": r"out/(croissant\.json|features\.json|dataset_info\.json|README\.md)",
     "manifest": r"out/dataset\.json",
 }
 
@@ -68,7 +71,7 @@ def limited(nbytes: int) -> Callable[[], None]:
         (
             NARROW,
             ("--shard-mb", 0.0001),
-            ["manifest", "recordings", "index", "table of the plan"],
+            ["card", "manifest", "recordings", "index", "table of the plan"],
         ),
     ],
     ids=["tfrecord", "hdf5", "small files"],
@@ -91,6 +94,9 @@ def test_a_limit_on_file_sizes_names_the_file_and_is_survived(
         for path in paths:
             if path.is_relative_to(out):
                 path.unlink()
+        if kind == "manifest":  # One card is larger, and is not written again where it is whole.
+            for name in CARD_FILES:
+                shutil.copy(undisturbed / name, out / name)
         message = refusal(command, preexec_fn=limited(nbytes - 1))
         print(message)
         remedy = "raise the limit of file sizes .* again"
@@ -161,7 +167,7 @@ def test_a_full_disk_is_survived_wherever_it_strikes(
     for some in (
         {"labels"},
         {"TFRecord shard", "HDF5 shard"},
-        {"recordings", "rejects", "manifest"},
+        {"recordings", "rejects", "card", "manifest"},
     ):
         assert kinds & some
     small_disk(2**30)

@@ -22,9 +22,8 @@ import numpy as np
 from pipelines.build_folder import PLAN_TABLE
 from pipelines.planning.plan import PlanOptions, make_plan
 from pipelines.planning.plan_file import write_plan, writers_plan
-from pipelines.recordings import musicnet as sources
+from pipelines.recordings import listing
 from pipelines.recordings.inspection import Inspected
-from pipelines.recordings.listing import list_sources
 from pipelines.recordings.metadata import METADATA_FILE
 from pipelines.recordings.source import Source
 from pipelines.writing.shard_writer import WrittenShard
@@ -47,8 +46,17 @@ class Listing:
         self._of = {group: numbers[remainder::30] for group, remainder in GROUPS.items()}
         self._rest = [number for number in numbers if number % 30 > 1]
 
+    is_local = False
+
+    def list_files(self) -> list[str]:
+        folders = [f"{group}_{kind}" for group in GROUPS for kind in ("data", "labels")]
+        listed = [name for folder in folders for name in self.list_folder(folder)[0]]
+        return [METADATA_FILE, *listed]
+
     def list_folder(self, folder: str) -> tuple[list[str], list[str]]:
         group, _, kind = folder.partition("_")
+        if kind not in ("data", "labels") or group not in GROUPS:
+            return [], []
         ending = {"data": "wav", "labels": "csv"}[kind]
         numbers = self._of[group] if group == "test" else [*self._of[group], *self._rest]
         return [f"{folder}/{number:08d}.{ending}" for number in numbers], []
@@ -166,9 +174,9 @@ def report_bytes(digest: str) -> int:
 
 
 def main(recordings: str, build_root: str) -> None:
-    sources.Storage = Listing  # type: ignore[assignment, attr-defined]
+    listing.Storage = Listing  # type: ignore[assignment, attr-defined]
     started = time.perf_counter()
-    listed, rejects = list_sources(recordings)
+    listed, rejects = listing.list_sources(recordings)
     seconds = {"list": time.perf_counter() - started}
     rng = np.random.default_rng(0)
     found = [inspected(source, rng) for source in listed]

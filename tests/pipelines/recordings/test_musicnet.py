@@ -202,6 +202,16 @@ def test_one_of_several_musicnets_is_never_chosen(tmp_path: Path) -> None:
         list_sources(root)
 
 
+def test_musicnet_in_the_input_itself_counts_before_those_below(tmp_path: Path) -> None:
+    root = touch(tmp_path, "train_data/1.wav", "old/train_data/1.wav", "older/test_data/1.wav")
+    sources, rejects = list_sources(root)
+    assert [each.audio_path for each in sources] == ["train_data/1.wav"]
+    assert [each.message for each in rejects[1:]] == [
+        "old/train_data/1.wav: is not used",
+        "older/test_data/1.wav: is not used",
+    ]
+
+
 def test_better_labels_are_used_instead(tmp_path: Path) -> None:
     root = touch(tmp_path, "train_data/1.wav", "train_labels/1.csv", "musicnet_em/1.mid",
                  "train_data/2.wav", "train_labels/2.csv", "musicnet_em/3.mid")  # fmt: skip
