@@ -7,12 +7,12 @@ import uuid
 from collections.abc import Callable
 from pathlib import Path
 
-import psutil
 import pytest
 
 from schemas import DatasetError, Storage, StoreError
 from schemas.errors import UnreadableFileError
 from schemas.storage import object_stores
+from tests.support.descriptors import open_files
 
 
 @pytest.fixture
@@ -220,7 +220,7 @@ def test_what_a_system_fails_at_for_a_moment_is_not_the_files_fault(
 def test_ranges_are_closed_once_by_whoever_lets_go_of_them(tmp_path: Path) -> None:
     storage = Storage(tmp_path)
     storage.write_bytes("x", b"123")
-    before = psutil.Process().num_fds()
+    before = open_files()
     closed, dropped = storage.open_ranges("x"), storage.open_ranges("x")
     closed.close()
     other = os.open(tmp_path / "x", os.O_RDONLY)  # It has the number that was closed.
@@ -228,7 +228,7 @@ def test_ranges_are_closed_once_by_whoever_lets_go_of_them(tmp_path: Path) -> No
     del closed, dropped
     assert os.pread(other, 3, 0) == b"123"
     os.close(other)
-    assert psutil.Process().num_fds() == before
+    assert open_files() == before
 
 
 def test_a_path_may_be_bytes_and_anything_else_is_rejected(tmp_path: Path) -> None:

@@ -16,20 +16,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 
 import training.reading.files
 from schemas.errors import StoreError
 from schemas.storage.local import LocalRanges
 from tests.support.dataset_factory import make_dataset
+from tests.support.descriptors import open_files
 from tests.support.processes import ROOT
 from tests.support.reading import FEATURES, assert_examples
 from training import open_dataset
-
-
-def open_files() -> int:
-    return psutil.Process().num_fds()
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -11,7 +10,6 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-import psutil
 import pytest
 
 import musicnet_duet.concurrency
@@ -19,6 +17,7 @@ import schemas.storage.local
 import training.reading.files
 import training.reading.iterator
 import training.reading.loader
+from tests.support.descriptors import open_files
 from tests.support.processes import ROOT
 from tests.support.reading import assert_batches, take
 from training import open_dataset
@@ -93,7 +92,7 @@ USES: dict[str, Callable[[BatchIterator], object]] = {
 )
 def test_an_interrupt_loses_nothing(root: Path, use: str, order: str, further: int) -> None:
     """Another one may come `further` calls after the first, while that is handled."""
-    files = psutil.Process().num_fds()
+    files = open_files()
     reader = open_dataset(root, batch_size=3, order=order, crop_frames=6)
     count = Interrupts()
     with traced(count):
@@ -120,8 +119,7 @@ def test_an_interrupt_loses_nothing(root: Path, use: str, order: str, further: i
         assert_batches(take(batches, 3), sound[key])
     assert came.count(1 if further == NEVER else 2) > 5
     reader.close()
-    gc.collect()  # What was interrupted while it was let go of may refer to itself.
-    assert psutil.Process().num_fds() == files
+    assert open_files() == files
 
 
 @pytest.mark.usefixtures("without_gc")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import gc
 import multiprocessing
 import os
 import pickle
@@ -15,10 +14,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 
 from schemas.storage.local import LocalRanges
+from tests.support.descriptors import open_files
 from tests.support.processes import ROOT
 from tests.support.reading import FEATURES, assert_batches, flipped, payload_bytes, take
 from training import Reader, open_dataset
@@ -161,12 +160,11 @@ def test_copies_have_files_and_damage_of_their_own(
         reader[:]
     other = copied(reader)
     assert (reader.damaged_count, other.damaged_count) == (1, 0)
-    gc.collect()  # Readers of other tests may hold files still.
-    before = len(psutil.Process().open_files())
+    before = open_files()
     other[:]
-    assert len(psutil.Process().open_files()) > before
+    assert open_files() > before
     other.close()
-    assert len(psutil.Process().open_files()) == before
+    assert open_files() == before
 
 
 @pytest.mark.parametrize("copied", COPIES[1:])
