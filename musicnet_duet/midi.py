@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import mido
 
-PERCUSSION_CHANNEL = 9
+_PERCUSSION_CHANNEL = 9
 """Channel 10, as musicians count: its numbers name instruments, not pitches."""
 
 _MICROSECONDS_PER_BEAT = 500_000
@@ -85,7 +85,7 @@ def _notes(file: mido.MidiFile) -> Iterator[PlayedNote]:
             tempo = message.tempo
         elif message.type == "program_change":
             programs[message.channel] = message.program
-        if message.type not in ("note_on", "note_off") or message.channel == PERCUSSION_CHANNEL:
+        if message.type not in ("note_on", "note_off") or message.channel == _PERCUSSION_CHANNEL:
             continue
         pressed = down[message.channel, message.note]
         if message.type == "note_on" and message.velocity:

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import functools
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from musicnet_duet.arguments import path, path_ending_in
 from musicnet_duet.command import Command, CommandParser, Outcome
 from schemas.errors import DuetError
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from pipelines.report.sample import Invert
-    from schemas import FeatureConfig
 
 Kind = Literal["dataset", "run"]
 
@@ -139,11 +137,7 @@ def _inverter() -> Invert | None:
         from training.inversion import mel_to_audio
     except ImportError:
         return None
-
-    def invert(log_mel: NDArray[Any], config: FeatureConfig) -> NDArray[Any]:
-        return mel_to_audio(log_mel, config, length=(len(log_mel) - 1) * config.hop_length, seed=0)
-
-    return invert
+    return functools.partial(mel_to_audio, seed=0)
 
 
 REPORT = Command(

@@ -115,8 +115,7 @@ def _transcribed(
         )
 
     def heard(log_mel: NDArray[Any]) -> _Onsets:
-        length = (len(log_mel) - 1) * config.hop_length
-        samples = mel_to_audio(log_mel, config, length=length, seed=0)
+        samples = mel_to_audio(log_mel, config, seed=0)
         notes, onsets, _ = chances_of_sound(model, samples, config)
         return _of_notes(decode(notes, onsets, run.thresholds, config.frames_per_second))
 

@@ -17,13 +17,12 @@ from typing import Literal
 
 import numpy as np
 from numpy.random import PCG64, Generator
-from numpy.typing import NDArray
-from scipy.io import wavfile
 
 from musicnet_duet.progress import each
 from pipelines.demo.scores import CATALOG, Excerpt, Reading, ScoreNote, read_score
 from pipelines.demo.synthesis import SAMPLE_RATE, Note, render
 from pipelines.errors import PipelineError
+from pipelines.recordings.float_wav import float_wav_bytes
 from pipelines.recordings.metadata import METADATA_FILE
 from schemas import Storage
 from schemas.storage import TEMPORARY_PREFIX
@@ -78,7 +77,7 @@ def write_demo_data(out: str | os.PathLike[str]) -> DemoSummary:
         notes = perform(excerpt, reading)
         length = max(note.end_sample for note in notes) + round(_TAIL_SECONDS * SAMPLE_RATE)
         waveform = render(notes, length, excerpt.recording_id)
-        storage.write_bytes(_file(excerpt, *_AUDIO), _wav_bytes(waveform))
+        storage.write_bytes(_file(excerpt, *_AUDIO), float_wav_bytes(waveform))
         storage.write_bytes(_file(excerpt, *_LABELS), _label_bytes(reading, notes))
         samples[excerpt.recording_id] = length
     storage.write_bytes(METADATA_FILE, _metadata_bytes(samples))
@@ -139,13 +138,6 @@ def _accent(note: ScoreNote, reading: Reading) -> float:
 def note_value(quarters: float) -> str:
     """The name whose length is nearest in proportion."""
     return min(NOTE_VALUES, key=lambda name: abs(math.log(NOTE_VALUES[name] / quarters)))
-
-
-def _wav_bytes(waveform: NDArray[np.float32]) -> bytes:
-    """A float WAV without a time of writing, which libsndfile would put into its PEAK chunk."""
-    buffer = io.BytesIO()
-    wavfile.write(buffer, SAMPLE_RATE, waveform)
-    return buffer.getvalue()
 
 
 def _label_bytes(reading: Reading, played: Sequence[Note]) -> bytes:

@@ -18,8 +18,6 @@ MOST_FILES = 100_000
 MOST_BYTES = 1 << 38
 """275 GB: twelve times as much as MusicNet."""
 
-TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
-
 
 @dataclasses.dataclass(frozen=True)
 class Member:

@@ -12,14 +12,9 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import numpy as np
-from numpy.typing import NDArray
-from scipy.io import wavfile
-
 from musicnet_duet import progress
 from pipelines.errors import PipelineError
 from pipelines.forms.archives import (
-    TAR_SUFFIXES,
     Member,
     bounded,
     reading,
@@ -27,10 +22,10 @@ from pipelines.forms.archives import (
     zip_members,
 )
 from pipelines.forms.legacy import TEST_IDS, LegacyRecording, h5_recordings, npz_recordings
-from pipelines.recordings.listing import PACKED_SUFFIXES
+from pipelines.recordings.float_wav import float_wav_bytes
+from pipelines.recordings.listing import PACKED_SUFFIXES, TAR_SUFFIXES
 from pipelines.recordings.metadata import METADATA_FILE
 from schemas import Storage
-from schemas.features import LABEL_RATE
 from schemas.storage import TEMPORARY_PREFIX
 
 _COLUMNS = ("start_time", "end_time", "instrument", "note", "start_beat", "end_beat", "note_value")
@@ -146,7 +141,7 @@ def _legacy_files(source: str, recordings: Iterator[LegacyRecording]) -> Iterato
     for recording in recordings:
         group = "test" if recording.recording_id in TEST_IDS else "train"
         for name, data in (
-            (f"{group}_data/{recording.recording_id}.wav", wav_bytes(recording.samples)),
+            (f"{group}_data/{recording.recording_id}.wav", float_wav_bytes(recording.samples)),
             (f"{group}_labels/{recording.recording_id}.csv", label_bytes(recording.notes)),
         ):
             yield name, len(data), functools.partial(_put, data)
@@ -164,13 +159,6 @@ def _copy(content: BinaryIO, file: BinaryIO) -> None:
 
 def _put(data: bytes, file: BinaryIO) -> None:
     file.write(data)
-
-
-def wav_bytes(samples: NDArray[np.float32]) -> bytes:
-    """A WAV file of mono float32 samples at 44,100 Hz: the same bytes for the same samples."""
-    buffer = io.BytesIO()
-    wavfile.write(buffer, LABEL_RATE, samples)
-    return buffer.getvalue()
 
 
 def label_bytes(notes: Sequence[Any]) -> bytes:

@@ -10,14 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.errors import RejectedInputError
-from pipelines.recordings.audio_header import (
-    EXACT,
-    SUFFIXES,
-    WAV,
-    AudioHeader,
-    container_of,
-    suffix_of,
-)
+from pipelines.recordings.audio_header import EXACT, WAV, AudioHeader, container_of
 from pipelines.recordings.decoded import DecodedRecordings, decoded_header
 from pipelines.recordings.sound_files import SoundFileReader, read_sound_header
 from pipelines.recordings.wav import WavReader, read_wav_header
@@ -52,7 +45,7 @@ def read_audio_header(
         if not start:
             raise RejectedInputError.of(name, "empty", "holds no bytes; copy it again")
         container = container_of(name, start)
-        if container == WAV or (container is None and SUFFIXES.get(suffix_of(name)) == WAV):
+        if container == WAV:
             file.seek(0)
             return read_wav_header(file, where=name)
         if container is None:

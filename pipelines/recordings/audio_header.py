@@ -66,6 +66,16 @@ class AudioHeader:
         return self.channels * SAMPLE_BYTES[self.encoding]
 
 
+def rate_fault(sample_rate: int) -> str:
+    """What is wrong with the sample rate of a header; empty where a recording may have it."""
+    if sample_rate in SAMPLE_RATES:
+        return ""
+    return (
+        f"its header says {sample_rate} samples per second, which no recording has; repair the "
+        "header"
+    )
+
+
 def suffix_of(name: str) -> str:
     """The ending of a file's name, in lower case, with its dot; empty where it has none."""
     base = name.rpartition("/")[2]
@@ -75,6 +85,8 @@ def suffix_of(name: str) -> str:
 def container_of(name: str, start: bytes) -> str | None:
     """The format of a file by its first four bytes; None where it is of none that is read.
 
-    MP3 files begin with anything, and are known by the ending of their name alone.
+    MP3 files begin with anything, and are known by the ending of their name alone. What is named
+    like a WAV file and begins otherwise counts as a damaged one.
     """
-    return _STARTS.get(start) or ("MP3" if SUFFIXES.get(suffix_of(name)) == "MP3" else None)
+    named = SUFFIXES.get(suffix_of(name))
+    return _STARTS.get(start) or (named if named in ("MP3", WAV) else None)

@@ -19,7 +19,7 @@ import numpy as np
 import soundfile
 
 from pipelines.errors import RejectedInputError
-from pipelines.recordings.audio_header import SAMPLE_RATES, AudioHeader
+from pipelines.recordings.audio_header import AudioHeader, rate_fault
 from pipelines.recordings.mono import BLOCK_VALUES, averaged
 from pipelines.text import short_detail
 from schemas.errors import DatasetError, system_cause
@@ -78,15 +78,12 @@ def _answer(path: str, target: str, container: str) -> dict[str, object]:
                 message = (
                     "its last page is not the end of a stream: it was cut short; copy it again"
                 )
-                return {"reason": "truncated", "message": message}
+                return _rejected("truncated", message)
         with soundfile.SoundFile(path) as sound:
             if sound.format != container:
                 return _rejected("format", f"holds {sound.format}, not {container}; rename it")
-            if sound.samplerate not in SAMPLE_RATES:
-                message = (
-                    f"its header says {sound.samplerate} samples per second, which no recording"
-                )
-                return _rejected("sample_rate", f"{message} has; repair the header")
+            if fault := rate_fault(sound.samplerate):
+                return _rejected("sample_rate", fault)
             claimed, samples = sound.frames, 0
             length = max(1, BLOCK_VALUES // sound.channels)
             try:

@@ -13,7 +13,8 @@ from pipelines.recordings.source import Source
 from schemas import Storage
 from schemas.rejects import Reject, RejectReason, RejectStage, printable
 
-PACKED_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".zip", ".h5", ".npz")
+TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
+PACKED_SUFFIXES = (*TAR_SUFFIXES, ".zip", ".h5", ".npz")
 """The endings of files that `duet unpack` takes, in lower case."""
 
 _SHOWN = 3
@@ -49,9 +50,12 @@ def list_sources(root: str) -> tuple[list[Source], list[Reject]]:
 
 def _is_file(root: str) -> str:
     if root.lower().endswith(PACKED_SUFFIXES):
-        command = shlex.join(["duet", "unpack", root, "--output", "FOLDER"])
-        return f"{root}: is packed; unpack it: {command}"
+        return f"{root}: is packed; {_unpack_it(root)}"
     return f"{root}: is a file; name the folder in which it lies"
+
+
+def _unpack_it(path: str) -> str:
+    return f"unpack it: {shlex.join(['duet', 'unpack', path, '--output', 'FOLDER'])}"
 
 
 def without_labels(root: str) -> bool:
@@ -82,8 +86,8 @@ def _why_no_audio(storage: Storage, files: Sequence[str]) -> str:
         return "no such folder; check its name"
     packed = [name for name in files if name.lower().endswith(PACKED_SUFFIXES)]
     if packed:
-        command = shlex.join(["duet", "unpack", storage.path(packed[0]), "--output", "FOLDER"])
-        return f"holds no recordings, but {printable(packed[0])}; unpack it: {command}"
+        where = storage.path(packed[0])
+        return f"holds no recordings, but {printable(packed[0])}; {_unpack_it(where)}"
     known = " ".join(SUFFIXES)
     if not files:
         return f"holds no files; choose a folder with recordings ({known})"

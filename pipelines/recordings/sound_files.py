@@ -15,7 +15,7 @@ import soundfile
 from numpy.typing import NDArray
 
 from pipelines.errors import RejectedInputError
-from pipelines.recordings.audio_header import SAMPLE_RATES, AudioHeader
+from pipelines.recordings.audio_header import AudioHeader, rate_fault
 from pipelines.recordings.mono import read_averaged
 from pipelines.recordings.wav import TellingFile
 from pipelines.text import short_detail
@@ -48,9 +48,8 @@ def read_sound_header(file: BinaryIO, container: str, *, where: str) -> AudioHea
             raise reject("empty", "holds no samples; export it again")
         if header.samples > _UNKNOWN:
             raise reject("unreadable", "its header does not say how long it is; write it again")
-        if header.sample_rate not in SAMPLE_RATES:
-            message = f"its header says {header.sample_rate} samples per second, which no recording"
-            raise reject("sample_rate", f"{message} has; repair the header")
+        if fault := rate_fault(header.sample_rate):
+            raise reject("sample_rate", fault)
         with _decoding(where):
             sound.seek(header.samples - 1)
             ends = len(sound.read(1)) == 1
@@ -73,7 +72,6 @@ class SoundFileReader:
 
         Raises `RejectedInputError` where they cannot be decoded.
         """
-        self._file.seek(0)
         with _opened(self._file, self._where) as sound, _decoding(self._where):
             sound.seek(start)
 

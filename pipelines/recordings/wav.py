@@ -14,7 +14,7 @@ import soundfile
 from numpy.typing import NDArray
 
 from pipelines.errors import RejectedInputError
-from pipelines.recordings.audio_header import SAMPLE_BYTES, SAMPLE_RATES, AudioHeader
+from pipelines.recordings.audio_header import SAMPLE_BYTES, AudioHeader, rate_fault
 from pipelines.recordings.mono import read_averaged
 from pipelines.recordings.riff import BIG_ENDIAN_START, WAV_STARTS, DataChunk, data_chunk
 from pipelines.text import short_detail
@@ -121,9 +121,8 @@ class TellingFile:
 def _check_header(
     wav: AudioHeader, chunk: DataChunk, reject: Callable[[str, str], RejectedInputError]
 ) -> None:
-    if wav.sample_rate not in SAMPLE_RATES:
-        message = f"its header says {wav.sample_rate} samples per second, which no recording has"
-        raise reject("sample_rate", f"{message}; repair the header")
+    if fault := rate_fault(wav.sample_rate):
+        raise reject("sample_rate", fault)
     # libsndfile believes the file where its header claims more, and sometimes where it claims none.
     claimed = chunk.nbytes // wav.frame_bytes
     if claimed > chunk.held // wav.frame_bytes:

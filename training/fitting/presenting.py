@@ -48,5 +48,5 @@ def present_sample(board: Board, step: int, model: FrameModel, reader: Reader) -
     ]
     log_mel = dequantize(levels)
     board.picture("free-running sample", step, log_mel)
-    samples = mel_to_audio(log_mel, config, length=(frames - 1) * config.hop_length, seed=0)
+    samples = mel_to_audio(log_mel, config, seed=0)
     board.sound("free-running sample", step, samples, config.sample_rate)

@@ -22,17 +22,20 @@ _SILENCE_DB = STEP_DB / 2
 
 
 def mel_to_audio(
-    log_mel: NDArray[Any], config: FeatureConfig, *, length: int, seed: int
+    log_mel: NDArray[Any], config: FeatureConfig, *, length: int | None = None, seed: int
 ) -> NDArray[np.float32]:
     """A waveform, float32 [length], whose mel levels are about `log_mel` [frames, n_mels], in dB.
 
-    `frames` must be `config.frame_count(length)`. Levels may be -inf, but neither NaN nor inf.
+    `frames` must be `config.frame_count(length)`; without a length, the sound ends at the center of
+    the last frame. Levels may be -inf, but neither NaN nor inf.
     Those of `config.floor_db` and below become silence. Full scale is 1, as in `audio_to_log_mel`;
     samples may exceed it.
 
     `log_mel` holds no phases: `griffin_lim.sound_of_mel_power` finds them. The same `seed` gives
     the same waveform.
     """
+    if length is None:
+        length = (len(log_mel) - 1) * config.hop_length
     levels = log_mel.astype(np.float32)
     loudest = max(levels.max(), np.float32(config.floor_db))
     # Relative to the loudest, every power fits a float32, whatever the levels are.

@@ -103,7 +103,7 @@ def sampled_excerpts(run_dir: str, run: Run, real: Sequence[Excerpt]) -> list[Ex
             notes, onsets = real[number].notes, real[number].onsets
             log_mel = log_mel[: len(real[number].log_mel)]
             title = f"{real[number].title}, as the model plays it"
-        samples = _sound(log_mel, config)
+        samples = mel_to_audio(log_mel, config, seed=0)
         made.append(
             Excerpt(title=title, log_mel=log_mel, samples=samples, notes=notes, onsets=onsets)
         )
@@ -130,7 +130,7 @@ def _real_excerpt(item: Item, split: str, config: FeatureConfig) -> Excerpt:
     if "waveform" in item:
         samples = item["waveform"][: kept * config.hop_length] / WAVEFORM_SCALE
     else:
-        samples = _sound(log_mel, config)
+        samples = mel_to_audio(log_mel, config, seed=0)
     notes, onsets = (item[name][:kept] if name in item else None for name in ("notes", "onsets"))
     return Excerpt(
         title=f"Recording {item['recording_id']} from {start:.1f} s ({split})",
@@ -144,10 +144,6 @@ def _real_excerpt(item: Item, split: str, config: FeatureConfig) -> Excerpt:
 def _frames(config: FeatureConfig) -> int:
     """The frames of a window, but no more than a player plays."""
     return min(config.window_frames, MOST_SAMPLES // config.hop_length)
-
-
-def _sound(log_mel: NDArray[Any], config: FeatureConfig) -> NDArray[np.float32]:
-    return mel_to_audio(log_mel, config, length=(len(log_mel) - 1) * config.hop_length, seed=0)
 
 
 def _padded(rolls: Sequence[Any], frames: int) -> NDArray[np.uint8]:

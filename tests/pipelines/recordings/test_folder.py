@@ -4,16 +4,10 @@ import pytest
 
 from pipelines.errors import PipelineError
 from pipelines.recordings.listing import list_sources, without_labels
+from tests.support.empty_files import touch
 
 SUFFIXES = [".wav", ".flac", ".aif", ".aiff", ".aifc", ".w64", ".caf", ".mp3", ".ogg", ".oga",
             ".opus"]  # fmt: skip
-
-
-def touch(root: Path, *names: str) -> str:
-    for name in names:
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).touch()
-    return str(root)
 
 
 def test_audio_of_every_format_counts_at_any_depth(tmp_path: Path) -> None:

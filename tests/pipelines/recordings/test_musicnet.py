@@ -5,13 +5,7 @@ import pytest
 
 from pipelines.errors import PipelineError
 from pipelines.recordings.listing import list_sources
-
-
-def touch(root: Path, *names: str) -> str:
-    for name in names:
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).touch()
-    return str(root)
+from tests.support.empty_files import touch
 
 
 def test_recordings_come_sorted_by_the_bytes_of_their_ids(tmp_path: Path) -> None:

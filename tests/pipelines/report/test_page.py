@@ -16,6 +16,7 @@ from pipelines.summary import summarize
 from schemas import Dataset, FeatureConfig
 from schemas.errors import UnreadableFileError
 from schemas.tables import RECORDINGS, RECORDINGS_FILE, table_bytes
+from tests.support.damage import damaged_copy
 from tests.support.tiny_musicnet import CONFIG
 
 HOSTILE = "<script>alert(1)</script>"
@@ -104,17 +105,13 @@ def test_windows_that_overlap_are_said_to(tiny_dataset: Path) -> None:
 
 
 def test_damage_is_counted_and_the_rest_is_shown(tiny_dataset: Path, tmp_path: Path) -> None:
-    root = shutil.copytree(tiny_dataset, tmp_path / "dataset")
-    dataset = Dataset(root)
-    shard = dataset.shards("train", dataset.manifest.formats[0])[0]
-    row = dataset.index(shard).table.to_pylist()[0]
-    with open(root / shard, "r+b") as file:
-        file.seek(row["log_mel_offset"])
-        file.write(b"\xff\xff")
+    dataset, shard, _ = damaged_copy(
+        tiny_dataset, tmp_path / "dataset", shard=0, window=0, feature="log_mel"
+    )
     page = dataset_page(dataset)
     assert page.damaged == 1
     assert "1 damaged windows are left out" in page.html.decode()
-    (root / shard).unlink()
+    dataset.storage.local_path(shard).unlink()
     with pytest.raises(UnreadableFileError, match=re.escape(shard)):
         dataset_page(dataset)
 

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +10,7 @@ from hypothesis import strategies as st
 from pipelines.report.reading import read_split, shares, spread, valid_frames
 from schemas import Dataset, Window
 from schemas.errors import DamagedDataError
+from tests.support.damage import damaged_copy
 
 
 @given(counts=st.lists(st.integers(0, 30), min_size=1, max_size=4), most=st.integers(0, 40))
@@ -64,13 +64,9 @@ def test_every_window_is_read_once_in_order(rolls: Path, split: str) -> None:
 
 
 def test_a_damaged_window_costs_one_window(rolls: Path, tmp_path: Path) -> None:
-    root = shutil.copytree(rolls, tmp_path / "dataset")
-    dataset = Dataset(root)
-    shard = dataset.shards("train", dataset.manifest.formats[0])[1]
-    row = dataset.index(shard).table.to_pylist()[2]
-    with open(root / shard, "r+b") as file:
-        file.seek(row["notes_offset"])
-        file.write(b"\xff")
+    dataset, shard, row = damaged_copy(
+        rolls, tmp_path / "dataset", shard=1, window=2, feature="notes"
+    )
     read = list(read_split(dataset, "train", features=("notes",), whole=()))
     damaged = [each for _, each in read if isinstance(each, DamagedDataError)]
     assert len(read) == dataset.manifest.splits["train"].windows
