@@ -88,23 +88,26 @@ def test_few_of_many_shards_are_open_at_once(many_shards: Path) -> None:
 
 
 @contextlib.contextmanager
-def allowed(files: int) -> Iterator[None]:
-    """While the block runs, the process may open `files` more than it has."""
+def allowed(files: int) -> Iterator[int]:
+    """While the block runs, the process may open `files` more than it has; gives its limit."""
     before = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (open_files() + files, before[1]))
+    taken = {int(name) for name in os.listdir("/proc/self/fd")}
+    free = (number for number in itertools.count() if number not in taken)
+    limit = next(itertools.islice(free, files, None))  # No descriptor reaches the limit.
+    resource.setrlimit(resource.RLIMIT_NOFILE, (limit, before[1]))
     try:
-        yield
+        yield limit
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
 def test_where_few_files_may_be_open_few_are(many_shards: Path) -> None:
-    with open_dataset(many_shards, batch_size=150) as reader, allowed(30):
+    with open_dataset(many_shards, batch_size=150) as reader, allowed(30) as limit:
         before = open_files()
         for _ in range(2):
             assert sum(len(batch["valid_frames"]) for batch in reader.epoch(0)) == 200
         assert len(reader[:]["valid_frames"]) == 200
-        assert open_files() - before <= (before + 30) // 8
+        assert open_files() - before <= limit // 8
 
 
 def open_all(files: contextlib.ExitStack) -> None:
