@@ -54,6 +54,7 @@ PHRASES: Mapping[str, str] = {
     "features=log_mel,waveform": "--features log_mel,waveform",
     "folder for the output": "folder for --output",
     "given as score, or a composer": "given as --score, or a composer, given as --compose",
+    "leave out reuse": "leave out --reuse",
     "smaller learning_rate": "smaller --learning-rate",
     "splits: has no row": "--splits: has no row",
     "splits: recording": "--splits: recording",

@@ -54,11 +54,14 @@ class ProgressDisplay:
             self._bar.update(more)
         self._show_line_if_due()
 
-    def begin(self, description: str, total: float, *, done: float = 0) -> None:
+    def begin(
+        self, description: str, total: float, *, unit: str | None = None, done: float = 0
+    ) -> None:
         """Says what is being done from now on, how much of it there is, and was done before.
 
-        Time and rate count from here.
+        Time and rate count from here. The unit stays unless there is another.
         """
+        self._unit = unit or self._unit
         if self._bar is not None:
             self._bar.leave = False
             self._bar.close()

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pipelines.errors import PipelineError
     from pipelines.planning.plan import PlanOptions
     from pipelines.preprocessing import PreprocessOptions, preprocess
-    from pipelines.results import JobFile, PreprocessResult
+    from pipelines.results import JobFile, PreprocessResult, Reuse
     from pipelines.verification.verify import Verification, verify
 else:
     from schemas.lazy import lazy_attributes
@@ -28,6 +28,7 @@ else:
             "PreprocessOptions": "pipelines.preprocessing",
             "PreprocessResult": "pipelines.results",
             "ReadRecordings": "pipelines.engine.transforms",
+            "Reuse": "pipelines.results",
             "RunConfig": "pipelines.engine.steps",
             "Verification": "pipelines.verification.verify",
             "WriteShards": "pipelines.engine.transforms",
@@ -44,6 +45,7 @@ __all__ = [
     "PreprocessOptions",
     "PreprocessResult",
     "ReadRecordings",
+    "Reuse",
     "RunConfig",
     "Verification",
     "WriteShards",

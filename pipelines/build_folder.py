@@ -24,7 +24,7 @@ from schemas.manifest import MANIFEST_FILE
 from schemas.names import CARD_FILES, README_FILE, README_START
 from schemas.shards import SPLITS
 from schemas.storage import TEMPORARY_PREFIX, sync_folder, writing
-from schemas.tables import RECORDINGS_FILE, REJECTS_FILE
+from schemas.tables import INPUTS_FILE, RECORDINGS_FILE, REJECTS_FILE
 
 WORK_FOLDER = "_work"
 PLAN_TABLE = f"{WORK_FOLDER}/plan.parquet"
@@ -33,9 +33,10 @@ LOCK_FILE = f"{WORK_FOLDER}/lock"
 RUN_FILE = f"{WORK_FOLDER}/run.json"
 REJECTS_SO_FAR = f"{WORK_FOLDER}/rejects.parquet"
 WORK_FILES = (CLAIM_FILE, PLAN_TABLE, RUN_FILE, REJECTS_SO_FAR, LOCK_FILE)
+_OWN_FILES = (*WORK_FILES, RECORDINGS_FILE, REJECTS_FILE, INPUTS_FILE, *CARD_FILES)
 _OWN = re.compile(
     rf"({'|'.join(SPLITS)})/\d+-of-\d+\.|labels/.*\.parquet$|(.*/)?{re.escape(TEMPORARY_PREFIX)}|"
-    rf"({'|'.join(map(re.escape, (*WORK_FILES, RECORDINGS_FILE, REJECTS_FILE, *CARD_FILES)))})$"
+    rf"({'|'.join(map(re.escape, _OWN_FILES))})$"
 )
 """Names of what a run that has not finished may leave."""
 

@@ -170,6 +170,13 @@ def _add_preprocess_options(parser: CommandParser) -> None:
     parser.add_argument(
         "--overwrite", action="store_true", help="replace what is in OUT, starting from scratch"
     )
+    parser.add_path(
+        "--reuse",
+        type=path,
+        metavar="DATASET",
+        help="an earlier dataset of these features, whose windows are copied where recordings did "
+        "not change; OUT has the bytes of a run without it",
+    )
 
 
 def _add_download_options(parser: CommandParser) -> None:
@@ -285,6 +292,7 @@ def _preprocess(options: argparse.Namespace) -> Outcome:
         formats=FORMATS if options.format == "both" else (options.format,),
         workers=options.workers,
         overwrite=options.overwrite,
+        reuse=options.reuse,
         runner=options.runner,
         beam_arguments=options.after_dashes,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from musicnet_duet.concurrency import available_cores
@@ -13,18 +14,23 @@ from pipelines.build_folder import open_build_folder, planned_action
 from pipelines.checks import require_integer
 from pipelines.engine import LOCAL_RUNNER
 from pipelines.engine.local import local_run
-from pipelines.engine.progress import shard_progress
+from pipelines.engine.progress import run_progress
 from pipelines.engine.versions import numeric_versions
 from pipelines.errors import PipelineError
 from pipelines.overlap import require_apart
 from pipelines.planning import FOLDERS
 from pipelines.planning.claim import claim_of
-from pipelines.planning.plan import PlanOptions, make_plan, planned_splits
+from pipelines.planning.plan import Plan, PlanOptions, make_plan, planned_splits
 from pipelines.recordings.decoded import removing_decoded
-from pipelines.recordings.inspection import inspect_recording
+from pipelines.recordings.digests import with_audio_digest
+from pipelines.recordings.inspection import Inspected, inspect_recording
 from pipelines.recordings.listing import list_sources
 from pipelines.recordings.resampling import require_own_arithmetic
-from pipelines.results import DryRun, JobFile, PreprocessResult
+from pipelines.recordings.source import Source
+from pipelines.results import DryRun, JobFile, PreprocessResult, Reuse
+from pipelines.reuse.comparison import DatasetState, compare, state_of_dataset, state_of_plan
+from pipelines.reuse.contents import unchanged_ids
+from pipelines.reuse.earlier import EarlierDataset, require_reusable
 from pipelines.run_state import require_claimable
 from pipelines.summary import audio_seconds, reason_counts, unknown_works
 from schemas import Dataset, Storage
@@ -54,6 +60,8 @@ class PreprocessOptions:
         workers: The number of workers on this machine. One computes in this process; several are
             processes of their own. Other runners ignore it.
         overwrite: Whether to replace what is in `output`; only on a local disk.
+        reuse: The folder or URL of an earlier dataset of the same features. Its windows are copied
+            for recordings that did not change since; the bytes are those of a run without it.
         runner: The Beam runner, by its name.
         beam_arguments: Options for Beam, as on its command line.
 
@@ -74,6 +82,7 @@ class PreprocessOptions:
     formats: tuple[str, ...] = ("tfrecord",)
     workers: int = 1
     overwrite: bool = False
+    reuse: str | None = None
     runner: str = LOCAL_RUNNER
     beam_arguments: tuple[str, ...] = ()
 
@@ -97,7 +106,7 @@ def preprocess(options: PreprocessOptions) -> PreprocessResult | JobFile:
 
     Raises:
         PipelineError: If the input holds no recordings, too many recordings are rejected,
-            or the output holds something else.
+            the output holds something else, or the earlier dataset cannot be reused.
         StoreError: If a store fails.
 
     Examples:
@@ -111,6 +120,7 @@ def preprocess(options: PreprocessOptions) -> PreprocessResult | JobFile:
     started = time.monotonic()
     require_own_arithmetic()
     options = _with_checked_folders(options)
+    earlier = _earlier(options)
     # Workers import what they need while this process imports Beam.
     workers = options.workers if options.runner == LOCAL_RUNNER else 1
     with (
@@ -129,9 +139,10 @@ def preprocess(options: PreprocessOptions) -> PreprocessResult | JobFile:
             plan=options.plan,
             formats=options.formats,
             threads=_threads(options),
+            earlier=earlier.dataset if earlier else None,
             local_name=local.name if options.runner == LOCAL_RUNNER else "",
         )
-        with shard_progress(build_root):
+        with run_progress(build_root, local if options.runner == LOCAL_RUNNER else None):
             metrics = run_pipeline(
                 lambda pipeline: build_graph(pipeline, run),
                 runner=options.runner,
@@ -154,19 +165,46 @@ def preprocess(options: PreprocessOptions) -> PreprocessResult | JobFile:
         recordings_of_unknown_works=_unknown_works(rows, options.plan),
         shards_written=metrics.get("shards_written", 0),
         shards_reused=metrics.get("shards_reused", 0),
+        reuse=earlier.compare(state_of_dataset(dataset), metrics.get("windows_copied", 0))
+        if earlier
+        else None,
         audio_seconds=audio_seconds(rows),
         wall_seconds=round(time.monotonic() - started, 2),
         metrics=metrics,
     )
 
 
+@dataclasses.dataclass(frozen=True)
+class _Earlier:
+    """The dataset that a run reuses, and what it was when the run began, which may replace it."""
+
+    dataset: EarlierDataset
+    state: DatasetState
+
+    def compare(self, now: DatasetState, windows: int) -> Reuse:
+        return compare(self.dataset.root, self.state, now, windows)
+
+
+def _earlier(options: PreprocessOptions) -> _Earlier | None:
+    """Raises as `require_reusable`."""
+    if options.reuse is None:
+        return None
+    dataset = Dataset(options.reuse)
+    require_reusable(dataset, options.plan.features, numeric_versions())
+    reference = EarlierDataset(options.reuse, dataset.manifest.fingerprint)
+    return _Earlier(reference, state_of_dataset(dataset))
+
+
 def _with_checked_folders(options: PreprocessOptions) -> PreprocessOptions:
     """The same with absolute paths, of folders that are apart, in stores that are there."""
     # The folder may be replaced, and with it the one that a relative path begins in.
     options = dataclasses.replace(
-        options, input_root=_absolute(options.input_root), output=_absolute(options.output)
+        options,
+        input_root=_absolute(options.input_root),
+        output=_absolute(options.output),
+        reuse=options.reuse and _absolute(options.reuse),
     )
-    for folder in (options.input_root, options.output):
+    for folder in filter(None, (options.input_root, options.output, options.reuse)):
         Storage(folder).require_store()
     require_apart(options.input_root, options.output)
     return options
@@ -193,7 +231,8 @@ def _unknown_works(rows: list[dict[str, Any]], plan: PlanOptions) -> int:
 def dry_run(options: PreprocessOptions) -> DryRun:
     """What `preprocess` would make; reads headers and labels, writes nothing.
 
-    MP3 and Ogg files are decoded for their length.
+    MP3 and Ogg files are decoded for their length, and all audio is read where an earlier dataset
+    is to be reused.
 
     Raises `PipelineError` where `preprocess` would, as far as
     that is known beforehand.
@@ -201,9 +240,10 @@ def dry_run(options: PreprocessOptions) -> DryRun:
     require_own_arithmetic()
     options = _with_checked_folders(options)
     action = planned_action(options.output, overwrite=options.overwrite)
+    earlier = _earlier(options)
     sources, rejects = list_sources(options.input_root)
     inspected = [
-        inspect_recording(source, options.input_root, options.plan.features)[0]
+        _inspected(source, options)
         for source in each(sources, "inspecting", unit="recordings", total=len(sources))
     ]
     plan = make_plan(inspected, rejects, options.plan)
@@ -222,5 +262,18 @@ def dry_run(options: PreprocessOptions) -> DryRun:
         rejects=found,
         notices=notices,
         recordings_of_unknown_works=_unknown_works(rows, options.plan),
+        reuse=_expected_reuse(earlier, plan, inspected) if earlier else None,
         audio_seconds=audio_seconds(rows),
     )
+
+
+def _expected_reuse(earlier: _Earlier, plan: Plan, inspected: Sequence[Inspected]) -> Reuse:
+    now = state_of_plan(plan, inspected)
+    unchanged = unchanged_ids(now.contents, earlier.state.contents)
+    windows = {each.source.recording_id: each.row.get("windows", 0) for each in inspected}
+    return earlier.compare(now, sum(windows[name] for name in unchanged))
+
+
+def _inspected(source: Source, options: PreprocessOptions) -> Inspected:
+    inspected, _ = inspect_recording(source, options.input_root, options.plan.features)
+    return with_audio_digest(inspected, options.input_root) if options.reuse else inspected

@@ -13,6 +13,40 @@ if TYPE_CHECKING:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class Reuse:
+    """How a dataset differs from an earlier one, and what it took from it.
+
+    Attributes:
+        dataset: The folder or URL of the earlier dataset.
+        same_plan: Whether both have the same windows in the same shards.
+        unchanged: How many recordings are the same in both.
+        changed: How many are in both, with other audio, other labels or at another path.
+        added: How many only the new one has.
+        removed: How many only the earlier one has.
+        moved: How many of those in both are in another split now.
+        windows: How many windows were copied rather than computed; for a dry run, at most.
+
+    Examples:
+        >>> from pipelines import PlanOptions, PreprocessOptions, preprocess
+        >>> from schemas import PRESETS
+        >>> plan = PlanOptions(features=PRESETS["librosa"])
+        >>> new = {"input_root": "musicnet", "plan": plan, "reuse": "dataset"}
+        >>> result = preprocess(PreprocessOptions(output="new", **new))
+        >>> result.reuse.unchanged, result.reuse.windows, result.reuse.same_plan
+        (7, 7, True)
+    """
+
+    dataset: str
+    same_plan: bool
+    unchanged: int
+    changed: int
+    added: int
+    removed: int
+    moved: int
+    windows: int
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class PreprocessResult:
     """What `preprocess` made, and how long it took.
 
@@ -28,6 +62,7 @@ class PreprocessResult:
             do not name.
         shards_written: How many shard files this run wrote.
         shards_reused: How many shard files an earlier run had finished.
+        reuse: What was taken from an earlier dataset; None if none was named.
         audio_seconds: The duration of all recordings that were not rejected.
         wall_seconds: How long the run took.
         metrics: What the engine counted and timed, by `NAMESPACE_NAME`: an integer, or the count,
@@ -52,6 +87,7 @@ class PreprocessResult:
     recordings_of_unknown_works: int
     shards_written: int
     shards_reused: int
+    reuse: Reuse | None
     audio_seconds: float
     wall_seconds: float
     metrics: Mapping[str, Any]
@@ -88,4 +124,5 @@ class DryRun:
     rejects: Mapping[str, int]
     notices: Mapping[str, int]
     recordings_of_unknown_works: int
+    reuse: Reuse | None
     audio_seconds: float

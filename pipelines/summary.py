@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from pipelines.planning.splits import works_in_several_splits
-from pipelines.results import DryRun, PreprocessResult
+from pipelines.results import DryRun, PreprocessResult, Reuse
 from pipelines.text import aligned
 from schemas import Dataset
 from schemas.manifest import SplitSummary
@@ -149,8 +149,27 @@ def outcome_lines(result: PreprocessResult | DryRun) -> list[str]:
             f"splits without windows: {', '.join(empty)}; three recordings or more fill all three, "
             "or splits of your own do"
         )
+    lines += reuse_lines(result.reuse)
     if isinstance(result, DryRun):
         lines.append(f"{result.output}: {_ACTIONS[result.action]}")
+    return lines
+
+
+def reuse_lines(reuse: Reuse | None) -> list[str]:
+    """What was copied from an earlier dataset, and how the new one differs from it."""
+    if reuse is None:
+        return []
+    lines = [
+        f"copied from {reuse.dataset}: {reuse.windows:,} windows; recordings: "
+        f"{reuse.unchanged:,} unchanged, {reuse.changed:,} changed, {reuse.added:,} new, "
+        f"{reuse.removed:,} no longer there"
+    ]
+    if reuse.same_plan:
+        lines.append("the plan is the same: the same windows in the same shards")
+    else:
+        moved = f"{reuse.moved:,} of the recordings that it had are in another split now"
+        keep = "; --splits keeps them where they were" if reuse.moved else ""
+        lines.append(f"the plan is a new one: windows are in another order, and {moved}{keep}")
     return lines
 
 

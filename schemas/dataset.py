@@ -15,7 +15,15 @@ from schemas.features import FeatureConfig
 from schemas.manifest import MANIFEST_FILE, Manifest
 from schemas.shards import FORMATS, ShardIndex, index_file, shard_file
 from schemas.storage import Storage
-from schemas.tables import RECORDINGS, RECORDINGS_FILE, REJECTS, REJECTS_FILE, table_from_bytes
+from schemas.tables import (
+    INPUTS,
+    INPUTS_FILE,
+    RECORDINGS,
+    RECORDINGS_FILE,
+    REJECTS,
+    REJECTS_FILE,
+    table_from_bytes,
+)
 from schemas.windows import Window, read_window
 
 
@@ -103,13 +111,28 @@ class Dataset:
 
         Raises `DatasetError` where the table is missing or damaged.
         """
-        where = self.storage.path(RECORDINGS_FILE)
-        return table_from_bytes(self.storage.read_bytes(RECORDINGS_FILE), RECORDINGS, where=where)
+        return self._table(RECORDINGS_FILE, RECORDINGS)
 
     def rejects(self) -> pa.Table:
         """A row per reject, of `tables.REJECTS`; raises as `recordings` does."""
-        where = self.storage.path(REJECTS_FILE)
-        return table_from_bytes(self.storage.read_bytes(REJECTS_FILE), REJECTS, where=where)
+        return self._table(REJECTS_FILE, REJECTS)
+
+    def inputs(self) -> pa.Table:
+        """A row per file that the dataset was made of, of `tables.INPUTS`.
+
+        Raises `DatasetError` where an older version made the dataset, which kept no digests, and as
+        `recordings` does.
+        """
+        if INPUTS_FILE not in self.manifest.files:
+            raise DatasetError(
+                f"{self.storage.root}: does not say what its input files were, because an older "
+                "version made it; make it again to have their digests"
+            )
+        return self._table(INPUTS_FILE, INPUTS)
+
+    def _table(self, name: str, schema: pa.Schema) -> pa.Table:
+        where = self.storage.path(name)
+        return table_from_bytes(self.storage.read_bytes(name), schema, where=where)
 
 
 def _manifest_bytes(storage: Storage) -> bytes:

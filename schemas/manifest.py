@@ -28,10 +28,15 @@ class SplitSummary:
 
 @dataclasses.dataclass(frozen=True)
 class FileEntry:
-    """What a file of the dataset must be."""
+    """What a file of the dataset must be, or what an input file was."""
 
     sha256: str
     nbytes: int
+
+    @classmethod
+    def of(cls, data: bytes) -> FileEntry:
+        """That of a file which holds `data`."""
+        return cls(sha256(data), len(data))
 
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)

@@ -40,6 +40,11 @@ def shard_bounds(number: int, count: int, windows: int) -> tuple[int, int]:
     return number * windows // count, (number + 1) * windows // count
 
 
+def shard_at(position: int, count: int, windows: int) -> int:
+    """The number of the shard that holds a position: the inverse of `shard_bounds`."""
+    return ((position + 1) * count - 1) // windows
+
+
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
 class ShardReport:
     """What the writer of a shard file knows of it, kept in the metadata of its index.

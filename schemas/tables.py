@@ -14,6 +14,7 @@ from schemas.features import FeatureSpec
 
 RECORDINGS_FILE = "recordings.parquet"
 REJECTS_FILE = "rejects.parquet"
+INPUTS_FILE = "inputs.parquet"
 
 RECORDINGS = pa.schema(
     [
@@ -72,6 +73,18 @@ REJECTS = pa.schema(
     ]
 )
 """A row per reject."""
+
+INPUTS = pa.schema(
+    [
+        ("path", pa.string()),  # relative to the input folder
+        ("nbytes", pa.int64()),
+        ("sha256", pa.string()),
+    ]
+)
+"""A row per file that a dataset was made of, sorted by path: audio, labels and metadata.
+
+An audio file that could not be read to its end has none.
+"""
 
 
 def index_schema(specs: Mapping[str, FeatureSpec]) -> pa.Schema:

@@ -47,7 +47,7 @@ def write_cards(storage: Storage, subject: Subject) -> WrittenCards:
     written: dict[str, FileEntry] = {}
     kept = []
     for name, data in card_files(subject).items():
-        entry = FileEntry(sha256(data), len(data))
+        entry = FileEntry.of(data)
         found = sha256(storage.read_bytes(name)) if storage.exists(name) else None
         if found not in (None, entry.sha256) and not _vouches(known, name, found):
             kept.append(name)

@@ -34,12 +34,15 @@ _START = (
 @dataclasses.dataclass
 class LocalRun:
     """A run of this process. `pool` is None where it has no processes but this one; `failure` is
-    the first error of a step, or Ctrl-C, which Beam hands on as an error of its own.
+    the first error of a step, or Ctrl-C, which Beam hands on as an error of its own. Of `listed`
+    recordings, which is None before it is known, `inspected` have been looked at.
     """
 
     name: str
     pool: WorkerPool | None
     failure: BaseException | None = None
+    listed: int | None = None
+    inspected: int = 0
 
 
 _runs: dict[str, LocalRun] = {}

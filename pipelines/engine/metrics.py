@@ -63,6 +63,7 @@ def count_written(written_with: tuple[Sequence[WrittenShard], Effort]) -> Sequen
         Metrics.counter("windows", "reused").inc(report.windows)
         return written
     Metrics.counter("windows", "written").inc(report.windows)
+    Metrics.counter("windows", "copied").inc(effort.copied_windows)
     Metrics.counter("bytes", "read").inc(effort.read_bytes)
     _milliseconds("read", effort.read_seconds)
     _milliseconds("compute", effort.compute_seconds)

@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from musicnet_duet.progress import ProgressDisplay
+from pipelines.engine.local import LocalRun
 from pipelines.errors import PipelineError
 from pipelines.run_state import read_claim
 from schemas import DatasetError, Storage, StoreError
@@ -21,26 +22,34 @@ ShardFiles = tuple[str, ...]
 
 
 @contextlib.contextmanager
-def shard_progress(build_root: str) -> Iterator[None]:
-    """Shows, on standard error, how many windows are in finished shards until the block ends."""
+def run_progress(build_root: str, local: LocalRun | None = None) -> Iterator[None]:
+    """Shows, on standard error, how many windows are in finished shards until the block ends.
+
+    Of a local run, it shows first how many recordings were inspected, which reads all of them.
+    """
     storage = Storage(build_root)
     stop = threading.Event()
     pause = _SECONDS_BETWEEN_LOOKS if storage.is_local else _SECONDS_BETWEEN_REQUESTS
     earlier = _finished_before(storage)
-    progress = ProgressDisplay("listing recordings", unit="windows")
+    progress = ProgressDisplay("listing recordings", unit="recordings")
 
     def watch() -> None:
         waiting: dict[ShardFiles, int] | None = None
+        recordings = None
         while True:
             ended = stop.wait(pause)
+            if local and recordings is None and (recordings := local.listed) is not None:
+                progress.begin("inspecting", recordings, unit="recordings")
+            if local and recordings is not None and waiting is None:
+                progress.update(local.inspected - progress.done)
             # The run itself will say what is wrong.
             with contextlib.suppress(DatasetError, PipelineError, StoreError):
-                if waiting is None:
+                if waiting is None and (recordings is None or progress.done >= recordings):
                     waiting = expected_windows(storage)
                     if waiting is not None:
                         total = sum(waiting.values())
                         done = sum(waiting.pop(files, 0) for files in earlier)
-                        progress.begin("writing shards", total, done=done)
+                        progress.begin("writing shards", total, unit="windows", done=done)
                 for files in finished_shards(storage, waiting or ()):
                     progress.update((waiting or {}).pop(files))
             if ended:

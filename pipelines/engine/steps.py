@@ -16,8 +16,11 @@ from pipelines.errors import PipelineError, TooManyRejectsError
 from pipelines.planning.claim import claim_of
 from pipelines.planning.plan import PlanOptions, make_plan
 from pipelines.planning.plan_file import PlanFile, read_plan, write_plan, writers_plan
+from pipelines.recordings.digests import with_audio_digest
 from pipelines.recordings.inspection import Inspected
 from pipelines.recordings.source import Source
+from pipelines.reuse.contents import contents_of_dataset, contents_of_inspected, unchanged_ids
+from pipelines.reuse.earlier import EarlierDataset
 from pipelines.run_state import claim_plan, read_claim, remember_run
 from pipelines.writing.label_writer import inspect_and_keep
 from pipelines.writing.publish import publish, require_unchanged
@@ -39,6 +42,7 @@ class RunConfig:
         formats: The file formats of the shards: "tfrecord", "hdf5" or both.
         packages: The versions of packages on which the bytes depend; workers must have the same.
         threads: The number of threads on which a worker computes.
+        earlier: A dataset whose windows are reused, for recordings that did not change since.
         local_name: The name of a run of `preprocess` on this machine; empty for other pipelines.
 
     Examples:
@@ -56,6 +60,7 @@ class RunConfig:
     formats: tuple[str, ...] = ("tfrecord",)
     packages: Mapping[str, str] = dataclasses.field(default_factory=numeric_versions)
     threads: int = 1
+    earlier: EarlierDataset | None = None
     local_name: str = ""
 
     def __post_init__(self) -> None:
@@ -65,9 +70,10 @@ class RunConfig:
 def inspect_source(
     source: Source, *, input_root: str, build_root: str, features: FeatureConfig
 ) -> tuple[Inspected, float]:
-    """Inspects one recording and keeps its labels; also the seconds that it took."""
+    """Inspects one recording, also its bytes, and keeps its labels; and the seconds it took."""
     started = time.perf_counter()
     inspected = inspect_and_keep(source, input_root, build_root, features)
+    inspected = with_audio_digest(inspected, input_root)
     return inspected, time.perf_counter() - started
 
 
@@ -78,7 +84,7 @@ def plan_run(run: RunConfig, inspected: Iterable[Inspected], rejects: Iterable[R
     storage = Storage(run.build_root)
     found = [*rejects, *(reject for each in inspected for reject in each.rejects)]
     try:
-        plan = make_plan(inspected, rejects, run.plan)
+        plan = make_plan(inspected, rejects, run.plan, unchanged=_unchanged(run, inspected))
     except TooManyRejectsError as error:
         if read_claim(storage) is not None:
             raise  # What is remembered there is another run's.
@@ -88,6 +94,14 @@ def plan_run(run: RunConfig, inspected: Iterable[Inspected], rejects: Iterable[R
     # Not before: what another run remembers here stays if this one may not begin.
     remember_run(storage, run.input_root, run.plan.features, found)
     return write_plan(storage, plan)
+
+
+def _unchanged(run: RunConfig, inspected: Iterable[Inspected]) -> set[str]:
+    """The ids of the recordings whose windows the earlier dataset has."""
+    if run.earlier is None:
+        return set()
+    now = contents_of_inspected(inspected, run.plan.features.has_notes)
+    return unchanged_ids(now, contents_of_dataset(run.earlier.open()))
 
 
 def shard_numbers(planned: PlanFile) -> list[tuple[str, int]]:

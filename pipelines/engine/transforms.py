@@ -77,7 +77,7 @@ class ReadRecordings(beam.PTransform):
     def expand(self, pipeline: Any) -> Any:
         return (
             pipeline
-            | "Input" >> beam.Create([self._input_root])
+            | "Input" >> beam.Create([(self._input_root, self._run_name)])
             | "List"
             >> beam.FlatMap(noted(_list_input, self._run_name)).with_outputs(
                 "rejects", main="recordings"
@@ -161,7 +161,9 @@ class WriteShards(beam.PTransform):
     def expand(self, recordings: Any) -> Any:
         run, name = self._run, self._run.local_name
         transform = MelTransform.from_config(run.plan.features)
-        job = ShardJob(run.input_root, run.build_root, run.formats, transform, run.threads)
+        job = ShardJob(
+            run.input_root, run.build_root, run.formats, transform, run.threads, run.earlier
+        )
         start = recordings.pipeline | "Start" >> beam.Create([run])
         rejects = self._rejects
         if rejects is None:
@@ -176,7 +178,7 @@ class WriteShards(beam.PTransform):
                 build_root=run.build_root,
                 features=run.plan.features,
             )
-            | "Count recordings" >> beam.Map(count_inspected)
+            | "Count recordings" >> beam.Map(_count_inspected, name)
         )
         planned = beam.pvalue.AsSingleton(
             start
@@ -240,9 +242,18 @@ def _noting(step: Callable[..., Any], run_name: str, *arguments: Any) -> Any:
         return step(*arguments)
 
 
-def _list_input(root: str) -> list[Source | beam.pvalue.TaggedOutput]:
+def _list_input(of_run: tuple[str, str]) -> list[Source | beam.pvalue.TaggedOutput]:
+    root, run_name = of_run
     sources, rejects = list_sources(root)
+    if run := find_run(run_name):
+        run.listed = len(sources)
     return [*sources, *(beam.pvalue.TaggedOutput("rejects", reject) for reject in rejects)]
+
+
+def _count_inspected(inspected_in: tuple[Inspected, float], run_name: str) -> Inspected:
+    if run := find_run(run_name):
+        run.inspected += 1
+    return count_inspected(inspected_in)
 
 
 def _cut(

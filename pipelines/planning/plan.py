@@ -23,12 +23,12 @@ from pipelines.errors import PipelineError, TooManyRejectsError
 from pipelines.planning.splits import TEST_SPLITS, WORKS, assigned_splits, split_recordings
 from pipelines.recordings.audio_header import AudioHeader
 from pipelines.recordings.inspection import Inspected
-from schemas import FeatureConfig, permutation_key, permute
+from schemas import FeatureConfig, invert, permutation_key, permute
 from schemas.checksums import canonical_json, sha256
 from schemas.manifest import SplitSummary
 from schemas.rejects import Reject, RejectReason, RejectStage, printable
-from schemas.shards import SPLITS, shard_bounds
-from schemas.tables import RECORDINGS
+from schemas.shards import SPLITS, shard_at, shard_bounds
+from schemas.tables import INPUTS, RECORDINGS
 
 DEFAULT_MAX_REJECTS = 0.01
 ALWAYS_ALLOWED_REJECTS = 3
@@ -44,6 +44,8 @@ PLANNED = pa.schema(
         ("version", pa.string()),  # changes when the audio file does
         ("labels_sha256", pa.string()),  # of its label file in the dataset; null where it has none
         ("labels_nbytes", pa.int64()),
+        ("inputs", pa.list_(pa.struct(INPUTS))),  # the files that it was made of
+        ("unchanged", pa.bool_()),  # whether an earlier dataset has its windows
     ]
 )
 """A row per recording of a run: what the dataset will say of it, and what the run must know."""
@@ -195,6 +197,16 @@ class Plan:
             if not rejected or (ids[recording].as_py(), first_frame) not in rejected
         ]
 
+    def place(self, recording: int, first_frame: int) -> tuple[str, int]:
+        """The split and the number of the shard that a planned window belongs in."""
+        split = self.recordings["split"][recording].as_py()
+        rows, first_windows = self._numbering[split]
+        first_window = first_windows[np.searchsorted(rows, recording)]
+        window = first_window + first_frame // self.config.stride_frames
+        key = permutation_key("place", split, self.seed)
+        position = int(invert(window, self.windows[split], key))
+        return split, shard_at(position, self.shards[split], self.windows[split])
+
     @functools.cached_property
     def _numbering(self) -> dict[str, tuple[NDArray[np.int64], NDArray[np.int64]]]:
         """For each split, its recordings' row numbers and the number of each one's first window."""
@@ -208,9 +220,15 @@ class Plan:
 
 
 def make_plan(
-    inspected: Sequence[Inspected], listing_rejects: Sequence[Reject], options: PlanOptions
+    inspected: Sequence[Inspected],
+    listing_rejects: Sequence[Reject],
+    options: PlanOptions,
+    *,
+    unchanged: Collection[str] = (),
 ) -> Plan:
     """Sorts what was inspected and counts windows and shards.
+
+    `unchanged` are the ids of recordings whose windows an earlier dataset has.
 
     Raises `PipelineError` when more recordings were rejected than is allowed, when a recording has
     no split, or when nothing is left.
@@ -230,7 +248,7 @@ def make_plan(
     else:
         ids = [each.source.recording_id for each in accepted]
         splits = assigned_splits(ids, options.splits)
-    rows = [_planned_row(each, splits, config) for each in inspected]
+    rows = [_planned_row(each, splits, config, unchanged) for each in inspected]
     table = pa.Table.from_pylist(rows, PLANNED)
     windows = windows_by_split(table)
     if not any(windows.values()):
@@ -323,13 +341,19 @@ def _why(recording_id: str, rejects: Sequence[Reject]) -> str:
 
 
 def _planned_row(
-    inspected: Inspected, splits: Mapping[str, str], config: FeatureConfig
+    inspected: Inspected,
+    splits: Mapping[str, str],
+    config: FeatureConfig,
+    unchanged: Collection[str],
 ) -> dict[str, Any]:
     """A row of `PLANNED`."""
+    recording_id = inspected.source.recording_id
     row = {
         **inspected.row,
-        "split": splits.get(inspected.source.recording_id),
+        "split": splits.get(recording_id),
         "version": inspected.version,
+        "inputs": inspected.inputs if inspected.accepted else (),
+        "unchanged": recording_id in unchanged,
     }
     if inspected.labels:
         row |= {

@@ -18,7 +18,10 @@ from schemas.checksums import sha256
 from schemas.rejects import Reject
 from schemas.tables import table_bytes, table_from_bytes
 
-_WRITERS_COLUMNS = ("recording_id", "split", "path", "frames", "windows", *HEADER_COLUMNS)
+_WRITERS_COLUMNS = (
+    *("recording_id", "split", "path", "frames", "windows", "unchanged"),
+    *HEADER_COLUMNS,
+)
 
 _loading = threading.Lock()
 

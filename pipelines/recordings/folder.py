@@ -38,7 +38,7 @@ def list_any_folder(
         if suffix_of(name) in LABEL_SUFFIXES and id_key(_path_id(name)) in ids:
             labels[id_key(_path_id(name))].append(name)
     table = maestro_table(storage, files)
-    sources, rejects, used = [], [], {*audio, *filter(None, [table.name])}
+    sources, rejects, used = [], [], {*audio, *([table.file.path] if table.file else [])}
     for name in audio:
         recording_id = _path_id(name)
         own_labels = labels[id_key(recording_id)]
@@ -54,6 +54,7 @@ def list_any_folder(
                 audio_path=name,
                 labels_path=own_labels[0] if own_labels else None,
                 metadata=table.metadata.get(name, {}),
+                metadata_file=table.file if name in table.groups else None,
             )
         )
     for name in filter(is_other_audio, files):

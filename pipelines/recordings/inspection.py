@@ -11,11 +11,11 @@ import pyarrow as pa
 from pipelines.recordings.audio import read_audio_header
 from pipelines.recordings.audio_header import AudioHeader, suffix_of
 from pipelines.recordings.decoded import DecodedRecordings
+from pipelines.recordings.input_file import InputFile
 from pipelines.recordings.labels import degenerate_count, odd_notes, parse_labels
 from pipelines.recordings.midi_labels import MIDI_SUFFIXES, parse_midi_labels
 from pipelines.recordings.source import Source
 from schemas import FeatureConfig, Storage
-from schemas.checksums import sha256
 from schemas.errors import UnreadableFileError
 from schemas.manifest import FileEntry
 from schemas.rejects import Reject, RejectReason, RejectStage
@@ -28,6 +28,7 @@ class Inspected:
 
     `version` changes when the audio file does; `header` is that of its audio, None where it is
     rejected; `labels` is the recording's label file in the dataset, None where it has none.
+    `inputs` are the files that were read to their end.
     """
 
     source: Source
@@ -35,6 +36,7 @@ class Inspected:
     header: AudioHeader | None
     row: Mapping[str, Any]
     labels: FileEntry | None
+    inputs: tuple[InputFile, ...]
     rejects: tuple[Reject, ...]
 
     @property
@@ -83,9 +85,11 @@ def inspect_recording(
     except UnreadableFileError as error:
         reject_file(RejectStage.AUDIO, source.audio_path, error)
     table = None
+    inputs = [source.metadata_file] if source.metadata_file else []
     if source.labels_path:
         try:
             data = storage.read_bytes(source.labels_path)
+            inputs.append(InputFile.of(source.labels_path, data))
             table, unknown = _parsed(data, source.labels_path)
         except UnreadableFileError as error:
             reject_file(RejectStage.LABELS, source.labels_path, error)
@@ -110,9 +114,14 @@ def inspect_recording(
         **source.metadata,
         **facts,
     }
-    entry = FileEntry(sha256(labels), len(labels)) if labels else None
     inspected = Inspected(
-        source=source, version=version, header=header, row=row, labels=entry, rejects=tuple(rejects)
+        source=source,
+        version=version,
+        header=header,
+        row=row,
+        labels=FileEntry.of(labels) if labels else None,
+        inputs=tuple(inputs),
+        rejects=tuple(rejects),
     )
     return inspected, labels
 

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 
 from pipelines.recordings.csv_tables import open_csv
+from pipelines.recordings.input_file import InputFile
 from schemas import Storage
 from schemas.errors import UnreadableFileError
 
@@ -20,7 +21,7 @@ class MaestroTable:
     are for MusicNet.
     """
 
-    name: str | None = None
+    file: InputFile | None = None
     groups: Mapping[str, str] = dataclasses.field(default_factory=dict)
     metadata: Mapping[str, Mapping[str, str]] = dataclasses.field(default_factory=dict)
 
@@ -32,7 +33,8 @@ def maestro_table(storage: Storage, files: Sequence[str]) -> MaestroTable:
         if not (base.startswith("maestro-") and base.endswith(".csv")):
             continue
         try:
-            table = open_csv(storage.read_bytes(name), where=name)
+            data = storage.read_bytes(name)
+            table = open_csv(data, where=name)
             rows = [dict(zip(table.columns, fields, strict=False)) for _, fields in table.rows]
         except UnreadableFileError:
             continue
@@ -40,7 +42,7 @@ def maestro_table(storage: Storage, files: Sequence[str]) -> MaestroTable:
             prefix = f"{folder}/" if folder else ""
             by_name = {prefix + row.get("audio_filename", ""): row for row in rows}
             return MaestroTable(
-                name=name,
+                file=InputFile.of(name, data),
                 groups={
                     audio: "test" if row.get("split") == "test" else "train"
                     for audio, row in by_name.items()

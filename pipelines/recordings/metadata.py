@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pipelines.errors import RejectedInputError
 from pipelines.recordings.csv_tables import CsvTable, open_csv
 from pipelines.recordings.ids import id_key
+from pipelines.recordings.input_file import InputFile
 from schemas import Storage
 from schemas.errors import UnreadableFileError
 from schemas.rejects import Reject, RejectReason, RejectStage
@@ -21,10 +22,14 @@ _WORK_COLUMNS = METADATA_COLUMNS[:2]
 
 @dataclasses.dataclass(frozen=True)
 class Metadata:
-    """A table of metadata: each id's first data row, from 0, and what it says of the recording."""
+    """A table of metadata: each id's first data row, from 0, and what it says of the recording.
+
+    `file` is what the table's own file was.
+    """
 
     rows: Mapping[str, tuple[int, Mapping[str, str]]]
     tells_works: bool
+    file: InputFile
 
     def of(self, recording_id: str) -> Mapping[str, str]:
         return self.rows.get(id_key(recording_id), (0, {}))[1]
@@ -53,14 +58,15 @@ def read_metadata(
     """The table of metadata, and what is odd about it; None where it cannot be read."""
     rejects: list[Reject] = []
     try:
-        table = open_csv(storage.read_bytes(name), where=METADATA_FILE)
-        return _metadata_of(table, rejects), rejects
+        data = storage.read_bytes(name)
+        table = open_csv(data, where=METADATA_FILE)
+        return _metadata_of(table, InputFile.of(name, data), rejects), rejects
     except UnreadableFileError as error:
         reason = RejectReason.of_file(RejectStage.METADATA, error.reason)
         return None, [*rejects, _metadata_reject(reason, error.cause)]
 
 
-def _metadata_of(table: CsvTable, rejects: list[Reject]) -> Metadata:
+def _metadata_of(table: CsvTable, file: InputFile, rejects: list[Reject]) -> Metadata:
     """Reads a table of metadata, and adds what is odd about it to `rejects`."""
     if "id" not in table.columns:
         raise RejectedInputError.of(METADATA_FILE, "malformed", "has no column named id")
@@ -81,7 +87,7 @@ def _metadata_of(table: CsvTable, rejects: list[Reject]) -> Metadata:
             rejects.append(_metadata_reject(reason, message, recording_id, position))
             continue
         by_id[key] = position, {name: row[name] for name in METADATA_COLUMNS if row.get(name)}
-    return Metadata(by_id, not lacking)
+    return Metadata(by_id, not lacking, file)
 
 
 def _metadata_reject(

@@ -82,6 +82,7 @@ def list_musicnet(
                 audio_path=name,
                 labels_path=own_labels[0] if own_labels else None,
                 metadata={} if metadata is None else metadata.of(recording_id),
+                metadata_file=None if metadata is None else metadata.file,
             )
         )
     for group in GROUPS:

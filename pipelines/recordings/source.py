@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 
 from pipelines.recordings.audio_header import OTHER_SUFFIXES, SUFFIXES, suffix_of
+from pipelines.recordings.input_file import InputFile
 from schemas.rejects import Reject, RejectReason, RejectStage, printable
 from schemas.tables import labels_file
 
@@ -18,6 +19,7 @@ class Source:
     """One recording, as listed: paths are relative to the input folder.
 
     `group` is train or test where the layout of the input says so, and empty elsewhere.
+    `metadata_file` is the table that the metadata come from.
     """
 
     recording_id: str
@@ -25,6 +27,7 @@ class Source:
     audio_path: str
     labels_path: str | None
     metadata: Mapping[str, str]
+    metadata_file: InputFile | None = None
 
 
 def is_audio(name: str) -> bool:

@@ -11,7 +11,8 @@ import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from pipelines.planning.plan import Plan, plan_digest
+from pipelines.planning.plan import Plan
+from pipelines.planning.published import published_plan
 from pipelines.verification.accounting import rejected_windows
 from pipelines.verification.defects import Defect, Windows
 from pipelines.verification.scan import Scan, scan
@@ -20,7 +21,7 @@ from schemas.codecs.base import Row
 from schemas.manifest import MANIFEST_FILE, Manifest
 from schemas.names import CARD_FILES
 from schemas.shards import SPLITS, ShardIndex, index_file, shard_file
-from schemas.tables import RECORDINGS_FILE, REJECTS_FILE, labeled_recording
+from schemas.tables import INPUTS_FILE, RECORDINGS_FILE, REJECTS_FILE, labeled_recording
 
 
 def without_path(error: Exception, where: str) -> str:
@@ -141,7 +142,7 @@ def read_tables(check: Check) -> tuple[Tables, list[Defect]]:
         problems[name] = problem
         return None
 
-    plan = read(RECORDINGS_FILE, lambda: planned(dataset))
+    plan = read(RECORDINGS_FILE, lambda: published_plan(dataset))
     rejects = read(REJECTS_FILE, lambda: dataset.rejects().to_pylist())
     indexes = {}
     for name, shard in shards.items():
@@ -158,7 +159,7 @@ def read_tables(check: Check) -> tuple[Tables, list[Defect]]:
             return tables.windows_of(shards[name])
         if recording_id := labeled_recording(name):
             return tables.windows_of_recording(recording_id)
-        return () if name in (REJECTS_FILE, *CARD_FILES) else None
+        return () if name in (REJECTS_FILE, INPUTS_FILE, *CARD_FILES) else None
 
     return tables, [Defect(name, text, concerned(name)) for name, text in problems.items()]
 
@@ -186,19 +187,3 @@ def _belonging(
         else:
             found[place] = listed_windows(indexes[shard.name]) if shard.name in indexes else None
     return found
-
-
-def planned(dataset: Dataset) -> Plan:
-    """The plan by which a dataset was made, from what it says of itself."""
-    recordings = dataset.recordings()
-    shards = {name: split.shards for name, split in dataset.manifest.splits.items()}
-    manifest = dataset.manifest
-    digest = plan_digest(manifest.config, manifest.seed, shards, recordings)
-    return Plan(
-        config=manifest.config,
-        seed=manifest.seed,
-        recordings=recordings,
-        shards=shards,
-        digest=digest,
-        rejects=(),
-    )

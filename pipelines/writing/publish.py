@@ -16,12 +16,13 @@ from pipelines.planning.plan import Plan, PlanOptions, check_rejects
 from pipelines.run_state import remember_rejects
 from pipelines.writing.shard_writer import WrittenShard
 from schemas import Manifest, Storage
-from schemas.checksums import sha256
 from schemas.dataset import fingerprint
 from schemas.manifest import MANIFEST_FILE, FileEntry, SplitSummary
 from schemas.rejects import rejects_table
 from schemas.shards import SPLITS, ShardIndex, ShardReport, index_file, shard_file
 from schemas.tables import (
+    INPUTS,
+    INPUTS_FILE,
     RECORDINGS_FILE,
     REJECTS_FILE,
     labeled_recording,
@@ -68,10 +69,13 @@ def publish(
     rejected = table_bytes(rejects_table(rejects))
     storage.write_bytes(RECORDINGS_FILE, recordings)
     storage.write_bytes(REJECTS_FILE, rejected)
+    inputs = table_bytes(_inputs(plan))
+    storage.write_bytes(INPUTS_FILE, inputs)
     files = {
         **labels,
-        RECORDINGS_FILE: FileEntry(sha256(recordings), len(recordings)),
-        REJECTS_FILE: FileEntry(sha256(rejected), len(rejected)),
+        RECORDINGS_FILE: FileEntry.of(recordings),
+        REJECTS_FILE: FileEntry.of(rejected),
+        INPUTS_FILE: FileEntry.of(inputs),
     }
     for shard in by_name.values():
         files[shard.name] = FileEntry(shard.report.sha256, shard.report.nbytes)
@@ -114,6 +118,13 @@ def require_unchanged(plan: Plan, input_root: str, build_root: str) -> None:
             raise PipelineError(
                 f"{storage.path(path)}: was changed while it was being read; {again}"
             )
+
+
+def _inputs(plan: Plan) -> pa.Table:
+    """What a run was made of, a table of `tables.INPUTS`; recordings may share metadata."""
+    rows = pc.list_flatten(plan.recordings["inputs"]).to_pylist()
+    by_path = {row["path"]: row for row in rows}
+    return pa.Table.from_pylist([by_path[path] for path in sorted(by_path, key=str.encode)], INPUTS)
 
 
 def _label_files(plan: Plan) -> dict[str, FileEntry]:

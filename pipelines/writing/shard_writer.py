@@ -10,10 +10,11 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 
 from pipelines.planning.plan import Plan
+from pipelines.reuse.earlier import EarlierDataset
 from pipelines.writing.allocator import keep_freed_memory
 from pipelines.writing.window_cutter import CutWindow, WindowCutter
 from schemas import DamagedDataError, Storage
-from schemas.checksums import sha256, sha256_of_file
+from schemas.checksums import sha256_of_file
 from schemas.codecs import CODECS
 from schemas.manifest import FileEntry
 from schemas.mel import MelTransform
@@ -27,6 +28,7 @@ class ShardJob:
     """What stays the same for all shards of a run; `threads` compute the windows of a shard.
 
     Each copy of a step has its own `cutter`, which remembers what windows of several shards need.
+    Windows of recordings that did not change come from the dataset `earlier`.
     """
 
     input_root: str
@@ -34,10 +36,16 @@ class ShardJob:
     formats: tuple[str, ...]
     transform: MelTransform
     threads: int = 1
+    earlier: EarlierDataset | None = None
 
     @functools.cached_property
     def cutter(self) -> WindowCutter:
-        return WindowCutter(self.transform, input_root=self.input_root, build_root=self.build_root)
+        return WindowCutter(
+            self.transform,
+            input_root=self.input_root,
+            build_root=self.build_root,
+            earlier=self.earlier,
+        )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,15 +62,17 @@ class WrittenShard:
 class Effort:
     """What making a shard took, as far as it was made: seconds of all threads together, and bytes.
 
-    What was begun again is counted again.
+    What was begun again is counted again, but for `copied_windows`, those of an earlier dataset.
     """
 
+    copied_windows: int = 0
     read_bytes: int = 0
     read_seconds: float = 0.0
     compute_seconds: float = 0.0
     write_seconds: float = 0.0
 
     def add_window(self, cut: CutWindow) -> None:
+        self.copied_windows += cut.copied
         self.read_bytes += cut.read_bytes
         self.read_seconds += cut.read_seconds
         self.compute_seconds += cut.compute_seconds
@@ -125,6 +135,7 @@ def _write_files(
     specs = plan.config.specs()
     ids = plan.recordings["recording_id"]
     recording_ids = [ids[window.recording].as_py() for window in windows]
+    effort.copied_windows = 0
     statistics = Statistics.zero(plan.config.n_mels)
     clipped: Counter[str] = Counter()
     with contextlib.ExitStack() as stack:
@@ -168,7 +179,7 @@ def _write_files(
         index = ShardIndex(table, report).to_bytes()
         with effort.writing():
             storage.write_bytes(index_file(name), index)
-        written.append(WrittenShard(name, report, FileEntry(sha256(index), len(index)), False))
+        written.append(WrittenShard(name, report, FileEntry.of(index), False))
     return written
 
 
@@ -183,4 +194,4 @@ def _finished_shard(storage: Storage, name: str, plan: Plan) -> WrittenShard | N
         return None
     with storage.open(name) as file:
         whole = report.plan_digest == plan.digest and sha256_of_file(file) == report.sha256
-    return WrittenShard(name, report, FileEntry(sha256(data), len(data)), True) if whole else None
+    return WrittenShard(name, report, FileEntry.of(data), True) if whole else None

@@ -12,12 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musicnet_duet.concurrency import prefetch_map
+from pipelines.memory_cache import MemoryCache
 from pipelines.planning.plan import Plan, PlannedWindow
 from pipelines.recordings.audio import range_opener, sample_reader
 from pipelines.recordings.audio_header import AudioHeader
 from pipelines.recordings.decoded import DecodedRecordings, decoded_folder
 from pipelines.recordings.resampling import resampled_range, to_int16
-from pipelines.writing.memory_cache import MemoryCache
+from pipelines.reuse.earlier import EarlierDataset
+from pipelines.reuse.windows import EarlierWindows
 from schemas import Storage, Window
 from schemas.errors import UnreadableFileError
 from schemas.mel import MelTransform, decibels
@@ -34,7 +36,8 @@ _REMEMBERED_NOTES = 32 << 20
 class CutWindow:
     """A window, and how many of its waveform samples were clipped.
 
-    Reading `read_bytes` of audio took `read_seconds`, and all the rest `compute_seconds`.
+    Reading `read_bytes` of audio took `read_seconds`, and all the rest `compute_seconds`. One that
+    is `copied` was read from an earlier dataset instead.
     """
 
     window: Window
@@ -42,6 +45,7 @@ class CutWindow:
     read_bytes: int
     read_seconds: float
     compute_seconds: float
+    copied: bool = False
 
 
 class _RejectedWindowError(Exception):
@@ -77,16 +81,25 @@ class _WatchedFile:
 class WindowCutter:
     """Cuts windows out of the recordings of one run.
 
-    It holds a few windows at a time, and remembers what many of them need: notes.
+    It holds a few windows at a time, and remembers what many of them need: notes. Windows of
+    recordings that did not change come from the dataset `earlier`, if there is one.
     """
 
-    def __init__(self, transform: MelTransform, *, input_root: str, build_root: str) -> None:
+    def __init__(
+        self,
+        transform: MelTransform,
+        *,
+        input_root: str,
+        build_root: str,
+        earlier: EarlierDataset | None = None,
+    ) -> None:
         self._transform = transform
         self._config = transform.config
         self._input = Storage(input_root)
         self._build = Storage(build_root)
         self._decoded = DecodedRecordings(decoded_folder(build_root))
         self._notes = MemoryCache(self._read_notes, limit_bytes=_REMEMBERED_NOTES)
+        self._earlier = EarlierWindows(earlier) if earlier else None
 
     def cut(
         self, plan: Plan, windows: Iterable[PlannedWindow], *, threads: int = 1
@@ -97,10 +110,15 @@ class WindowCutter:
         `threads` threads, ahead of whoever takes them.
         """
         paths, ids = plan.recordings["path"], plan.recordings["recording_id"]
+        unchanged = plan.recordings["unchanged"]
 
         def cut_or_reject(planned: PlannedWindow) -> CutWindow | Reject:
             number = planned.recording
             recording_id, path = ids[number].as_py(), paths[number].as_py()
+            if unchanged[number].as_py():
+                copy = self._copied(recording_id, planned)
+                if copy:
+                    return copy
             try:
                 return self._cut(recording_id, path, plan.header(number), planned)
             except _RejectedWindowError as error:
@@ -113,6 +131,20 @@ class WindowCutter:
                 )
 
         return prefetch_map(cut_or_reject, windows, threads=threads)
+
+    def _copied(self, recording_id: str, planned: PlannedWindow) -> CutWindow | None:
+        started = time.perf_counter()
+        window = self._earlier and self._earlier.find(recording_id, planned.first_frame)
+        if not window:
+            return None
+        return CutWindow(
+            window=window,
+            clipped_samples=0,
+            read_bytes=sum(array.nbytes for array in window.features.values()),
+            read_seconds=time.perf_counter() - started,
+            compute_seconds=0.0,
+            copied=True,
+        )
 
     def _cut(
         self, recording_id: str, path: str, header: AudioHeader, planned: PlannedWindow

@@ -185,6 +185,7 @@ VALUES = {
     "test_split": (["work-disjoint"], ["", "work_disjoint"]),
     "works": (["folders"], ["", "folder"]),
     "splits": (["gs://music/splits.csv"], ["", "splits.csv"]),
+    "reuse": (["gs://music/earlier"], ["", "earlier"]),
 }
 """Of each parameter of the template: values that are right, and that are not."""
 

@@ -31,6 +31,7 @@ KINDS = {
     "index": r"/\d+-of-\d+\.\w+\.index\.parquet",
     "recordings": r"out/recordings\.parquet",
     "rejects": r"out/rejects\.parquet",
+    "inputs": r"out/inputs\.parquet",
     "card": r"out/(croissant\.json|features\.json|dataset_info\.json|README\.md)",
     "manifest": r"out/dataset\.json",
 }

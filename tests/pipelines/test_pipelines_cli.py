@@ -240,7 +240,7 @@ def test_errors_of_commands_name_flags(
 
 
 MADE = ["output", "splits", "formats", "bytes", "rejects", "notices",
-        "recordings_of_unknown_works", "audio_seconds"]  # fmt: skip
+        "recordings_of_unknown_works", "reuse", "audio_seconds"]  # fmt: skip
 
 
 def test_json_has_the_keys_that_scripts_read(
@@ -258,6 +258,10 @@ def test_json_has_the_keys_that_scripts_read(
     tried = result_of(*making, "--dry-run")
     assert set(tried) == {*MADE, "action"}
     made = result_of(*making)
+    assert made["reuse"] is None
+    again = [*making[:4], f"{tmp_path}/again", *making[5:], "--reuse", out]
+    figures = ["dataset", "same_plan", "unchanged", "changed", "added", "removed", "moved"]
+    assert set(result_of(*again)["reuse"]) == {*figures, "windows"}
     more = ["fingerprint", "shards_written", "shards_reused", "wall_seconds", "metrics"]
     assert set(made) == {*MADE, *more}
     assert made["formats"] == tried["formats"] == ["tfrecord"]

@@ -16,7 +16,7 @@ import pytest
 from schemas import Dataset, DatasetError, FeatureConfig, Manifest
 from schemas.features import DEFINITION
 from schemas.manifest import FORMAT_VERSION
-from schemas.tables import LABELS, RECORDINGS, REJECTS
+from schemas.tables import INPUTS, LABELS, RECORDINGS, REJECTS
 from tests.support import independent_reader as independent
 from tests.support.reference import windows_of
 from training import open_dataset
@@ -69,7 +69,12 @@ def test_the_manifest_has_the_documented_keys(manifest: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize(
     ("heading", "schema"),
-    [("`recordings.parquet` has", RECORDINGS), ("`labels/ID", LABELS), ("`rejects", REJECTS)],
+    [
+        ("`recordings.parquet` has", RECORDINGS),
+        ("`labels/ID", LABELS),
+        ("`rejects", REJECTS),
+        ("`inputs", INPUTS),
+    ],
 )
 def test_tables_have_the_documented_columns(heading: str, schema: Any) -> None:
     section = DOCUMENT.read_text().partition("## Tables")[2].partition(f"\n{heading}")[2]

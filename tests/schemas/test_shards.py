@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from schemas import DamagedDataError, Storage
 from schemas.codecs.tfrecord import TFRecordWriter
 from schemas.rejects import RejectReason, RejectStage, rejects_table
-from schemas.shards import ShardIndex, ShardReport, shard_bounds, shard_file
+from schemas.shards import ShardIndex, ShardReport, shard_at, shard_bounds, shard_file
 from schemas.statistics import Statistics
 from schemas.windows import read_window
 from tests.support.make_windows import CONFIG, random_window
@@ -36,7 +36,7 @@ def make_index() -> tuple[bytes, ShardIndex]:
     return file.getvalue(), ShardIndex(writer.finish()[0], REPORT)
 
 
-@given(windows=st.integers(1, 10_000), shards=st.integers(1, 50))
+@given(windows=st.integers(1, 2_000), shards=st.integers(1, 50))
 def test_shards_divide_the_positions_evenly(windows: int, shards: int) -> None:
     bounds = [shard_bounds(number, shards, windows) for number in range(shards)]
     assert bounds[0][0] == 0
@@ -44,6 +44,8 @@ def test_shards_divide_the_positions_evenly(windows: int, shards: int) -> None:
     assert all(before[1] == after[0] for before, after in itertools.pairwise(bounds))
     sizes = [stop - start for start, stop in bounds]
     assert max(sizes) - min(sizes) <= 1
+    for number, (start, stop) in enumerate(bounds):
+        assert {shard_at(position, shards, windows) for position in range(start, stop)} <= {number}
 
 
 def test_names() -> None:

@@ -23,6 +23,7 @@ from pipelines.build_folder import PLAN_TABLE
 from pipelines.planning.plan import PlanOptions, make_plan
 from pipelines.planning.plan_file import write_plan, writers_plan
 from pipelines.recordings import listing
+from pipelines.recordings.input_file import InputFile
 from pipelines.recordings.inspection import Inspected
 from pipelines.recordings.metadata import METADATA_FILE
 from pipelines.recordings.source import Source
@@ -95,7 +96,18 @@ def inspected(source: Source, rng: np.random.Generator) -> Inspected:
     digest = hashlib.sha256(source.recording_id.encode()).hexdigest()
     version = f"{4 * samples}-{rng.integers(2**50)}"
     labels = FileEntry(digest, samples // 1_000)
-    return Inspected(source=source, version=version, header=wav, row=row, labels=labels, rejects=())
+    audio, notes = (
+        InputFile.of(path, path.encode()) for path in (source.audio_path, str(source.labels_path))
+    )
+    return Inspected(
+        source=source,
+        version=version,
+        header=wav,
+        row=row,
+        labels=labels,
+        inputs=(audio, *filter(None, [source.metadata_file]), notes),
+        rejects=(),
+    )
 
 
 def resident_bytes(peak: bool = False) -> int:

@@ -47,7 +47,15 @@ def inspected(number: int, samples: int, group: str = "train", ok: bool = True) 
         facts = {"samples": samples, "sample_rate": wav.sample_rate, "channels": wav.channels}
         row |= {**facts, "frames": frames, "windows": CONFIG.window_count(frames)}
     rejects = () if ok else (reject_of(name, RejectReason.AUDIO_UNREADABLE, f"{name}: bad"),)
-    return Inspected(source=source, version="v", header=wav, row=row, labels=None, rejects=rejects)
+    return Inspected(
+        source=source,
+        version="v",
+        header=wav,
+        row=row,
+        labels=None,
+        inputs=(),
+        rejects=rejects,
+    )
 
 
 def plan_of(found: list[Inspected], config: FeatureConfig = CONFIG, **changed: Any) -> Plan:

@@ -4,7 +4,8 @@ from pathlib import Path
 import pytest
 
 from pipelines.build_folder import CLAIM_FILE
-from pipelines.engine.progress import expected_windows, finished_shards, shard_progress
+from pipelines.engine.local import LocalRun
+from pipelines.engine.progress import expected_windows, finished_shards, run_progress
 from pipelines.run_state import claim_plan
 from schemas import Storage
 from schemas.shards import index_file
@@ -50,7 +51,7 @@ def test_shards_of_an_earlier_run_are_done_but_not_part_of_the_rate(
     storage: Storage, capsys: pytest.CaptureFixture[str]
 ) -> None:
     finish(storage, *FIRST, *TEST, SECOND[0])
-    with shard_progress(storage.root):
+    with run_progress(storage.root):
         pass
     line = last_line(capsys)
     assert re.fullmatch(r"writing shards:  62% 5/8 \[.*<\?, \? windows/s\]", line), "no rate yet"
@@ -60,11 +61,27 @@ def test_shards_of_this_run_are_counted(
     storage: Storage, capsys: pytest.CaptureFixture[str]
 ) -> None:
     finish(storage, *FIRST)
-    with shard_progress(storage.root):
+    with run_progress(storage.root):
         finish(storage, *SECOND, *TEST)
     line = last_line(capsys)
     assert line.startswith("writing shards: 100% 8/8 [")
     assert re.search(r"[\d.]+ windows/s\]", line)
+
+
+def test_recordings_are_counted_until_all_are_inspected(
+    storage: Storage, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The plan of an earlier run is there from the beginning."""
+    run = LocalRun("name", None)
+    with run_progress(storage.root, run):
+        run.listed = 7
+        run.inspected = 3
+        finish(storage, *FIRST)
+    assert last_line(capsys).startswith("inspecting:  43% 3/7 [")
+    with run_progress(storage.root, run):
+        run.inspected = 7
+        finish(storage, *SECOND)
+    assert last_line(capsys).startswith("writing shards:  62% 5/8 [")
 
 
 @pytest.mark.parametrize(
@@ -79,5 +96,5 @@ def test_shards_of_this_run_are_counted(
 def test_a_plan_that_was_edited_is_left_for_the_run_to_reject(claim: bytes, tmp_path: Path) -> None:
     storage = Storage(tmp_path)
     storage.write_bytes(CLAIM_FILE, claim)
-    with shard_progress(storage.root):
+    with run_progress(storage.root):
         assert expected_windows(storage) is None

@@ -39,6 +39,9 @@ def test_each_window_stands_in_one_place(
         assert len(placed) == plan.windows[split]
         sizes = [len(plan.shard_windows(split, number)) for number in range(plan.shards[split])]
         assert all(0 < size <= windows_a_shard for size in sizes)
+        for number in range(plan.shards[split]):
+            for window in plan.shard_windows(split, number):
+                assert plan.place(window.recording, window.first_frame) == (split, number)
 
 
 def test_the_order_does_not_depend_on_the_size_of_shards() -> None:

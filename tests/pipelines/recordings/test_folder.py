@@ -80,6 +80,8 @@ def test_a_table_of_maestro_tells_works_and_the_test_split(tmp_path: Path) -> No
     ]
     assert sources[0].metadata == {"composer": "Franz Liszt", "composition": "Sonata, in B"}
     assert sources[2].metadata == {}
+    tables = [each.metadata_file and each.metadata_file.path for each in sources]
+    assert tables == ["m/maestro-v3.0.0.csv", "m/maestro-v3.0.0.csv", None]
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ def reseal(root: Path, *changed: str) -> None:
     files = dict(manifest.files)
     for name in changed:
         data = (root / name).read_bytes()
-        files[name] = FileEntry(sha256(data), len(data))
+        files[name] = FileEntry.of(data)
     values = {**vars(manifest), "files": files}
     (root / MANIFEST_FILE).write_bytes(Manifest(**values).to_bytes())
 

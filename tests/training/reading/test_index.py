@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 
 from schemas import DamagedDataError, Dataset, Storage
-from schemas.checksums import sha256
 from schemas.errors import UnreadableFileError
 from schemas.manifest import MANIFEST_FILE, FileEntry
 from schemas.shards import ShardIndex, index_file
@@ -59,7 +58,7 @@ def change_index(root: Path, **columns: object) -> Dataset:
     data = ShardIndex(table, index.report).to_bytes()
     storage, name = Storage(root), index_file(shard)
     storage.write_bytes(name, data)
-    files = {**dataset.manifest.files, name: FileEntry(sha256(data), len(data))}
+    files = {**dataset.manifest.files, name: FileEntry.of(data)}
     manifest = dataclasses.replace(dataset.manifest, files=files)
     storage.write_bytes(MANIFEST_FILE, manifest.to_bytes())
     return Dataset(root)

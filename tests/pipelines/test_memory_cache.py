@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.writing.memory_cache import MemoryCache
+from pipelines.memory_cache import MemoryCache
 
 
 def cache_of(limit_bytes: int) -> tuple[MemoryCache[Any], list[str]]:

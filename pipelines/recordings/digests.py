@@ -1,0 +1,28 @@
+"""What the audio files of a run were, to their last byte."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from pipelines.recordings.input_file import InputFile
+from pipelines.recordings.inspection import Inspected
+from schemas import Storage
+from schemas.checksums import sha256_of_file
+from schemas.errors import UnreadableFileError
+
+
+def with_audio_digest(inspected: Inspected, input_root: str) -> Inspected:
+    """The same with the digest of the audio among `inputs`, if the recording is used.
+
+    An audio file that cannot be read to its end has no digest: its windows tell what is wrong.
+    """
+    if not inspected.accepted:
+        return inspected
+    path = inspected.source.audio_path
+    try:
+        with Storage(input_root).open(path) as file:
+            digest = sha256_of_file(file)
+            audio = InputFile(path, file.tell(), digest)
+    except UnreadableFileError:
+        return inspected
+    return dataclasses.replace(inspected, inputs=(audio, *inspected.inputs))

@@ -1,0 +1,1 @@
+"""Windows of a dataset that was made before, for recordings that did not change since."""

@@ -1,0 +1,59 @@
+"""How a dataset differs from the earlier one whose windows it reuses."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+
+from pipelines.planning.plan import Plan
+from pipelines.recordings.inspection import Inspected
+from pipelines.results import Reuse
+from pipelines.reuse.contents import (
+    Content,
+    contents_of_dataset,
+    contents_of_inspected,
+    unchanged_ids,
+)
+from schemas import Dataset
+
+
+@dataclasses.dataclass(frozen=True)
+class DatasetState:
+    """What a dataset is made of, and how: contents and splits by the ids of its recordings."""
+
+    plan_digest: str
+    contents: Mapping[str, Content]
+    splits: Mapping[str, str]
+
+
+def state_of_dataset(dataset: Dataset) -> DatasetState:
+    """Raises as `contents_of_dataset`."""
+    rows = dataset.recordings().to_pylist()
+    splits = {row["recording_id"]: row["split"] for row in rows if row["split"]}
+    return DatasetState(dataset.manifest.plan_digest, contents_of_dataset(dataset), splits)
+
+
+def state_of_plan(plan: Plan, inspected: Iterable[Inspected]) -> DatasetState:
+    """Of the dataset that a run will make."""
+    ids, splits = plan.recording_ids, plan.recordings["split"].to_pylist()
+    return DatasetState(
+        plan.digest,
+        contents_of_inspected(inspected, plan.config.has_notes),
+        {name: split for name, split in zip(ids, splits, strict=True) if split},
+    )
+
+
+def compare(dataset: str, earlier: DatasetState, now: DatasetState, windows: int) -> Reuse:
+    """How `now` differs from `earlier`, which is in `dataset`, where `windows` were copied."""
+    both = set(now.contents) & set(earlier.contents)
+    unchanged = unchanged_ids(now.contents, earlier.contents)
+    return Reuse(
+        dataset=dataset,
+        same_plan=now.plan_digest == earlier.plan_digest,
+        unchanged=len(unchanged),
+        changed=len(both - unchanged),
+        added=len(set(now.contents) - both),
+        removed=len(set(earlier.contents) - both),
+        moved=sum(now.splits[name] != earlier.splits[name] for name in both),
+        windows=windows,
+    )

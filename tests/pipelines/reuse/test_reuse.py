@@ -1,0 +1,248 @@
+"""A run that reuses an earlier dataset makes the bytes of one that reuses nothing."""
+
+import dataclasses
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+
+import pipelines.writing.window_cutter
+from pipelines.errors import PipelineError
+from pipelines.planning.plan import PlanOptions
+from pipelines.preprocessing import dry_run
+from pipelines.results import Reuse
+from pipelines.summary import reuse_lines
+from schemas import Dataset, DatasetError, DuetError
+from schemas.manifest import MANIFEST_FILE
+from schemas.tables import INPUTS_FILE
+from tests.support.damage import damaged_copy
+from tests.support.older_datasets import without_files
+from tests.support.reference import digests
+from tests.support.runs import PLAN, made, options
+from tests.support.tiny_musicnet import CONFIG, Tiny, tiny_labels, tiny_samples
+
+
+def nothing(_: Path) -> None:
+    pass
+
+
+def added(root: Path) -> None:
+    for number in range(106, 109):
+        tiny = Tiny(str(number), seconds=1.1)
+        path = root / f"train_data/{number}.wav"
+        soundfile.write(path, tiny_samples(tiny, seed=number), tiny.rate, subtype="FLOAT")
+        (root / f"train_labels/{number}.csv").write_text(tiny_labels(tiny, seed=number))
+
+
+def removed(root: Path) -> None:
+    (root / "train_data/103.wav").unlink()
+
+
+def renamed(root: Path) -> None:
+    (root / "train_data/103.wav").rename(root / "train_data/113.wav")
+    (root / "train_labels/103.csv").rename(root / "train_labels/113.csv")
+
+
+def other_audio(root: Path) -> None:
+    """One bit of one sample, with the time of the file as it was."""
+    path = root / "train_data/104.wav"
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 0x20
+    path.write_bytes(data)
+
+
+def other_labels(root: Path) -> None:
+    path = root / "train_labels/104.csv"
+    path.write_text(path.read_text().replace(",1,", ",41,", 1))
+
+
+def other_metadata(root: Path) -> None:
+    path = root / "musicnet_metadata.csv"
+    path.write_text(path.read_text().replace("Allegro", "Largo"))
+
+
+def not_finite(root: Path) -> None:
+    """A window of one recording, and too few samples in another."""
+    path = root / "train_data/102.wav"
+    samples, rate = soundfile.read(path, dtype="float32")
+    samples[-100:] = np.inf
+    soundfile.write(path, samples, rate, subtype="FLOAT")
+
+
+CHANGES: dict[Callable[[Path], None], tuple[int, int, int, int]] = {
+    nothing: (6, 0, 0, 0),
+    added: (6, 0, 3, 0),
+    removed: (5, 0, 0, 1),
+    renamed: (5, 0, 1, 1),
+    other_audio: (5, 1, 0, 0),
+    other_labels: (5, 1, 0, 0),
+    other_metadata: (6, 0, 0, 0),
+    not_finite: (5, 1, 0, 0),
+}
+"""What happens to an input, and the recordings unchanged, changed, new and gone."""
+
+
+def figures(reuse: Reuse | None) -> tuple[int, int, int, int]:
+    assert reuse
+    return reuse.unchanged, reuse.changed, reuse.added, reuse.removed
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_changed_input_gives_the_bytes_of_a_run_from_nothing(
+    change: Callable[[Path], None], tiny_root: Path, tiny_dataset: Path, tmp_path: Path
+) -> None:
+    root = shutil.copytree(tiny_root, tmp_path / "in")
+    change(root)
+    expected = made(options(root, tmp_path / "a"))
+    asked = options(root, tmp_path / "b", reuse=str(tiny_dataset))
+    foreseen = dry_run(asked).reuse
+    result = made(asked)
+    assert digests(tmp_path / "a") == digests(tmp_path / "b")
+    assert figures(result.reuse) == figures(foreseen) == CHANGES[change]
+    assert foreseen == result.reuse
+    assert expected.reuse is None
+    assert result.reuse
+    rows = Dataset(tmp_path / "b").recordings().to_pylist()
+    all_windows = sum(row["windows"] for row in rows)
+    assert (result.reuse.windows == all_windows) == (result.reuse.unchanged == len(rows))
+    assert 10 < result.reuse.windows <= all_windows
+    assert result.reuse.same_plan == (
+        change in (nothing, other_audio, other_labels, other_metadata, not_finite)
+    )
+
+
+VARIANTS: dict[str, dict[str, Any]] = {
+    "another order": {"plan": dataclasses.replace(PLAN, seed=1)},
+    "other shards": {"plan": dataclasses.replace(PLAN, shard_megabytes=0.02)},
+    "one format": {"formats": ("hdf5",)},
+    "two workers": {"workers": 2},
+    "other splits": {"plan": dataclasses.replace(PLAN, test_split="work-disjoint")},
+}
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_the_plan_and_the_engine_may_be_others(
+    variant: str, tiny_root: Path, tiny_dataset: Path, tmp_path: Path
+) -> None:
+    changed = VARIANTS[variant]
+    made(options(tiny_root, tmp_path / "a", **changed))
+    result = made(options(tiny_root, tmp_path / "b", reuse=str(tiny_dataset), **changed))
+    assert digests(tmp_path / "a") == digests(tmp_path / "b")
+    assert result.reuse
+    assert result.reuse.windows == result.metrics["windows_written"]
+    moved = result.reuse.moved > 0
+    assert moved == (variant in ("another order", "other splits"))
+    assert result.reuse.same_plan == (variant in ("one format", "two workers"))
+
+
+def test_nothing_is_computed_of_what_is_copied(
+    tiny_root: Path, tiny_dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> None:
+        raise AssertionError("computed")
+
+    monkeypatch.setattr(pipelines.writing.window_cutter.WindowCutter, "_cut", fails)
+    made(options(tiny_root, tmp_path / "b", reuse=str(tiny_dataset)))
+    with pytest.raises(AssertionError, match="computed"):
+        made(options(tiny_root, tmp_path / "c"))
+
+
+def test_labels_do_not_count_where_there_are_no_notes(tiny_root: Path, tmp_path: Path) -> None:
+    plan = PlanOptions(features=dataclasses.replace(CONFIG, features=("log_mel",)))
+    made(options(tiny_root, tmp_path / "old", plan=plan))
+    root = shutil.copytree(tiny_root, tmp_path / "in")
+    other_labels(root)
+    made(options(root, tmp_path / "a", plan=plan))
+    result = made(options(root, tmp_path / "b", plan=plan, reuse=str(tmp_path / "old")))
+    assert digests(tmp_path / "a") == digests(tmp_path / "b")
+    assert figures(result.reuse) == CHANGES[nothing]
+
+
+def test_a_dataset_is_replaced_by_one_that_reuses_it(
+    tiny_root: Path, tiny_dataset: Path, tmp_path: Path
+) -> None:
+    root = shutil.copytree(tiny_root, tmp_path / "in")
+    out = shutil.copytree(tiny_dataset, tmp_path / "out")
+    added(root)
+    made(options(root, tmp_path / "a"))
+    result = made(options(root, out, overwrite=True, reuse=str(out)))
+    assert figures(result.reuse) == CHANGES[added]
+    assert digests(tmp_path / "a") == digests(out)
+
+
+def test_clipped_windows_are_counted_again(tiny_root: Path, tmp_path: Path) -> None:
+    root = shutil.copytree(tiny_root, tmp_path / "in")
+    samples = np.zeros(44_100, np.float32)
+    samples[20_000:20_010] = 2
+    soundfile.write(root / "train_data/105.wav", samples, 22_050, subtype="FLOAT")
+    whole = made(options(root, tmp_path / "a"))
+    result = made(options(root, tmp_path / "b", reuse=str(tmp_path / "a")))
+    assert digests(tmp_path / "a") == digests(tmp_path / "b")
+    rows = Dataset(tmp_path / "b").recordings().to_pylist()
+    assert sum(row["clipped_samples"] for row in rows) >= 10
+    assert result.reuse
+    assert result.reuse.windows == whole.metrics["windows_written"] - 1
+
+
+def test_a_damaged_window_is_made_again(
+    tiny_root: Path, tiny_dataset: Path, tmp_path: Path
+) -> None:
+    damaged_copy(tiny_dataset, tmp_path / "old", shard=0, window=0, feature="waveform")
+    result = made(options(tiny_root, tmp_path / "b", reuse=str(tmp_path / "old")))
+    assert digests(tiny_dataset) == digests(tmp_path / "b")
+    assert result.reuse
+    assert result.reuse.windows == result.metrics["windows_written"] - 1
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        (
+            {"plan": PlanOptions(features=dataclasses.replace(CONFIG, n_mels=21))},
+            r"its windows are others: n_mels=20, not 21; ask for the same features, or leave out",
+        ),
+        ({"reuse": "missing"}, r"missing/dataset\.json: no such file"),
+    ],
+)
+def test_a_dataset_of_other_windows_is_not_reused(
+    changed: dict[str, Any], said: str, tiny_root: Path, tiny_dataset: Path, tmp_path: Path
+) -> None:
+    asked = options(tiny_root, tmp_path / "b", **{"reuse": str(tiny_dataset), **changed})
+    for run in (dry_run, made):
+        with pytest.raises(DuetError, match=said):
+            run(asked)
+    assert not (tmp_path / "b").exists()
+
+
+def test_a_dataset_of_another_version_is_not_reused(
+    tiny_root: Path, tiny_dataset: Path, tmp_path: Path
+) -> None:
+    older = without_files(tiny_dataset, tmp_path / "older", [INPUTS_FILE])
+    with pytest.raises(DatasetError, match="an older version made it; make it again"):
+        made(options(tiny_root, tmp_path / "b", reuse=str(older)))
+    manifest = Dataset(older).manifest
+    packages = {**manifest.packages, "soxr": "0.0.1"}
+    other = dataclasses.replace(manifest, packages=packages)
+    (older / MANIFEST_FILE).write_bytes(other.to_bytes())
+    with pytest.raises(PipelineError, match=r"made with soxr 0\.0\.1, not .*install that version"):
+        made(options(tiny_root, tmp_path / "b", reuse=str(older)))
+
+
+def test_what_was_reused_is_said() -> None:
+    reuse = Reuse(dataset="old", same_plan=True, unchanged=1_200, changed=1, added=0, removed=2,
+                  moved=0, windows=34_000)  # fmt: skip
+    assert reuse_lines(None) == []
+    assert reuse_lines(reuse) == [
+        "copied from old: 34,000 windows; recordings: 1,200 unchanged, 1 changed, 0 new, "
+        "2 no longer there",
+        "the plan is the same: the same windows in the same shards",
+    ]
+    _, line = reuse_lines(dataclasses.replace(reuse, same_plan=False, moved=3))
+    assert line == (
+        "the plan is a new one: windows are in another order, and 3 of the recordings that it had "
+        "are in another split now; --splits keeps them where they were"
+    )
