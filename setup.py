@@ -20,6 +20,7 @@ PIPELINES = [
     "scipy>=1.13,<2",
     "soundfile>=0.12.1",
     "soxr>=0.5",
+    "xxhash>=3.4,<5",
 ]
 TRAINING = [
     "keras>=3.8,<4",

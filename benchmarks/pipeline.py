@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -59,6 +60,7 @@ def run(corpora: Corpora, folder: Path) -> list[Target]:
         *_growth_targets({name: results[name] for name in own}),
         *_start_targets(most),
         *_reading_targets(corpora, folder),
+        _reuse_target(corpora, folder),
     ]
 
 
@@ -137,10 +139,13 @@ def _start_targets(result: Result) -> list[Target]:
     ]
 
 
+_TEN_HOURS = ours(CORES, ALL, "tfrecord")
+
+
 def _reading_targets(corpora: Corpora, folder: Path) -> list[Target]:
     """How fast the ten hours' dataset is verified and summed up, start-up included."""
     out = folder / "read"
-    measure(*ours(CORES, ALL, "tfrecord").arguments(corpora.ten_hours, out))
+    measure(*_TEN_HOURS.arguments(corpora.ten_hours, out))
     files = Dataset(out).manifest.files.items()
     nbytes = sum(entry.nbytes for name, entry in files if name.endswith(".tfrecord"))
     targets = []
@@ -148,3 +153,17 @@ def _reading_targets(corpora: Corpora, folder: Path) -> list[Target]:
         seconds = min(measure("pipelines", command, out, "--json").seconds for _ in range(3))
         targets.append(Target(f"GB/s of shards, {command}", nbytes / seconds / 1e9, 1))
     return targets
+
+
+def _reuse_target(corpora: Corpora, folder: Path) -> Target:
+    """How long the ten hours take where an earlier dataset has all windows, start-up included."""
+    earlier, out = folder / "earlier", folder / "reused"
+    seconds: dict[bool, list[float]] = {True: [], False: []}
+    for reuses in [False, True] * TIMED_ROUNDS:
+        place = out if reuses else earlier
+        shutil.rmtree(place, ignore_errors=True)
+        more = ["--reuse", earlier] if reuses else []
+        took = measure(*_TEN_HOURS.arguments(corpora.ten_hours, place), *more).seconds
+        seconds[reuses].append(took)
+    ratio = min(seconds[True]) / min(seconds[False])
+    return Target("all windows reused, time to that of computing them", ratio, 0.75, at_most=True)

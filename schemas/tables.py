@@ -78,7 +78,7 @@ INPUTS = pa.schema(
     [
         ("path", pa.string()),  # relative to the input folder
         ("nbytes", pa.int64()),
-        ("sha256", pa.string()),
+        ("xxh3_128", pa.string()),
     ]
 )
 """A row per file that a dataset was made of, sorted by path: audio, labels and metadata.

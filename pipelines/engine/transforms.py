@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import apache_beam as beam
@@ -173,7 +173,7 @@ class WriteShards(beam.PTransform):
             | "Spread recordings" >> beam.Reshuffle()
             | "Inspect"
             >> beam.ParDo(
-                Spread(inspect_source, name),
+                Spread(inspect_source, name, threads=run.threads),
                 input_root=run.input_root,
                 build_root=run.build_root,
                 features=run.plan.features,
@@ -206,12 +206,14 @@ class Spread(beam.DoFn):
     """Applies a step to each element, in the worker processes of the run where it has some.
 
     They take the elements of a bundle one by one: none is idle while another has several to do.
-    `step(element, **settings)` must be a function of a module.
+    `step(element, **settings)` must be a function of a module. Where the run has no such processes,
+    this one computes `threads` elements at a time.
     """
 
-    def __init__(self, step: Callable[..., Any], run_name: str) -> None:
-        self._step, self._run_name = step, run_name
+    def __init__(self, step: Callable[..., Any], run_name: str, *, threads: int = 1) -> None:
+        self._step, self._run_name, self._threads = step, run_name, threads
         self._pending: list[Future[Any]] = []
+        self._executor: ThreadPoolExecutor | None = None
 
     # Beam would hold one setting against the type of the mapping of all of them.
     @no_annotations  # type: ignore[untyped-decorator]
@@ -221,14 +223,23 @@ class Spread(beam.DoFn):
         if run and run.pool:
             self._pending.append(run.pool.submit(step, element))
             return []
+        if self._threads > 1:
+            self._executor = self._executor or ThreadPoolExecutor(self._threads)
+            self._pending.append(self._executor.submit(step, element))
+            return []
         with noting_failure(self._run_name):
             return [step(element)]
 
     def finish_bundle(self) -> Iterator[WindowedValue]:
         pending, self._pending = self._pending, []
-        with noting_failure(self._run_name):
-            for each in pending:
-                yield GlobalWindows.windowed_value(each.result())
+        executor, self._executor = self._executor, None
+        try:
+            with noting_failure(self._run_name):
+                for each in pending:
+                    yield GlobalWindows.windowed_value(each.result())
+        finally:
+            if executor:
+                executor.shutdown(cancel_futures=True)
 
 
 def noted(step: Callable[..., Any], run_name: str) -> Callable[..., Any]:

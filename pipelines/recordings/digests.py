@@ -7,8 +7,10 @@ import dataclasses
 from pipelines.recordings.input_file import InputFile
 from pipelines.recordings.inspection import Inspected
 from schemas import Storage
-from schemas.checksums import sha256_of_file
 from schemas.errors import UnreadableFileError
+
+_FETCHED_BYTES = 16 << 20
+"""At a time, from a store that takes its time to answer."""
 
 
 def with_audio_digest(inspected: Inspected, input_root: str) -> Inspected:
@@ -20,9 +22,8 @@ def with_audio_digest(inspected: Inspected, input_root: str) -> Inspected:
         return inspected
     path = inspected.source.audio_path
     try:
-        with Storage(input_root).open(path) as file:
-            digest = sha256_of_file(file)
-            audio = InputFile(path, file.tell(), digest)
+        with Storage(input_root).open(path, ahead=_FETCHED_BYTES) as file:
+            audio = InputFile.read(path, file)
     except UnreadableFileError:
         return inspected
     return dataclasses.replace(inspected, inputs=(audio, *inspected.inputs))

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from pipelines.memory_cache import MemoryCache
 from pipelines.planning.published import published_plan
@@ -44,14 +44,9 @@ class EarlierWindows:
             split, number, self._plan.shards[split], self._dataset.manifest.formats[0]
         )
         try:
-            index = self._indexes.get(shard)
-            found = index.filter(
-                (pc.field("recording_id") == recording_id)
-                & (pc.field("first_frame") == first_frame)
-            )
-            if not found.num_rows:
+            row = _row_of(self._indexes.get(shard), recording_id, first_frame)
+            if row is None:
                 return None
-            row = found.to_pylist()[0]
             with contextlib.closing(self._dataset.storage.open_ranges(shard)) as file:
                 window = read_window(file, row, self._plan.config.specs(), where=shard)
         except (DamagedDataError, UnreadableFileError):
@@ -59,7 +54,15 @@ class EarlierWindows:
         return None if _may_be_clipped(window) else window
 
     def _read_index(self, shard: str) -> pa.Table:
-        return self._dataset.index(shard).table
+        return self._dataset.index(shard).table.combine_chunks()
+
+
+def _row_of(index: pa.Table, recording_id: str, first_frame: int) -> dict[str, Any] | None:
+    """The row of a window in the table of an index. Few windows of a shard have one first frame."""
+    for row in np.flatnonzero(index["first_frame"].to_numpy() == first_frame):
+        if index["recording_id"][row].as_py() == recording_id:
+            return index.slice(row, 1).to_pylist()[0]
+    return None
 
 
 def _may_be_clipped(window: Window) -> bool:

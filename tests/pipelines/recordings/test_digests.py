@@ -1,9 +1,9 @@
 import dataclasses
-import hashlib
 import shutil
 from pathlib import Path
 
 import pytest
+import xxhash
 
 from pipelines.planning.plan import PlanOptions
 from pipelines.recordings.digests import with_audio_digest
@@ -23,7 +23,7 @@ def rows(root: Path) -> list[dict[str, object]]:
 def files(root: Path) -> list[dict[str, object]]:
     """What any other tool says of the files below a folder."""
     return [
-        {"path": name, "nbytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+        {"path": name, "nbytes": len(data), "xxh3_128": xxhash.xxh3_128(data).hexdigest()}
         for name, data in sorted(
             (path.relative_to(root).as_posix(), path.read_bytes())
             for path in root.rglob("*")
