@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pipelines.errors import PipelineError
     from pipelines.planning.plan import PlanOptions
     from pipelines.preprocessing import PreprocessOptions, preprocess
+    from pipelines.recordings.source import Source
     from pipelines.results import JobFile, PreprocessResult, Reuse
     from pipelines.verification.verify import Verification, verify
 else:
@@ -30,6 +31,7 @@ else:
             "ReadRecordings": "pipelines.engine.transforms",
             "Reuse": "pipelines.results",
             "RunConfig": "pipelines.engine.steps",
+            "Source": "pipelines.recordings.source",
             "Verification": "pipelines.verification.verify",
             "WriteShards": "pipelines.engine.transforms",
             "preprocess": "pipelines.preprocessing",
@@ -47,6 +49,7 @@ __all__ = [
     "ReadRecordings",
     "Reuse",
     "RunConfig",
+    "Source",
     "Verification",
     "WriteShards",
     "preprocess",

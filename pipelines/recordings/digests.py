@@ -17,6 +17,7 @@ def with_audio_digest(inspected: Inspected, input_root: str) -> Inspected:
     """The same with the digest of the audio among `inputs`, if the recording is used.
 
     An audio file that cannot be read to its end has no digest: its windows tell what is wrong.
+    Raises `UnreadableFileError` where the permission to read it is gone.
     """
     if not inspected.accepted:
         return inspected
@@ -24,6 +25,8 @@ def with_audio_digest(inspected: Inspected, input_root: str) -> Inspected:
     try:
         with Storage(input_root).open(path, ahead=_FETCHED_BYTES) as file:
             audio = InputFile.read(path, file)
-    except UnreadableFileError:
+    except UnreadableFileError as error:
+        if error.reason == "no_permission":
+            raise  # There was one a moment ago.
         return inspected
     return dataclasses.replace(inspected, inputs=(audio, *inspected.inputs))

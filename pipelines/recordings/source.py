@@ -18,8 +18,23 @@ _LONGEST_FILE_NAME = 255
 class Source:
     """One recording, as listed: paths are relative to the input folder.
 
-    `group` is train or test where the layout of the input says so, and empty elsewhere.
-    `metadata_file` is the table that the metadata come from.
+    Attributes:
+        recording_id: Its id.
+        group: "train" or "test" where the layout of the input says so, and empty elsewhere.
+        audio_path: Its audio file.
+        labels_path: Its label file; None where it has none.
+        metadata: What the input's table says of it, by column, such as "composer".
+        metadata_file: What that table was; None where there is none.
+
+    Examples:
+        >>> import apache_beam as beam
+        >>> from pipelines import ReadRecordings, Source
+        >>> def composer(recording: Source) -> str:
+        ...     return recording.metadata["composer"]
+        >>> with beam.Pipeline() as pipeline:
+        ...     listed = pipeline | ReadRecordings("musicnet")
+        ...     _ = listed.recordings | beam.Map(composer) | beam.Distinct() | beam.Map(print)
+        Composer
     """
 
     recording_id: str

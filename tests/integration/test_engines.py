@@ -152,6 +152,16 @@ def test_prism(demo_root: Path, tmp_path: Path, run_on: Runs) -> None:
     assert not [each for each in commands if each.startswith(str(go_tool(PRISM)))]
 
 
+def test_prism_reuses_an_earlier_dataset(
+    demo_root: Path, tmp_path: Path, local: dict[str, Any], expected: dict[str, str]
+) -> None:
+    beam = ("--", f"--prism_location={go_tool(PRISM)}", "--environment_type=LOOPBACK")
+    reuse = ("--reuse", local["output"], "--runner", "PrismRunner")
+    made = finish(preprocess_command(demo_root, tmp_path / "out", *OPTIONS, *reuse, *beam))
+    assert made["reuse"]["windows"] == made["metrics"]["windows_copied"] > 0
+    assert digests(tmp_path / "out") == expected
+
+
 def test_flink_on_two_hosts(demo_root: Path, tmp_path: Path, cluster: Path, run_on: Runs) -> None:
     run_on("Flink, 2 hosts", preprocess_command(demo_root, tmp_path / "out", *OPTIONS, *FLINK))
 

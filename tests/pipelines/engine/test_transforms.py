@@ -2,6 +2,8 @@
 
 import dataclasses
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from pipelines.recordings.source import Source
 from pipelines.verification.verify import verify
 from schemas import Dataset, Window
 from schemas.rejects import Reject
+from tests.support.processes import ROOT
 from tests.support.reference import windows_of
 from tests.support.tiny_musicnet import CONFIG, write_tiny_musicnet
 
@@ -86,6 +89,27 @@ def test_a_dataset_of_chosen_recordings_is_written(tiny_root: Path, tmp_path: Pa
     dataset = Dataset(run.output)
     assert dataset.manifest.splits["test"].recordings == 0
     assert dataset.manifest.splits["train"].recordings > 0
+
+
+def test_the_example_makes_a_dataset_and_a_table(tmp_path: Path) -> None:
+    root = write_tiny_musicnet(tmp_path / "in")
+    table = root / "musicnet_metadata.csv"
+    lines = table.read_text().splitlines(keepends=True)
+    solo = [line.replace('"Solo"', '"Solo Piano"') for line in lines[:4]]
+    table.write_text("".join([*solo, *lines[4:]]))
+    run = [sys.executable, "examples/own_pipeline.py", str(root), str(tmp_path / "out")]
+    subprocess.run([*run, str(tmp_path / "levels")], cwd=ROOT, check=True)
+    dataset = Dataset(tmp_path / "out")
+    assert dataset.recordings()["recording_id"].to_pylist() == ["101", "102", "103"]
+    header, *rows = (tmp_path / "levels-00000-of-00001.csv").read_text().splitlines()
+    assert header == "id,frame,level"
+    levels = {
+        (window.recording_id, window.first_frame): window.features["log_mel"][: window.valid_frames]
+        for window in windows_of(dataset, "tfrecord")
+    }
+    assert len(rows) == len(levels) == 3
+    for name, frame, level in (row.split(",") for row in rows):
+        assert abs(float(level) - levels[name, int(frame)].mean()) < 0.006
 
 
 def check_fingerprint(fingerprint: str, output: str) -> None:
