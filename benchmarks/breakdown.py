@@ -14,9 +14,9 @@ from typing import Any
 import scipy.fft
 import soxr
 
+from pipelines.audio.wav import WavReader
 from pipelines.planning.plan import PlanOptions, make_plan
 from pipelines.recordings.listing import list_sources
-from pipelines.recordings.wav import WavReader
 from pipelines.writing import shard_writer
 from pipelines.writing import window_cutter as windows
 from pipelines.writing.label_writer import inspect_and_keep

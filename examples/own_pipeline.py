@@ -2,9 +2,9 @@
 
     python examples/own_pipeline.py musicnet piano-dataset levels
 
-Of MusicNet's recordings it keeps those of a solo piano, writes a dataset of them, and beside it the mean
-level of each of their windows as lines of a CSV file, levels-00000-of-00001.csv. What follows the three
-arguments goes to Beam: `--runner FlinkRunner`, for example.
+Of MusicNet's recordings it keeps those of a solo piano, and writes a dataset of them, and the mean
+level of each of their windows as a line of a CSV file, levels-00000-of-00001.csv. What follows the
+three arguments goes to Beam: `--runner FlinkRunner`, for example.
 """
 
 from __future__ import annotations

@@ -10,6 +10,8 @@ from typing import Any
 
 from musicnet_duet.concurrency import available_cores
 from musicnet_duet.progress import each
+from pipelines.audio.decoded import removing_decoded
+from pipelines.audio.resampling import require_own_arithmetic
 from pipelines.build_folder import open_build_folder, planned_action
 from pipelines.checks import require_integer
 from pipelines.engine import LOCAL_RUNNER
@@ -21,11 +23,9 @@ from pipelines.overlap import require_apart
 from pipelines.planning import FOLDERS
 from pipelines.planning.claim import claim_of
 from pipelines.planning.plan import Plan, PlanOptions, make_plan, planned_splits
-from pipelines.recordings.decoded import removing_decoded
 from pipelines.recordings.digests import with_audio_digest
 from pipelines.recordings.inspection import Inspected, inspect_recording
 from pipelines.recordings.listing import list_sources
-from pipelines.recordings.resampling import require_own_arithmetic
 from pipelines.recordings.source import Source
 from pipelines.results import DryRun, JobFile, PreprocessResult, Reuse
 from pipelines.reuse.comparison import DatasetState, compare, state_of_dataset, state_of_plan

@@ -19,10 +19,10 @@ import numpy as np
 from numpy.random import PCG64, Generator
 
 from musicnet_duet.progress import each
+from pipelines.audio.float_wav import float_wav_bytes
 from pipelines.demo.scores import CATALOG, Excerpt, Reading, ScoreNote, read_score
 from pipelines.demo.synthesis import SAMPLE_RATE, Note, render
 from pipelines.errors import PipelineError
-from pipelines.recordings.float_wav import float_wav_bytes
 from pipelines.recordings.metadata import METADATA_FILE
 from schemas import Storage
 from schemas.storage import TEMPORARY_PREFIX

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from musicnet_duet import progress
+from pipelines.audio.float_wav import float_wav_bytes
 from pipelines.errors import PipelineError
 from pipelines.forms.archives import (
     Member,
@@ -22,7 +23,6 @@ from pipelines.forms.archives import (
     zip_members,
 )
 from pipelines.forms.legacy import TEST_IDS, LegacyRecording, h5_recordings, npz_recordings
-from pipelines.recordings.float_wav import float_wav_bytes
 from pipelines.recordings.listing import PACKED_SUFFIXES, TAR_SUFFIXES
 from pipelines.recordings.metadata import METADATA_FILE
 from schemas import Storage

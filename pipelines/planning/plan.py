@@ -18,10 +18,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from pipelines.audio.header import AudioHeader
 from pipelines.checks import require_integer, require_number
 from pipelines.errors import PipelineError, TooManyRejectsError
 from pipelines.planning.splits import TEST_SPLITS, WORKS, assigned_splits, split_recordings
-from pipelines.recordings.audio_header import AudioHeader
 from pipelines.recordings.inspection import Inspected
 from schemas import FeatureConfig, invert, permutation_key, permute
 from schemas.checksums import canonical_json, sha256

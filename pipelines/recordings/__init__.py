@@ -1,1 +1,1 @@
-"""The forms in which recordings come: listing them, their headers, labels and samples."""
+"""What an input holds: its recordings, their labels and metadata, and what each file was."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 
-from pipelines.recordings.audio_header import suffix_of
+from pipelines.audio.header import suffix_of
 from pipelines.recordings.ids import id_key
 from pipelines.recordings.maestro import maestro_table
 from pipelines.recordings.midi_labels import MIDI_SUFFIXES

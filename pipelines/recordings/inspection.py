@@ -8,9 +8,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipelines.recordings.audio import read_audio_header
-from pipelines.recordings.audio_header import AudioHeader, suffix_of
-from pipelines.recordings.decoded import DecodedRecordings
+from pipelines.audio.decoded import DecodedRecordings
+from pipelines.audio.header import AudioHeader, suffix_of
+from pipelines.audio.readers import read_audio_header
 from pipelines.recordings.input_file import InputFile
 from pipelines.recordings.labels import degenerate_count, odd_notes, parse_labels
 from pipelines.recordings.midi_labels import MIDI_SUFFIXES, parse_midi_labels

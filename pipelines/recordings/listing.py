@@ -5,8 +5,8 @@ from __future__ import annotations
 import shlex
 from collections.abc import Collection, Sequence
 
+from pipelines.audio.header import SUFFIXES
 from pipelines.errors import PipelineError
-from pipelines.recordings.audio_header import SUFFIXES
 from pipelines.recordings.folder import list_any_folder
 from pipelines.recordings.musicnet import layouts, list_musicnet
 from pipelines.recordings.source import Source

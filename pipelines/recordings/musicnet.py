@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable
 
-from pipelines.recordings.audio_header import suffix_of
+from pipelines.audio.header import suffix_of
 from pipelines.recordings.ids import id_key
 from pipelines.recordings.metadata import METADATA_FILE, read_metadata
 from pipelines.recordings.midi_labels import MIDI_SUFFIXES

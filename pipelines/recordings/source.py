@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 
-from pipelines.recordings.audio_header import OTHER_SUFFIXES, SUFFIXES, suffix_of
+from pipelines.audio.header import OTHER_SUFFIXES, SUFFIXES, suffix_of
 from pipelines.recordings.input_file import InputFile
 from schemas.rejects import Reject, RejectReason, RejectStage, printable
 from schemas.tables import labels_file

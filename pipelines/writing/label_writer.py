@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from pipelines.audio.decoded import DecodedRecordings, decoded_folder
 from pipelines.build_folder import starting_over
 from pipelines.errors import PipelineError
-from pipelines.recordings.decoded import DecodedRecordings, decoded_folder
 from pipelines.recordings.inspection import Inspected, inspect_recording
 from pipelines.recordings.source import Source
 from pipelines.run_state import read_claim

@@ -5,8 +5,8 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator
 
+from pipelines.audio.decoded import removing_decoded
 from pipelines.planning.plan import PlanOptions, make_plan
-from pipelines.recordings.decoded import removing_decoded
 from pipelines.recordings.source import Source
 from pipelines.writing.label_writer import inspect_and_keep
 from pipelines.writing.window_cutter import WindowCutter

@@ -12,12 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musicnet_duet.concurrency import prefetch_map
+from pipelines.audio.decoded import DecodedRecordings, decoded_folder
+from pipelines.audio.header import AudioHeader
+from pipelines.audio.readers import range_opener, sample_reader
+from pipelines.audio.resampling import resampled_range, to_int16
 from pipelines.memory_cache import MemoryCache
 from pipelines.planning.plan import Plan, PlannedWindow
-from pipelines.recordings.audio import range_opener, sample_reader
-from pipelines.recordings.audio_header import AudioHeader
-from pipelines.recordings.decoded import DecodedRecordings, decoded_folder
-from pipelines.recordings.resampling import resampled_range, to_int16
 from pipelines.reuse.earlier import EarlierDataset
 from pipelines.reuse.windows import EarlierWindows
 from schemas import Storage, Window

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 
-from pipelines.recordings.wav import WavReader, read_wav_header
+from pipelines.audio.wav import WavReader, read_wav_header
 
 
 class Ranges:

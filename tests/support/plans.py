@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from pipelines.audio.header import AudioHeader
 from pipelines.planning.plan import Plan, PlanOptions, make_plan
-from pipelines.recordings.audio_header import AudioHeader
 from pipelines.recordings.inspection import Inspected
 from pipelines.recordings.source import Source
 from schemas import FeatureConfig

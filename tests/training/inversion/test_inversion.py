@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from pipelines.recordings.resampling import resampled_range
+from pipelines.audio.resampling import resampled_range
 from schemas import Dataset
 from tests.support.audio_files import reader_of
 from tests.support.dataset_factory import CONFIG

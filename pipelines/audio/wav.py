@@ -13,10 +13,10 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
+from pipelines.audio.header import SAMPLE_BYTES, AudioHeader, rate_fault
+from pipelines.audio.mono import read_averaged
+from pipelines.audio.riff import BIG_ENDIAN_START, WAV_STARTS, DataChunk, data_chunk
 from pipelines.errors import RejectedInputError
-from pipelines.recordings.audio_header import SAMPLE_BYTES, AudioHeader, rate_fault
-from pipelines.recordings.mono import read_averaged
-from pipelines.recordings.riff import BIG_ENDIAN_START, WAV_STARTS, DataChunk, data_chunk
 from pipelines.text import short_detail
 from schemas.errors import system_cause
 from schemas.storage.ranges import RangeSource

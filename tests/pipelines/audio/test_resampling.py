@@ -10,8 +10,8 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipelines.audio.resampling import resampled_range, to_int16
 from pipelines.errors import PipelineError
-from pipelines.recordings.resampling import resampled_range, to_int16
 from schemas import FeatureConfig
 from tests.support.audio_files import reader_of
 
@@ -47,7 +47,7 @@ def test_a_range_is_the_slice_of_the_whole(rate: int) -> None:
 
 
 def test_importing_leaves_the_environment_alone() -> None:
-    code = "import os, pipelines.recordings.resampling; print(os.environ['SOXR_USE_SIMD'])"
+    code = "import os, pipelines.audio.resampling; print(os.environ['SOXR_USE_SIMD'])"
     environment = {**os.environ, "SOXR_USE_SIMD": "0"}
     run = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True)
     assert run.stdout == b"0\n"

@@ -18,13 +18,13 @@ from typing import BinaryIO
 import numpy as np
 import soundfile
 
+from pipelines.audio.header import AudioHeader, rate_fault
+from pipelines.audio.mono import BLOCK_VALUES, averaged
 from pipelines.errors import RejectedInputError
-from pipelines.recordings.audio_header import AudioHeader, rate_fault
-from pipelines.recordings.mono import BLOCK_VALUES, averaged
 from pipelines.text import short_detail
 from schemas.errors import DatasetError, system_cause
 
-_DECODE = "from pipelines.recordings.decoding import main; main()"
+_DECODE = "from pipelines.audio.decoding import main; main()"
 
 _CRASHES = (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL)
 """What ends a process for a fault of its own; others, such as SIGKILL, come from outside."""

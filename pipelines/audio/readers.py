@@ -9,11 +9,11 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from pipelines.audio.decoded import DecodedRecordings, decoded_header
+from pipelines.audio.header import EXACT, WAV, AudioHeader, container_of
+from pipelines.audio.sound_files import SoundFileReader, read_sound_header
+from pipelines.audio.wav import WavReader, read_wav_header
 from pipelines.errors import RejectedInputError
-from pipelines.recordings.audio_header import EXACT, WAV, AudioHeader, container_of
-from pipelines.recordings.decoded import DecodedRecordings, decoded_header
-from pipelines.recordings.sound_files import SoundFileReader, read_sound_header
-from pipelines.recordings.wav import WavReader, read_wav_header
 from schemas import Storage
 from schemas.storage.ranges import RangeFile, RangeReader, RangeSource
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from pipelines.recordings.riff import WAV_STARTS
+from pipelines.audio.riff import WAV_STARTS
 
 WAV = "WAV"
 

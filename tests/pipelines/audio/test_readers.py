@@ -12,10 +12,10 @@ import soundfile
 from hypothesis import given, settings
 from numpy.typing import NDArray
 
+from pipelines.audio.decoded import DecodedRecordings, decoded_folder, removing_decoded
+from pipelines.audio.header import AudioHeader
+from pipelines.audio.readers import range_opener, read_audio_header, sample_reader
 from pipelines.errors import PipelineError, RejectedInputError
-from pipelines.recordings.audio import range_opener, read_audio_header, sample_reader
-from pipelines.recordings.audio_header import AudioHeader
-from pipelines.recordings.decoded import DecodedRecordings, decoded_folder, removing_decoded
 from schemas import Storage
 from schemas.errors import DatasetError
 
@@ -161,10 +161,10 @@ def test_what_is_no_audio_is_refused(name: str, tmp_path: Path) -> None:
 def test_a_decoder_that_crashes_costs_the_recording_alone(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pipelines.recordings.decoding._DECODE", "import os; os.abort()")
+    monkeypatch.setattr("pipelines.audio.decoding._DECODE", "import os; os.abort()")
     with pytest.raises(RejectedInputError, match=r"crashed over it: .* write it again"):
         read_audio_header(Storage(folder), "layer3.mp3")
-    monkeypatch.setattr("pipelines.recordings.decoding._DECODE", "import pipelines.nothing")
+    monkeypatch.setattr("pipelines.audio.decoding._DECODE", "import pipelines.nothing")
     with pytest.raises(
         RuntimeError, match=r"layer3\.mp3: the process that decodes it ended with 1"
     ):
@@ -210,7 +210,7 @@ def test_a_recording_is_decoded_again_where_it_was_removed_or_changed(
 def test_what_cannot_be_kept_is_no_fault_of_the_recording(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pipelines.recordings.decoded.secrets.token_hex", lambda _: "full")
+    monkeypatch.setattr("pipelines.audio.decoded.secrets.token_hex", lambda _: "full")
     (tmp_path / "full").symlink_to("/dev/full")
     decoded = DecodedRecordings(tmp_path)
     with pytest.raises(DatasetError, match=r"no space left on device; free some .* TMPDIR"):
@@ -220,7 +220,7 @@ def test_what_cannot_be_kept_is_no_fault_of_the_recording(
 def test_the_folder_of_somebody_else_is_not_used(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pipelines.recordings.decoded.os.getuid", lambda: 12_345)
+    monkeypatch.setattr("pipelines.audio.decoded.os.getuid", lambda: 12_345)
     with pytest.raises(PipelineError, match="belongs to somebody else; remove it, or name another"):
         DecodedRecordings(tmp_path).keep(Storage(folder), "vorbis.ogg", "OGG")
 

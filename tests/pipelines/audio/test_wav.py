@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import soundfile
 
+from pipelines.audio.header import SAMPLE_BYTES
+from pipelines.audio.wav import WavReader, read_wav_header
 from pipelines.errors import RejectedInputError
-from pipelines.recordings.audio_header import SAMPLE_BYTES
-from pipelines.recordings.wav import WavReader, read_wav_header
 from schemas import StoreError
 from tests.support.audio_files import Ranges, reader_of
 

@@ -14,10 +14,10 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
+from pipelines.audio.header import AudioHeader, rate_fault
+from pipelines.audio.mono import read_averaged
+from pipelines.audio.wav import TellingFile
 from pipelines.errors import RejectedInputError
-from pipelines.recordings.audio_header import AudioHeader, rate_fault
-from pipelines.recordings.mono import read_averaged
-from pipelines.recordings.wav import TellingFile
 from pipelines.text import short_detail
 
 _MOST_CHUNKS = 10_000

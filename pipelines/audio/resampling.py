@@ -9,8 +9,8 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
+from pipelines.audio.readers import SampleReader
 from pipelines.errors import PipelineError
-from pipelines.recordings.audio import SampleReader
 from schemas import FeatureConfig
 from schemas.features import WAVEFORM_SCALE
 

@@ -10,9 +10,9 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from pipelines.audio.decoding import decode
+from pipelines.audio.header import AudioHeader
 from pipelines.errors import PipelineError
-from pipelines.recordings.audio_header import AudioHeader
-from pipelines.recordings.decoding import decode
 from schemas import Storage
 from schemas.checksums import sha256
 from schemas.storage.ranges import RangeReader
