@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.cards.recipe import SETTINGS_FILE, command, settings
-from pipelines.cli import PROGRAM, _feature_config
+from pipelines.cli import PROGRAM
+from pipelines.preprocess_command import feature_config
 from schemas import PRESETS, Dataset, FeatureConfig
 from schemas.names import FEATURE_NAMES, FORMATS
 
@@ -51,7 +52,7 @@ def test_the_command_has_the_settings_of_the_dataset(
         words[words.index(SETTINGS_FILE)] = str(folder / SETTINGS_FILE)
     read, options = PROGRAM.read(words)
     assert read.name == "preprocess"
-    assert _feature_config(options) == config
+    assert feature_config(options) == config
     assert options.seed == seed
     chosen = FORMATS if options.format == "both" else (options.format,)
     assert set(chosen) == set(formats)
