@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pipelines.preprocessing import PreprocessOptions, preprocess
     from pipelines.recordings.source import Source
     from pipelines.results import JobFile, PreprocessResult, Reuse
+    from pipelines.reuse.earlier import EarlierDataset
     from pipelines.verification.verify import Verification, verify
 else:
     from schemas.lazy import lazy_attributes
@@ -22,6 +23,7 @@ else:
     __getattr__ = lazy_attributes(
         __name__,
         {
+            "EarlierDataset": "pipelines.reuse.earlier",
             "JobFile": "pipelines.results",
             "MakeWindows": "pipelines.engine.transforms",
             "PipelineError": "pipelines.errors",
@@ -40,6 +42,7 @@ else:
     )
 
 __all__ = [
+    "EarlierDataset",
     "JobFile",
     "MakeWindows",
     "PipelineError",

@@ -193,7 +193,7 @@ def run_preprocess(options: argparse.Namespace) -> Outcome:
         rate = result.audio_seconds / result.wall_seconds
         lines.append(
             f"{result.audio_seconds:,.0f} s of audio in {result.wall_seconds:.1f} s, "
-            f"{rate:,.0f} times real time; {result.shards_reused} shards were ready"
+            f"{rate:,.0f} times real time; {result.shards_kept} shards were ready"
         )
         lines += effort_lines(result.metrics)
     return Outcome(result, "\n".join(lines), note=note)

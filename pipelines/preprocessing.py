@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import os
 import time
 from collections.abc import Sequence
 from typing import Any
 
-from musicnet_duet.concurrency import available_cores
+from musicnet_duet.concurrency import available_cores, prefetch_map
 from musicnet_duet.progress import each
 from pipelines.audio.decoded import removing_decoded
 from pipelines.audio.resampling import require_own_arithmetic
@@ -91,6 +92,8 @@ class PreprocessOptions:
             raise PipelineError("input_root and output must each name a folder, not nothing")
         if not self.formats or set(self.formats) - set(FORMATS):
             raise PipelineError(f"formats={self.formats!r} must be among {', '.join(FORMATS)}")
+        if self.reuse == "":
+            raise PipelineError("reuse must name a dataset, or be None, not nothing")
         require_integer("workers", self.workers, least=1, most=_MOST_WORKERS)
 
 
@@ -120,7 +123,6 @@ def preprocess(options: PreprocessOptions) -> PreprocessResult | JobFile:
     started = time.monotonic()
     require_own_arithmetic()
     options = _with_checked_folders(options)
-    earlier = _earlier(options)
     # Workers import what they need while this process imports Beam.
     workers = options.workers if options.runner == LOCAL_RUNNER else 1
     with (
@@ -128,6 +130,8 @@ def preprocess(options: PreprocessOptions) -> PreprocessResult | JobFile:
         open_build_folder(options.output, overwrite=options.overwrite) as build_root,
         removing_decoded(build_root),
     ):
+        # Not before: what was being replaced when a run was killed is back in its place now.
+        earlier = _earlier(options)
         from pipelines.engine.runner import run_pipeline
         from pipelines.engine.steps import RunConfig
         from pipelines.engine.transforms import build_graph
@@ -164,8 +168,8 @@ def preprocess(options: PreprocessOptions) -> PreprocessResult | JobFile:
         notices=notices,
         recordings_of_unknown_works=_unknown_works(rows, options.plan),
         shards_written=metrics.get("shards_written", 0),
-        shards_reused=metrics.get("shards_reused", 0),
-        reuse=earlier.compare(state_of_dataset(dataset), metrics.get("windows_copied", 0))
+        shards_kept=metrics.get("shards_kept", 0),
+        reuse=earlier.compare(state_of_dataset(dataset), metrics.get("windows_copied"))
         if earlier
         else None,
         audio_seconds=audio_seconds(rows),
@@ -181,7 +185,7 @@ class _Earlier:
     dataset: EarlierDataset
     state: DatasetState
 
-    def compare(self, now: DatasetState, windows: int) -> Reuse:
+    def compare(self, now: DatasetState, windows: int | None) -> Reuse:
         return compare(self.dataset.root, self.state, now, windows)
 
 
@@ -212,7 +216,7 @@ def _with_checked_folders(options: PreprocessOptions) -> PreprocessOptions:
 
 def _threads(options: PreprocessOptions) -> int:
     """Threads for each worker: several where cores are free, or reading means waiting."""
-    if "://" in options.input_root:
+    if any("://" in each for each in (options.input_root, options.reuse or "")):
         return _WAITING_THREADS
     if options.runner != LOCAL_RUNNER:
         return 1
@@ -242,10 +246,10 @@ def dry_run(options: PreprocessOptions) -> DryRun:
     action = planned_action(options.output, overwrite=options.overwrite)
     earlier = _earlier(options)
     sources, rejects = list_sources(options.input_root)
-    inspected = [
-        _inspected(source, options)
-        for source in each(sources, "inspecting", unit="recordings", total=len(sources))
-    ]
+    inspecting = prefetch_map(
+        functools.partial(_inspected, options=options), sources, threads=available_cores()
+    )
+    inspected = list(each(inspecting, "inspecting", unit="recordings", total=len(sources)))
     plan = make_plan(inspected, rejects, options.plan)
     if action == "continue":
         claim = claim_of(plan, inspected, formats=options.formats, packages=numeric_versions())

@@ -20,11 +20,12 @@ class Reuse:
         dataset: The folder or URL of the earlier dataset.
         same_plan: Whether both have the same windows in the same shards.
         unchanged: How many recordings are the same in both.
-        changed: How many are in both, with other audio, other labels or at another path.
-        added: How many only the new one has.
-        removed: How many only the earlier one has.
+        changed: How many are in both, with other audio or other labels.
+        added: How many only the new one has in a split.
+        removed: How many only the earlier one has in a split.
         moved: How many of those in both are in another split now.
-        windows: How many windows were copied rather than computed; for a dry run, at most.
+        windows: How many windows this run copied rather than computed; for a dry run, how many it
+            would copy at most. None if the engine does not say.
 
     Examples:
         >>> from pipelines import PlanOptions, PreprocessOptions, preprocess
@@ -43,7 +44,7 @@ class Reuse:
     added: int
     removed: int
     moved: int
-    windows: int
+    windows: int | None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -61,7 +62,7 @@ class PreprocessResult:
         recordings_of_unknown_works: How many recordings in a split play a work that the metadata
             do not name.
         shards_written: How many shard files this run wrote.
-        shards_reused: How many shard files an earlier run had finished.
+        shards_kept: How many shard files an earlier run had finished.
         reuse: What was taken from an earlier dataset; None if none was named.
         audio_seconds: The duration of all recordings that were not rejected.
         wall_seconds: How long the run took.
@@ -73,7 +74,7 @@ class PreprocessResult:
         >>> from schemas import PRESETS
         >>> plan = PlanOptions(features=PRESETS["librosa"])
         >>> result = preprocess(PreprocessOptions(input_root="musicnet", output="new", plan=plan))
-        >>> isinstance(result, PreprocessResult), result.formats, result.shards_reused
+        >>> isinstance(result, PreprocessResult), result.formats, result.shards_kept
         (True, ('tfrecord',), 0)
     """
 
@@ -86,7 +87,7 @@ class PreprocessResult:
     notices: Mapping[str, int]
     recordings_of_unknown_works: int
     shards_written: int
-    shards_reused: int
+    shards_kept: int
     reuse: Reuse | None
     audio_seconds: float
     wall_seconds: float

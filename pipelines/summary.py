@@ -149,26 +149,27 @@ def outcome_lines(result: PreprocessResult | DryRun) -> list[str]:
             f"splits without windows: {', '.join(empty)}; three recordings or more fill all three, "
             "or splits of your own do"
         )
-    lines += reuse_lines(result.reuse)
+    lines += reuse_lines(result.reuse, foreseen=isinstance(result, DryRun))
     if isinstance(result, DryRun):
         lines.append(f"{result.output}: {_ACTIONS[result.action]}")
     return lines
 
 
-def reuse_lines(reuse: Reuse | None) -> list[str]:
+def reuse_lines(reuse: Reuse | None, *, foreseen: bool) -> list[str]:
     """What was copied from an earlier dataset, and how the new one differs from it."""
     if reuse is None:
         return []
+    head = f"{'would be copied, at most,' if foreseen else 'copied'} from {reuse.dataset}: "
+    windows = "" if reuse.windows is None else f"{reuse.windows:,} windows; "
     lines = [
-        f"copied from {reuse.dataset}: {reuse.windows:,} windows; recordings: "
-        f"{reuse.unchanged:,} unchanged, {reuse.changed:,} changed, {reuse.added:,} new, "
-        f"{reuse.removed:,} no longer there"
+        f"{head}{windows}recordings: {reuse.unchanged:,} unchanged, {reuse.changed:,} changed, "
+        f"{reuse.added:,} new, {reuse.removed:,} no longer there"
     ]
     if reuse.same_plan:
         lines.append("the plan is the same: the same windows in the same shards")
     else:
         moved = f"{reuse.moved:,} of the recordings that it had are in another split now"
-        keep = "; --splits keeps them where they were" if reuse.moved else ""
+        keep = "; --splits can keep them where they were" if reuse.moved else ""
         lines.append(f"the plan is a new one: windows are in another order, and {moved}{keep}")
     return lines
 

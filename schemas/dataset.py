@@ -9,8 +9,8 @@ from collections.abc import Iterable
 
 import pyarrow as pa
 
-from schemas.checksums import canonical_json
-from schemas.errors import DatasetError, UnreadableFileError
+from schemas.checksums import canonical_json, sha256
+from schemas.errors import DamagedDataError, DatasetError, UnreadableFileError
 from schemas.features import FeatureConfig
 from schemas.manifest import MANIFEST_FILE, Manifest
 from schemas.shards import FORMATS, ShardIndex, index_file, shard_file
@@ -129,6 +129,20 @@ class Dataset:
                 "version made it; make it again to have their digests"
             )
         return self._table(INPUTS_FILE, INPUTS)
+
+    def sound_bytes(self, name: str) -> bytes:
+        """All bytes of a file, which the manifest vouches for.
+
+        Raises `DamagedDataError` where they are others, and `UnreadableFileError` as `Storage`.
+        """
+        data = self.storage.read_bytes(name)
+        entry = self.manifest.files.get(name)
+        if entry is None or sha256(data) != entry.sha256:
+            raise DamagedDataError(
+                f"{self.storage.path(name)}: differs from its sha256 in {MANIFEST_FILE}; find out "
+                f"what else is damaged with: duet verify {self.storage.root}"
+            )
+        return data
 
     def _table(self, name: str, schema: pa.Schema) -> pa.Table:
         where = self.storage.path(name)

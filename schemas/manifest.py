@@ -28,7 +28,7 @@ class SplitSummary:
 
 @dataclasses.dataclass(frozen=True)
 class FileEntry:
-    """What a file of the dataset must be, or what an input file was."""
+    """What a file of the dataset must be."""
 
     sha256: str
     nbytes: int

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from schemas.checksums import crc32c
 from schemas.errors import DamagedDataError
 from schemas.features import FeatureSpec
-from schemas.storage.ranges import RangeReader
+from schemas.storage.ranges import RangeSource
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Window:
     features: Mapping[str, NDArray[Any]]
 
 
-def read_at(file: RangeReader, offset: int, length: int, crc: int, *, where: str) -> bytes:
+def read_at(file: RangeSource, offset: int, length: int, crc: int, *, where: str) -> bytes:
     """The bytes of one feature of one window, from a shard of any file format.
 
     Args:
@@ -79,7 +79,7 @@ def read_at(file: RangeReader, offset: int, length: int, crc: int, *, where: str
 
 
 def read_window(
-    file: RangeReader, row: Mapping[str, Any], specs: Mapping[str, FeatureSpec], *, where: str
+    file: RangeSource, row: Mapping[str, Any], specs: Mapping[str, FeatureSpec], *, where: str
 ) -> Window:
     """The window of one row of an index, with the features of `specs`; arrays are read-only.
 

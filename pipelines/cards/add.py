@@ -7,8 +7,7 @@ import dataclasses
 from pipelines.build_folder import locked_dataset, remove_leftovers
 from pipelines.cards.files import write_cards
 from pipelines.cards.subject import Subject
-from schemas import DamagedDataError, Dataset, Storage
-from schemas.checksums import sha256
+from schemas import Dataset, Storage
 from schemas.manifest import MANIFEST_FILE
 from schemas.names import CARD_FILES
 from schemas.shards import SPLITS, ShardIndex, index_file
@@ -54,7 +53,7 @@ def add_cards(root: str) -> CardResult:
 def subject_of(dataset: Dataset) -> Subject:
     """What the cards of a published dataset are made of."""
     where = dataset.storage.path(RECORDINGS_FILE)
-    recordings = table_from_bytes(_sound_bytes(dataset, RECORDINGS_FILE), RECORDINGS, where=where)
+    recordings = table_from_bytes(dataset.sound_bytes(RECORDINGS_FILE), RECORDINGS, where=where)
     return Subject(
         manifest=dataset.manifest,
         recordings=recordings.to_pylist(),
@@ -68,17 +67,6 @@ def _shard_windows(dataset: Dataset, split: str) -> tuple[int, ...]:
     for shard in dataset.shards(split, dataset.manifest.formats[0]):
         name = index_file(shard)
         where = dataset.storage.path(name)
-        index = ShardIndex.from_bytes(_sound_bytes(dataset, name), specs, where=where)
+        index = ShardIndex.from_bytes(dataset.sound_bytes(name), specs, where=where)
         counts.append(index.table.num_rows)
     return tuple(counts)
-
-
-def _sound_bytes(dataset: Dataset, name: str) -> bytes:
-    data = dataset.storage.read_bytes(name)
-    entry = dataset.manifest.files.get(name)
-    if entry is None or sha256(data) != entry.sha256:
-        raise DamagedDataError(
-            f"{dataset.storage.path(name)}: differs from its sha256 in {MANIFEST_FILE}; find out "
-            f"what else is damaged with: duet verify {dataset.storage.root}"
-        )
-    return data

@@ -16,6 +16,7 @@ import secrets
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import IO, Any, TypeVar, cast
@@ -43,6 +44,11 @@ class LocalRun:
     failure: BaseException | None = None
     listed: int | None = None
     inspected: int = 0
+    _counting: threading.Lock = dataclasses.field(default_factory=threading.Lock)
+
+    def count_inspected(self) -> None:
+        with self._counting:
+            self.inspected += 1
 
 
 _runs: dict[str, LocalRun] = {}

@@ -53,14 +53,14 @@ def count_written(written_with: tuple[Sequence[WrittenShard], Effort]) -> Sequen
     """Counts one shard, which is written in each file format, and the effort; hands it on."""
     written, effort = written_with
     for each in written:
-        outcome = "reused" if each.reused else "written"
+        outcome = "kept" if each.kept else "written"
         Metrics.counter("shards", outcome).inc()
         Metrics.counter("bytes", outcome).inc(each.report.nbytes)
     # Each file format tells the same of its windows.
     report = written[0].report
     count_rejects(report.rejects)
-    if all(each.reused for each in written):
-        Metrics.counter("windows", "reused").inc(report.windows)
+    if all(each.kept for each in written):
+        Metrics.counter("windows", "kept").inc(report.windows)
         return written
     Metrics.counter("windows", "written").inc(report.windows)
     Metrics.counter("windows", "copied").inc(effort.copied_windows)

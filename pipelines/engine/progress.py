@@ -44,7 +44,8 @@ def run_progress(build_root: str, local: LocalRun | None = None) -> Iterator[Non
                 progress.update(local.inspected - progress.done)
             # The run itself will say what is wrong.
             with contextlib.suppress(DatasetError, PipelineError, StoreError):
-                if waiting is None and (recordings is None or progress.done >= recordings):
+                all_inspected = recordings is not None and progress.done >= recordings
+                if waiting is None and (local is None or all_inspected):
                     waiting = expected_windows(storage)
                     if waiting is not None:
                         total = sum(waiting.values())

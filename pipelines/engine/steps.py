@@ -20,7 +20,7 @@ from pipelines.recordings.digests import with_audio_digest
 from pipelines.recordings.inspection import Inspected
 from pipelines.recordings.source import Source
 from pipelines.reuse.contents import contents_of_dataset, contents_of_inspected, unchanged_ids
-from pipelines.reuse.earlier import EarlierDataset
+from pipelines.reuse.earlier import EarlierDataset, require_reusable
 from pipelines.run_state import claim_plan, read_claim, remember_run
 from pipelines.writing.label_writer import inspect_and_keep
 from pipelines.writing.publish import publish, require_unchanged
@@ -100,8 +100,10 @@ def _unchanged(run: RunConfig, inspected: Iterable[Inspected]) -> set[str]:
     """The ids of the recordings whose windows the earlier dataset has."""
     if run.earlier is None:
         return set()
-    now = contents_of_inspected(inspected, run.plan.features.has_notes)
-    return unchanged_ids(now, contents_of_dataset(run.earlier.open()))
+    earlier = run.earlier.open()
+    require_reusable(earlier, run.plan.features, run.packages)
+    now = contents_of_inspected(inspected, run.plan.features)
+    return unchanged_ids(now, contents_of_dataset(earlier))
 
 
 def shard_numbers(planned: PlanFile) -> list[tuple[str, int]]:

@@ -10,6 +10,7 @@ the elements of a bundle computed by the worker processes of its run.
 from __future__ import annotations
 
 import functools
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
@@ -212,8 +213,11 @@ class Spread(beam.DoFn):
 
     def __init__(self, step: Callable[..., Any], run_name: str, *, threads: int = 1) -> None:
         self._step, self._run_name, self._threads = step, run_name, threads
-        self._pending: list[Future[Any]] = []
+        self._pending: deque[Future[Any]] = deque()
         self._executor: ThreadPoolExecutor | None = None
+
+    def start_bundle(self) -> None:
+        self._pending.clear()  # Of a bundle that failed.
 
     # Beam would hold one setting against the type of the mapping of all of them.
     @no_annotations  # type: ignore[untyped-decorator]
@@ -223,23 +227,25 @@ class Spread(beam.DoFn):
         if run and run.pool:
             self._pending.append(run.pool.submit(step, element))
             return []
-        if self._threads > 1:
+        with noting_failure(self._run_name):
+            if self._threads == 1:
+                return [step(element)]
             self._executor = self._executor or ThreadPoolExecutor(self._threads)
             self._pending.append(self._executor.submit(step, element))
-            return []
-        with noting_failure(self._run_name):
-            return [step(element)]
+            # No more wait than keep the threads busy: an engine goes by what comes out.
+            if len(self._pending) < 2 * self._threads:
+                return []
+            return [self._pending.popleft().result()]
 
     def finish_bundle(self) -> Iterator[WindowedValue]:
-        pending, self._pending = self._pending, []
-        executor, self._executor = self._executor, None
-        try:
-            with noting_failure(self._run_name):
-                for each in pending:
-                    yield GlobalWindows.windowed_value(each.result())
-        finally:
-            if executor:
-                executor.shutdown(cancel_futures=True)
+        pending, self._pending = self._pending, deque()
+        with noting_failure(self._run_name):
+            for each in pending:
+                yield GlobalWindows.windowed_value(each.result())
+
+    def teardown(self) -> None:
+        if self._executor:
+            self._executor.shutdown(cancel_futures=True)
 
 
 def noted(step: Callable[..., Any], run_name: str) -> Callable[..., Any]:
@@ -263,7 +269,7 @@ def _list_input(of_run: tuple[str, str]) -> list[Source | beam.pvalue.TaggedOutp
 
 def _count_inspected(inspected_in: tuple[Inspected, float], run_name: str) -> Inspected:
     if run := find_run(run_name):
-        run.inspected += 1
+        run.count_inspected()
     return count_inspected(inspected_in)
 
 

@@ -20,7 +20,7 @@ def finished_recordings(plan: Plan, reports: Sequence[ShardReport]) -> pa.Table:
     for report in reports:
         clipped.update(report.clipped)
         partial |= {reject.recording_id for reject in report.rejects}
-    rows = plan.recordings.to_pylist()
+    rows = plan.recordings.select(RECORDINGS.names).to_pylist()
     for row in rows:
         if row["split"]:
             row["clipped_samples"] = clipped[row["recording_id"]]

@@ -148,8 +148,8 @@ class Plan:
 
     `recordings` is a table of `PLANNED`, sorted by id, without what shards will count; in a plan
     that was read from a dataset, of `tables.RECORDINGS`. `shards` holds their number for each
-    split. `digest` says what is to be made: of two runs with one digest, either can finish the
-    other.
+    split. `digest` says what is to be made: of two runs with one digest, either can finish
+    what the other left, also where only one of them reuses an earlier dataset.
     """
 
     config: FeatureConfig

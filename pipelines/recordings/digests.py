@@ -9,7 +9,7 @@ from pipelines.recordings.inspection import Inspected
 from schemas import Storage
 from schemas.errors import UnreadableFileError
 
-_FETCHED_BYTES = 16 << 20
+_FETCHED_BYTES = 8 << 20
 """At a time, from a store that takes its time to answer."""
 
 

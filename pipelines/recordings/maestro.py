@@ -9,6 +9,7 @@ from pipelines.recordings.csv_tables import open_csv
 from pipelines.recordings.input_file import InputFile
 from schemas import Storage
 from schemas.errors import UnreadableFileError
+from schemas.rejects import printable
 
 _COLUMNS = {"audio_filename", "canonical_composer", "canonical_title", "split"}
 
@@ -30,7 +31,8 @@ def maestro_table(storage: Storage, files: Sequence[str]) -> MaestroTable:
     """The table `maestro-VERSION.csv` among all files of an input."""
     for name in files:
         folder, _, base = name.rpartition("/")
-        if not (base.startswith("maestro-") and base.endswith(".csv")):
+        named = base.startswith("maestro-") and base.endswith(".csv")
+        if not named or printable(name) != name:
             continue
         try:
             data = storage.read_bytes(name)

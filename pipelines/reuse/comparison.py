@@ -38,22 +38,22 @@ def state_of_plan(plan: Plan, inspected: Iterable[Inspected]) -> DatasetState:
     ids, splits = plan.recording_ids, plan.recordings["split"].to_pylist()
     return DatasetState(
         plan.digest,
-        contents_of_inspected(inspected, plan.config.has_notes),
+        contents_of_inspected(inspected, plan.config),
         {name: split for name, split in zip(ids, splits, strict=True) if split},
     )
 
 
-def compare(dataset: str, earlier: DatasetState, now: DatasetState, windows: int) -> Reuse:
+def compare(dataset: str, earlier: DatasetState, now: DatasetState, windows: int | None) -> Reuse:
     """How `now` differs from `earlier`, which is in `dataset`, where `windows` were copied."""
-    both = set(now.contents) & set(earlier.contents)
+    both = set(now.splits) & set(earlier.splits)
     unchanged = unchanged_ids(now.contents, earlier.contents)
     return Reuse(
         dataset=dataset,
         same_plan=now.plan_digest == earlier.plan_digest,
         unchanged=len(unchanged),
         changed=len(both - unchanged),
-        added=len(set(now.contents) - both),
-        removed=len(set(earlier.contents) - both),
+        added=len(set(now.splits) - both),
+        removed=len(set(earlier.splits) - both),
         moved=sum(now.splits[name] != earlier.splits[name] for name in both),
         windows=windows,
     )

@@ -6,19 +6,38 @@ import dataclasses
 from collections.abc import Mapping
 
 from pipelines.errors import PipelineError
-from schemas import Dataset, FeatureConfig
+from schemas import Dataset, DatasetError, FeatureConfig
+from schemas.tables import INPUTS_FILE
 
 
 @dataclasses.dataclass(frozen=True)
 class EarlierDataset:
-    """A dataset by its folder or URL, and by the fingerprint that it must have."""
+    """A dataset whose windows a run of `WriteShards` reuses.
+
+    Attributes:
+        root: Its folder or URL.
+        fingerprint: The fingerprint that it must have.
+
+    Examples:
+        >>> from pipelines import EarlierDataset
+        >>> from schemas import Dataset
+        >>> earlier = EarlierDataset("dataset", Dataset("dataset").manifest.fingerprint)
+        >>> earlier.open().manifest.splits["train"].windows
+        4
+    """
 
     root: str
     fingerprint: str
 
     def open(self) -> Dataset:
-        """Raises `PipelineError` where it is another one by now, and as `Dataset`."""
-        dataset = Dataset(self.root)
+        """Raises `PipelineError` where it is another one by now, or gone."""
+        try:
+            dataset = Dataset(self.root)
+        except DatasetError as error:
+            raise PipelineError(
+                f"{self.root}: cannot be reused any more ({error}); start the run again, and leave "
+                "out reuse"
+            ) from None
         if dataset.manifest.fingerprint != self.fingerprint:
             raise PipelineError(
                 f"{self.root}: was replaced while its windows were being reused; start the run "
@@ -30,8 +49,7 @@ class EarlierDataset:
 def require_reusable(dataset: Dataset, config: FeatureConfig, packages: Mapping[str, str]) -> None:
     """Raises `PipelineError` where a run's windows may differ from those of a dataset.
 
-    The run makes windows of `config`, with the versions `packages`. Raises `DatasetError` where the
-    dataset does not say what it was made of.
+    The run makes windows of `config`, with the versions `packages`.
     """
     root, manifest = dataset.storage.root, dataset.manifest
     theirs, ours = manifest.config.to_dict(), config.to_dict()
@@ -49,4 +67,8 @@ def require_reusable(dataset: Dataset, config: FeatureConfig, packages: Mapping[
                 f"{manifest.packages.get(name)}, not {version}, so that bytes could differ; "
                 "install that version, or leave out reuse"
             )
-    dataset.inputs()
+    if INPUTS_FILE not in manifest.files:
+        raise PipelineError(
+            f"{root}: cannot be reused, because an older version made it, which kept no digests of "
+            "the input; leave out reuse"
+        )

@@ -3,58 +3,114 @@
 from __future__ import annotations
 
 import contextlib
+import functools
+import threading
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from pipelines.memory_cache import MemoryCache
-from pipelines.planning.published import published_plan
+from pipelines.planning.plan import Plan
 from pipelines.reuse.earlier import EarlierDataset
-from schemas import Window
+from schemas import Dataset, Window
 from schemas.errors import DamagedDataError, UnreadableFileError
-from schemas.shards import shard_file
+from schemas.shards import ShardIndex, index_file, shard_file
+from schemas.storage.ranges import HeldRanges, RangeSource
+from schemas.tables import RECORDINGS, RECORDINGS_FILE, table_from_bytes
 from schemas.windows import read_window
 
 _REMEMBERED_INDEXES = 64 << 20
 """Bytes; those of all MusicNet take fewer. Windows of a shard come from any shard."""
+
+_WIDEST = 1.1
+"""How much longer than its features a piece of a file may be that is read at once."""
+
+_PLANNED = ("recording_id", "split", "frames", "windows", "clipped_samples")
+
+
+_opening = threading.Lock()
+
+
+def earlier_windows(earlier: EarlierDataset) -> EarlierWindows:
+    """The windows of a dataset, which a process opens once; raises as `EarlierWindows`."""
+    with _opening:
+        return _opened(earlier)
+
+
+@functools.lru_cache(maxsize=1)
+def _opened(earlier: EarlierDataset) -> EarlierWindows:
+    return EarlierWindows(earlier)
 
 
 class EarlierWindows:
     """The windows of a dataset that was made before.
 
     Where a window lies follows from the dataset's plan, so that only indexes are held, up to a
-    number of bytes. Raises as `EarlierDataset.open`.
+    number of bytes. Every file is held against its digest in the manifest. Raises as
+    `EarlierDataset.open`, and `DamagedDataError` where the table of recordings is another one.
     """
 
     def __init__(self, earlier: EarlierDataset) -> None:
         self._dataset = earlier.open()
-        self._plan = published_plan(self._dataset)
+        self._plan = _plan_of(self._dataset)
         self._numbers = {name: row for row, name in enumerate(self._plan.recording_ids)}
+        self._clipped = self._plan.recordings["clipped_samples"]
         self._indexes = MemoryCache(self._read_index, limit_bytes=_REMEMBERED_INDEXES)
 
-    def find(self, recording_id: str, first_frame: int) -> Window | None:
+    def find(self, recording_id: str, first_frame: int, valid_frames: int) -> Window | None:
         """The window of a recording that the dataset holds, if it is to be had from there.
 
-        None for one that was rejected, is damaged, or may have been clipped: by how much, the
-        dataset does not say.
+        None for one that was rejected, is damaged or gone, or may have been clipped: by how much,
+        the dataset says of whole recordings only.
         """
-        split, number = self._plan.place(self._numbers[recording_id], first_frame)
+        recording = self._numbers[recording_id]
+        split, number = self._plan.place(recording, first_frame)
         shard = shard_file(
             split, number, self._plan.shards[split], self._dataset.manifest.formats[0]
         )
         try:
             row = _row_of(self._indexes.get(shard), recording_id, first_frame)
-            if row is None:
+            if row is None or row["valid_frames"] != valid_frames:
                 return None
-            with contextlib.closing(self._dataset.storage.open_ranges(shard)) as file:
-                window = read_window(file, row, self._plan.config.specs(), where=shard)
+            window = self._read(shard, row)
         except (DamagedDataError, UnreadableFileError):
             return None
-        return None if _may_be_clipped(window) else window
+        clipped = self._clipped[recording].as_py() and _reaches_full_scale(window)
+        return None if clipped else window
+
+    def _read(self, shard: str, row: Mapping[str, Any]) -> Window:
+        """Reads a window, in one request where its features lie next to each other."""
+        specs = self._plan.config.specs()
+        spans = [(row[f"{name}_offset"], row[f"{name}_length"]) for name in specs]
+        start = min(offset for offset, _ in spans)
+        length = max(offset + length for offset, length in spans) - start
+        with contextlib.closing(self._dataset.storage.open_ranges(shard)) as file:
+            source: RangeSource = file
+            if length <= _WIDEST * sum(each for _, each in spans):
+                source = HeldRanges(start, file.read(start, length))
+            return read_window(source, row, specs, where=shard)
 
     def _read_index(self, shard: str) -> pa.Table:
-        return self._dataset.index(shard).table.combine_chunks()
+        name = index_file(shard)
+        data, where = self._dataset.sound_bytes(name), self._dataset.storage.path(name)
+        index = ShardIndex.from_bytes(data, self._plan.config.specs(), where=where)
+        return index.table.combine_chunks()
+
+
+def _plan_of(dataset: Dataset) -> Plan:
+    """The plan of a dataset, as far as it says where windows are."""
+    data, where = dataset.sound_bytes(RECORDINGS_FILE), dataset.storage.path(RECORDINGS_FILE)
+    manifest = dataset.manifest
+    return Plan(
+        config=manifest.config,
+        seed=manifest.seed,
+        recordings=table_from_bytes(data, RECORDINGS, where=where, columns=_PLANNED),
+        shards={name: split.shards for name, split in manifest.splits.items()},
+        digest=manifest.plan_digest,
+        rejects=(),
+    )
 
 
 def _row_of(index: pa.Table, recording_id: str, first_frame: int) -> dict[str, Any] | None:
@@ -65,7 +121,7 @@ def _row_of(index: pa.Table, recording_id: str, first_frame: int) -> dict[str, A
     return None
 
 
-def _may_be_clipped(window: Window) -> bool:
+def _reaches_full_scale(window: Window) -> bool:
     if "waveform" not in window.features:
         return False
     waveform, limits = window.features["waveform"], np.iinfo(np.int16)

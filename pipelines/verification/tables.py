@@ -11,8 +11,7 @@ import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from pipelines.planning.plan import Plan
-from pipelines.planning.published import published_plan
+from pipelines.planning.plan import Plan, plan_digest
 from pipelines.verification.accounting import rejected_windows
 from pipelines.verification.defects import Defect, Windows
 from pipelines.verification.scan import Scan, scan
@@ -142,7 +141,7 @@ def read_tables(check: Check) -> tuple[Tables, list[Defect]]:
         problems[name] = problem
         return None
 
-    plan = read(RECORDINGS_FILE, lambda: published_plan(dataset))
+    plan = read(RECORDINGS_FILE, lambda: planned(dataset))
     rejects = read(REJECTS_FILE, lambda: dataset.rejects().to_pylist())
     indexes = {}
     for name, shard in shards.items():
@@ -187,3 +186,19 @@ def _belonging(
         else:
             found[place] = listed_windows(indexes[shard.name]) if shard.name in indexes else None
     return found
+
+
+def planned(dataset: Dataset) -> Plan:
+    """The plan by which a dataset was made, from what it says of itself."""
+    recordings = dataset.recordings()
+    shards = {name: split.shards for name, split in dataset.manifest.splits.items()}
+    manifest = dataset.manifest
+    digest = plan_digest(manifest.config, manifest.seed, shards, recordings)
+    return Plan(
+        config=manifest.config,
+        seed=manifest.seed,
+        recordings=recordings,
+        shards=shards,
+        digest=digest,
+        rejects=(),
+    )

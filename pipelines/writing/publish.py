@@ -23,6 +23,7 @@ from schemas.shards import SPLITS, ShardIndex, ShardReport, index_file, shard_fi
 from schemas.tables import (
     INPUTS,
     INPUTS_FILE,
+    RECORDINGS,
     RECORDINGS_FILE,
     REJECTS_FILE,
     labeled_recording,
@@ -59,7 +60,7 @@ def publish(
     reports = {name: by_name[name].report for name in names}
     rejects = [*plan.rejects, *(each for report in reports.values() for each in report.rejects)]
     remember_rejects(storage, rejects)
-    check_rejects(plan.recordings.to_pylist(), rejects, options)
+    check_rejects(plan.recordings.select(RECORDINGS.names).to_pylist(), rejects, options)
     for name in storage.list_files():
         # Left by a run that failed, of a recording that is no longer there.
         if labeled_recording(name) is not None and name not in labels:
@@ -122,9 +123,14 @@ def require_unchanged(plan: Plan, input_root: str, build_root: str) -> None:
 
 def _inputs(plan: Plan) -> pa.Table:
     """What a run was made of, a table of `tables.INPUTS`; recordings may share metadata."""
-    rows = pc.list_flatten(plan.recordings["inputs"]).to_pylist()
-    by_path = {row["path"]: row for row in rows}
-    return pa.Table.from_pylist([by_path[path] for path in sorted(by_path, key=str.encode)], INPUTS)
+    files = pc.list_flatten(plan.recordings["inputs"])
+    columns = [pc.struct_field(files, name) for name in INPUTS.names]
+    each_once = (
+        pa.Table.from_arrays(columns, schema=INPUTS)
+        .group_by(INPUTS.names, use_threads=False)
+        .aggregate([])
+    )
+    return each_once.sort_by("path").select(INPUTS.names).combine_chunks()
 
 
 def _label_files(plan: Plan) -> dict[str, FileEntry]:

@@ -50,12 +50,12 @@ class ShardJob:
 
 @dataclasses.dataclass(frozen=True)
 class WrittenShard:
-    """One finished shard file. `reused` says that an earlier run had finished it."""
+    """One finished shard file. `kept` says that an earlier run had finished it."""
 
     name: str
     report: ShardReport
     index: FileEntry
-    reused: bool
+    kept: bool
 
 
 @dataclasses.dataclass

@@ -19,7 +19,7 @@ from pipelines.audio.resampling import resampled_range, to_int16
 from pipelines.memory_cache import MemoryCache
 from pipelines.planning.plan import Plan, PlannedWindow
 from pipelines.reuse.earlier import EarlierDataset
-from pipelines.reuse.windows import EarlierWindows
+from pipelines.reuse.windows import earlier_windows
 from schemas import Storage, Window
 from schemas.errors import UnreadableFileError
 from schemas.mel import MelTransform, decibels
@@ -99,7 +99,7 @@ class WindowCutter:
         self._build = Storage(build_root)
         self._decoded = DecodedRecordings(decoded_folder(build_root))
         self._notes = MemoryCache(self._read_notes, limit_bytes=_REMEMBERED_NOTES)
-        self._earlier = EarlierWindows(earlier) if earlier else None
+        self._earlier = earlier
 
     def cut(
         self, plan: Plan, windows: Iterable[PlannedWindow], *, threads: int = 1
@@ -133,14 +133,17 @@ class WindowCutter:
         return prefetch_map(cut_or_reject, windows, threads=threads)
 
     def _copied(self, recording_id: str, planned: PlannedWindow) -> CutWindow | None:
+        if self._earlier is None:
+            return None
         started = time.perf_counter()
-        window = self._earlier and self._earlier.find(recording_id, planned.first_frame)
-        if not window:
+        windows = earlier_windows(self._earlier)
+        window = windows.find(recording_id, planned.first_frame, planned.valid_frames)
+        if window is None:
             return None
         return CutWindow(
             window=window,
             clipped_samples=0,
-            read_bytes=sum(array.nbytes for array in window.features.values()),
+            read_bytes=0,
             read_seconds=time.perf_counter() - started,
             compute_seconds=0.0,
             copied=True,

@@ -27,6 +27,17 @@ class RangeReader(RangeSource, Protocol):
     def close(self) -> None: ...
 
 
+class HeldRanges:
+    """Bytes of a file that are in memory already, from `start`; a `RangeSource`."""
+
+    def __init__(self, start: int, data: bytes) -> None:
+        self._start, self._data = start, memoryview(data)
+
+    def read(self, offset: int, length: int) -> bytes:
+        at = offset - self._start
+        return bytes(self._data[at : at + length])
+
+
 class RangeFile(io.RawIOBase):
     """A file of `size` bytes; a read is a request unless the last one fetched some of its bytes."""
 

@@ -220,11 +220,11 @@ def test_what_dies_is_replaced_and_its_work_done_again(
         print(
             f"\n{replace.__name__}: killed {len(killed)} processes when {len(before)} of "
             f"{len(after)} shards were finished; the job that began again kept "
-            f"{result['shards_reused']} and wrote {result['shards_written']}; {again} of those "
+            f"{result['shards_kept']} and wrote {result['shards_written']}; {again} of those "
             "finished before were written again"
         )
     assert again == 0
-    assert result["shards_reused"] >= len(before)
+    assert result["shards_kept"] >= len(before)
 
 
 def test_a_canceled_job_goes_on_where_it_stopped(
@@ -245,9 +245,9 @@ def test_a_canceled_job_goes_on_where_it_stopped(
     with capsys.disabled():
         print(
             f"\ncanceled when {len(before)} shards were finished; submitted again, "
-            f"{result['shards_reused']} were kept, {result['shards_written']} written"
+            f"{result['shards_kept']} were kept, {result['shards_written']} written"
         )
-    assert result["shards_reused"] == len(before) > 0
+    assert result["shards_kept"] == len(before) > 0
     assert before.items() <= finished_shards(out).items()
     assert digests(out) == expected
 

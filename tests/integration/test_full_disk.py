@@ -148,16 +148,16 @@ def test_a_full_disk_is_survived_wherever_it_strikes(
     subprocess.run(["rm", "-r", str(disk / "undisturbed")], check=True)
     page = 4_096
     command = command_for(root, disk / "out", ROOMY, *options)
-    kinds, reused = set(), 0
+    kinds, kept = set(), 0
 
     def strike(nbytes: int) -> None:
-        nonlocal reused
+        nonlocal kept
         small_disk(nbytes)
         message = refusal(command)
         print(nbytes, message)
         kinds.add(kind_of_failure(message, "no space left on device", "make room, .* again"))
         assert not (disk / "out" / MANIFEST_FILE).exists()
-        reused = len(list((disk / "out").glob("*/*.index.parquet")))
+        kept = len(list((disk / "out").glob("*/*.index.parquet")))
 
     for nbytes in (page, 6 * page, needed // 2, needed - 40 * page):
         strike(nbytes)
@@ -172,7 +172,7 @@ def test_a_full_disk_is_survived_wherever_it_strikes(
     ):
         assert kinds & some
     small_disk(2**30)
-    assert finish(command)["shards_reused"] == reused > 0
+    assert finish(command)["shards_kept"] == kept > 0
     assert digests(disk / "out") == expected
 
 

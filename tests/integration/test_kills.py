@@ -104,7 +104,7 @@ def test_a_killed_run_goes_on_to_the_same_bytes(
             assert "holds a dataset already" in refusal(command)
         else:
             result = finish(command)
-            assert (result["shards_reused"], result["shards_written"]) == (whole, shards - whole)
+            assert (result["shards_kept"], result["shards_written"]) == (whole, shards - whole)
             interrupted += 0 < whole < shards
         assert digests(out) == expected
         assert [path.name for path in tmp_path.iterdir()] == ["out"]
@@ -336,7 +336,7 @@ def test_unfinished_work_is_never_mixed_with_what_has_changed(
     assert "--overwrite" in refusal(command)
     assert before.items() <= reusable(out).items()
     result = finish([*command, "--overwrite"])
-    assert result["shards_reused"] == 0
+    assert result["shards_kept"] == 0
     finish(command_for(root, tmp_path / "fresh", *options))
     assert digests(out) == digests(tmp_path / "fresh")
 

@@ -79,7 +79,7 @@ def test_a_run_says_that_a_worker_was_killed_and_can_go_on(
         writing
     )
     wait_until_gone(family)
-    assert finish(command_for(root, tmp_path / "out", workers=WORKERS))["shards_reused"] > 0
+    assert finish(command_for(root, tmp_path / "out", workers=WORKERS))["shards_kept"] > 0
     assert digests(tmp_path / "out") == expected
 
 

@@ -225,12 +225,12 @@ def test_an_interrupted_run_goes_on_where_it_stopped(
     (tmp_path / "out" / f"{unindexed}.index.parquet").unlink()
     result = made(options(tiny_root, tmp_path / "out"))
     assert result.shards_written == 2
-    assert result.shards_reused == len(shards) - 2
+    assert result.shards_kept == len(shards) - 2
     metrics = result.metrics
     nbytes = sum((tmp_path / "out" / name).stat().st_size for name in shards)
-    assert metrics["bytes_written"] + metrics["bytes_reused"] == nbytes
+    assert metrics["bytes_written"] + metrics["bytes_kept"] == nbytes
     windows = sum(split.windows for split in result.splits.values())
-    assert metrics["windows_written"] + metrics["windows_reused"] == windows
+    assert metrics["windows_written"] + metrics["windows_kept"] == windows
     assert metrics["milliseconds_write"]["count"] == 2
     assert digests(tmp_path / "out") == digests(tiny_dataset)
 

@@ -55,7 +55,7 @@ def test_the_effort_of_a_run_is_told() -> None:
     metrics = {f"milliseconds_{name}": {"sum": each} for name, each in stages.items()}
     told = "all threads of all workers together: 1.0 s reading, 2.5 s computing, 0.0 s writing"
     assert effort_lines(metrics) == [told]
-    assert effort_lines({"shards_reused": 3}) == []
+    assert effort_lines({"shards_kept": 3}) == []
 
 
 def count(number: int, name: str) -> int:

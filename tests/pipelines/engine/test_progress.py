@@ -1,4 +1,5 @@
 import re
+import time
 from pathlib import Path
 
 import pytest
@@ -74,9 +75,12 @@ def test_recordings_are_counted_until_all_are_inspected(
     """The plan of an earlier run is there from the beginning."""
     run = LocalRun("name", None)
     with run_progress(storage.root, run):
-        run.listed = 7
-        run.inspected = 3
         finish(storage, *FIRST)
+        time.sleep(0.7)  # It has looked once before anything is listed.
+        run.listed = 7
+        time.sleep(0.7)
+        for _ in range(3):
+            run.count_inspected()
     assert last_line(capsys).startswith("inspecting:  43% 3/7 [")
     with run_progress(storage.root, run):
         run.inspected = 7

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 
 from pipelines import MakeWindows, ReadRecordings, RunConfig, WriteShards
 from pipelines.engine import BEAM_RUNNERS, LOCAL_RUNNER
+from pipelines.engine.transforms import Spread
 from pipelines.planning.plan import PlanOptions
 from pipelines.recordings.source import Source
 from pipelines.verification.verify import verify
@@ -89,6 +91,39 @@ def test_a_dataset_of_chosen_recordings_is_written(tiny_root: Path, tmp_path: Pa
     dataset = Dataset(run.output)
     assert dataset.manifest.splits["test"].recordings == 0
     assert dataset.manifest.splits["train"].recordings > 0
+
+
+def doubled(number: int, *, most: int) -> int:
+    """A step, which the engine may run on threads."""
+    if number > most:
+        raise ValueError(f"{number} is too large")
+    time.sleep(0.01 / (1 + number))
+    return 2 * number
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_elements_are_computed_on_threads_in_their_order(threads: int) -> None:
+    spread = Spread(doubled, "", threads=threads)
+    for _ in range(2):
+        spread.start_bundle()
+        given = [each for number in range(20) for each in spread.process(number, most=99)]
+        assert len(given) >= 20 - 2 * threads
+        given += [each.value for each in spread.finish_bundle()]
+        assert given == [2 * number for number in range(20)]
+    spread.teardown()
+
+
+def test_an_error_on_a_thread_is_that_of_the_pipeline() -> None:
+    spread = Spread(doubled, "", threads=3)
+    spread.start_bundle()
+    for number in range(9):
+        spread.process(number, most=7)
+    with pytest.raises(ValueError, match="8 is too large"):
+        list(spread.finish_bundle())
+    spread.process(1, most=7)
+    spread.start_bundle()
+    assert list(spread.finish_bundle()) == [], "nothing of the bundle that failed"
+    spread.teardown()
 
 
 def test_the_example_makes_a_dataset_and_a_table(tmp_path: Path) -> None:

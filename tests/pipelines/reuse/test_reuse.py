@@ -1,6 +1,7 @@
 """A run that reuses an earlier dataset makes the bytes of one that reuses nothing."""
 
 import dataclasses
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -10,19 +11,24 @@ import numpy as np
 import pytest
 import soundfile
 
+import pipelines.engine.steps
 import pipelines.writing.window_cutter
+from pipelines.engine.steps import RunConfig, plan_run
 from pipelines.errors import PipelineError
 from pipelines.planning.plan import PlanOptions
 from pipelines.preprocessing import dry_run
 from pipelines.results import Reuse
+from pipelines.reuse.earlier import EarlierDataset
 from pipelines.summary import reuse_lines
-from schemas import Dataset, DatasetError, DuetError
+from pipelines.writing.shard_writer import write_shard
+from schemas import Dataset, DuetError
 from schemas.manifest import MANIFEST_FILE
 from schemas.tables import INPUTS_FILE
 from tests.support.damage import damaged_copy
 from tests.support.older_datasets import without_files
 from tests.support.reference import digests
 from tests.support.runs import PLAN, made, options
+from tests.support.songs import write_songs
 from tests.support.tiny_musicnet import CONFIG, Tiny, tiny_labels, tiny_samples
 
 
@@ -50,9 +56,10 @@ def renamed(root: Path) -> None:
 def other_audio(root: Path) -> None:
     """One bit of one sample, with the time of the file as it was."""
     path = root / "train_data/104.wav"
-    data = bytearray(path.read_bytes())
+    data, status = bytearray(path.read_bytes()), path.stat()
     data[-1] ^= 0x20
     path.write_bytes(data)
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
 
 
 def other_labels(root: Path) -> None:
@@ -65,8 +72,15 @@ def other_metadata(root: Path) -> None:
     path.write_text(path.read_text().replace("Allegro", "Largo"))
 
 
+def moved(root: Path) -> None:
+    """All of it into a folder."""
+    root.rename(root.with_name("unpacked"))
+    root.mkdir()
+    root.with_name("unpacked").rename(root / "unpacked")
+
+
 def not_finite(root: Path) -> None:
-    """A window of one recording, and too few samples in another."""
+    """In the last window of a recording."""
     path = root / "train_data/102.wav"
     samples, rate = soundfile.read(path, dtype="float32")
     samples[-100:] = np.inf
@@ -81,6 +95,7 @@ CHANGES: dict[Callable[[Path], None], tuple[int, int, int, int]] = {
     other_audio: (5, 1, 0, 0),
     other_labels: (5, 1, 0, 0),
     other_metadata: (6, 0, 0, 0),
+    moved: (6, 0, 0, 0),
     not_finite: (5, 1, 0, 0),
 }
 """What happens to an input, and the recordings unchanged, changed, new and gone."""
@@ -115,12 +130,21 @@ def test_a_changed_input_gives_the_bytes_of_a_run_from_nothing(
     )
 
 
+def with_features(**changed: Any) -> PlanOptions:
+    return dataclasses.replace(PLAN, features=dataclasses.replace(CONFIG, **changed))
+
+
 VARIANTS: dict[str, dict[str, Any]] = {
     "another order": {"plan": dataclasses.replace(PLAN, seed=1)},
     "other shards": {"plan": dataclasses.replace(PLAN, shard_megabytes=0.02)},
     "one format": {"formats": ("hdf5",)},
     "two workers": {"workers": 2},
     "other splits": {"plan": dataclasses.replace(PLAN, test_split="work-disjoint")},
+    "no tail": {"plan": with_features(tail="drop")},
+    "overlapping": {"plan": with_features(stride_frames=13)},
+    "float16": {"plan": with_features(dtype="float16")},
+    "instruments": {"plan": with_features(features=("instruments", "log_mel"))},
+    "no audio": {"plan": with_features(features=("notes", "onsets"))},
 }
 
 
@@ -128,15 +152,81 @@ VARIANTS: dict[str, dict[str, Any]] = {
 def test_the_plan_and_the_engine_may_be_others(
     variant: str, tiny_root: Path, tiny_dataset: Path, tmp_path: Path
 ) -> None:
-    changed = VARIANTS[variant]
+    changed, old = VARIANTS[variant], str(tiny_dataset)
+    features = changed.get("plan", PLAN).features
+    if features != CONFIG:
+        old = str(tmp_path / "old")
+        made(
+            options(
+                tiny_root,
+                tmp_path / "old",
+                plan=dataclasses.replace(PLAN, features=features, seed=5),
+            )
+        )
     made(options(tiny_root, tmp_path / "a", **changed))
-    result = made(options(tiny_root, tmp_path / "b", reuse=str(tiny_dataset), **changed))
+    result = made(options(tiny_root, tmp_path / "b", reuse=old, **changed))
     assert digests(tmp_path / "a") == digests(tmp_path / "b")
     assert result.reuse
     assert result.reuse.windows == result.metrics["windows_written"]
-    moved = result.reuse.moved > 0
-    assert moved == (variant in ("another order", "other splits"))
-    assert result.reuse.same_plan == (variant in ("one format", "two workers"))
+    if features == CONFIG:
+        moved = result.reuse.moved > 0
+        assert moved == (variant in ("another order", "other splits"))
+        assert result.reuse.same_plan == (variant in ("one format", "two workers"))
+
+
+@pytest.mark.parametrize("reuses_first", [True, False])
+def test_a_stopped_run_goes_on_with_and_without(
+    reuses_first: bool,
+    tiny_root: Path,
+    tiny_dataset: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    written = []
+
+    def stopping(*arguments: Any) -> Any:
+        written.append(arguments)
+        if len(written) > 3:
+            raise KeyboardInterrupt
+        return write_shard(*arguments)
+
+    reuse = [str(tiny_dataset), None] if reuses_first else [None, str(tiny_dataset)]
+    with monkeypatch.context() as patched:
+        patched.setattr(pipelines.engine.steps, "write_shard", stopping)
+        with pytest.raises(KeyboardInterrupt):
+            made(options(tiny_root, tmp_path / "b", reuse=reuse[0]))
+    result = made(options(tiny_root, tmp_path / "b", reuse=reuse[1]))
+    assert result.shards_kept > 0
+    assert digests(tiny_dataset) == digests(tmp_path / "b")
+
+
+def test_songs_are_reused_too(tmp_path: Path) -> None:
+    """A recording that was rejected before is made; others are decoded for their length alone."""
+    root = tmp_path / "songs"
+    write_songs(root)
+    whole = (root / "album 1/3.mp3").read_bytes()
+    (root / "album 1/3.mp3").write_bytes(b"")
+    plan = with_features(features=("log_mel", "waveform"))
+    made(options(root, tmp_path / "old", plan=plan))
+    (root / "album 1/3.mp3").write_bytes(whole)
+    made(options(root, tmp_path / "a", plan=plan))
+    result = made(options(root, tmp_path / "b", plan=plan, reuse=str(tmp_path / "old")))
+    assert digests(tmp_path / "a") == digests(tmp_path / "b")
+    assert figures(result.reuse) == (5, 0, 1, 0)
+
+
+def test_a_transform_takes_no_dataset_of_other_windows(
+    tiny_root: Path, tiny_dataset: Path, tmp_path: Path
+) -> None:
+    earlier = EarlierDataset(str(tiny_dataset), Dataset(tiny_dataset).manifest.fingerprint)
+    run = RunConfig(
+        input_root=str(tiny_root),
+        output=str(tmp_path / "b"),
+        plan=with_features(n_mels=21),
+        earlier=earlier,
+    )
+    with pytest.raises(PipelineError, match="n_mels=20, not 21"):
+        plan_run(run, [], [])
 
 
 def test_nothing_is_computed_of_what_is_copied(
@@ -178,6 +268,7 @@ def test_clipped_windows_are_counted_again(tiny_root: Path, tmp_path: Path) -> N
     root = shutil.copytree(tiny_root, tmp_path / "in")
     samples = np.zeros(44_100, np.float32)
     samples[20_000:20_010] = 2
+    samples[40_000] = 1  # Full scale, and not clipped.
     soundfile.write(root / "train_data/105.wav", samples, 22_050, subtype="FLOAT")
     whole = made(options(root, tmp_path / "a"))
     result = made(options(root, tmp_path / "b", reuse=str(tmp_path / "a")))
@@ -185,7 +276,7 @@ def test_clipped_windows_are_counted_again(tiny_root: Path, tmp_path: Path) -> N
     rows = Dataset(tmp_path / "b").recordings().to_pylist()
     assert sum(row["clipped_samples"] for row in rows) >= 10
     assert result.reuse
-    assert result.reuse.windows == whole.metrics["windows_written"] - 1
+    assert result.reuse.windows == whole.metrics["windows_written"] - 2
 
 
 def test_a_damaged_window_is_made_again(
@@ -206,6 +297,7 @@ def test_a_damaged_window_is_made_again(
             r"its windows are others: n_mels=20, not 21; ask for the same features, or leave out",
         ),
         ({"reuse": "missing"}, r"missing/dataset\.json: no such file"),
+        ({"plan": PLAN, "reuse": "."}, r"dataset\.json: no such file"),
     ],
 )
 def test_a_dataset_of_other_windows_is_not_reused(
@@ -222,7 +314,10 @@ def test_a_dataset_of_another_version_is_not_reused(
     tiny_root: Path, tiny_dataset: Path, tmp_path: Path
 ) -> None:
     older = without_files(tiny_dataset, tmp_path / "older", [INPUTS_FILE])
-    with pytest.raises(DatasetError, match="an older version made it; make it again"):
+    with pytest.raises(
+        PipelineError,
+        match=r"cannot be reused, because an older version made it, .* leave out reuse",
+    ):
         made(options(tiny_root, tmp_path / "b", reuse=str(older)))
     manifest = Dataset(older).manifest
     packages = {**manifest.packages, "soxr": "0.0.1"}
@@ -235,14 +330,21 @@ def test_a_dataset_of_another_version_is_not_reused(
 def test_what_was_reused_is_said() -> None:
     reuse = Reuse(dataset="old", same_plan=True, unchanged=1_200, changed=1, added=0, removed=2,
                   moved=0, windows=34_000)  # fmt: skip
-    assert reuse_lines(None) == []
-    assert reuse_lines(reuse) == [
+    assert reuse_lines(None, foreseen=False) == []
+    assert reuse_lines(reuse, foreseen=False) == [
         "copied from old: 34,000 windows; recordings: 1,200 unchanged, 1 changed, 0 new, "
         "2 no longer there",
         "the plan is the same: the same windows in the same shards",
     ]
-    _, line = reuse_lines(dataclasses.replace(reuse, same_plan=False, moved=3))
+    first, _ = reuse_lines(dataclasses.replace(reuse, windows=None), foreseen=True)
+    assert first.startswith("would be copied, at most, from old: recordings: 1,200 unchanged, ")
+    _, line = reuse_lines(dataclasses.replace(reuse, same_plan=False, moved=3), foreseen=False)
     assert line == (
         "the plan is a new one: windows are in another order, and 3 of the recordings that it had "
-        "are in another split now; --splits keeps them where they were"
+        "are in another split now; --splits can keep them where they were"
     )
+
+
+def test_no_dataset_has_no_name(tiny_root: Path, tmp_path: Path) -> None:
+    with pytest.raises(PipelineError, match="reuse must name a dataset, or be None"):
+        options(tiny_root, tmp_path / "b", reuse="")
