@@ -35,7 +35,7 @@ class EarlierDataset:
             dataset = Dataset(self.root)
         except DatasetError as error:
             raise PipelineError(
-                f"{self.root}: cannot be reused any more ({error}); start the run again, and leave "
+                f"{self.root}: can no longer be reused ({error}); start the run again, and leave "
                 "out reuse"
             ) from None
         if dataset.manifest.fingerprint != self.fingerprint:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 import subprocess
 import sys
 import time
@@ -133,7 +134,8 @@ def test_the_example_makes_a_dataset_and_a_table(tmp_path: Path) -> None:
     solo = [line.replace('"Solo"', '"Solo Piano"') for line in lines[:4]]
     table.write_text("".join([*solo, *lines[4:]]))
     run = [sys.executable, "examples/own_pipeline.py", str(root), str(tmp_path / "out")]
-    subprocess.run([*run, str(tmp_path / "levels")], cwd=ROOT, check=True)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    subprocess.run([*run, str(tmp_path / "levels")], cwd=ROOT, env=environment, check=True)
     dataset = Dataset(tmp_path / "out")
     assert dataset.recordings()["recording_id"].to_pylist() == ["101", "102", "103"]
     header, *rows = (tmp_path / "levels-00000-of-00001.csv").read_text().splitlines()

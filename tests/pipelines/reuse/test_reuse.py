@@ -121,6 +121,7 @@ def test_a_changed_input_gives_the_bytes_of_a_run_from_nothing(
     assert foreseen == result.reuse
     assert expected.reuse is None
     assert result.reuse
+    assert result.reuse.windows is not None
     rows = Dataset(tmp_path / "b").recordings().to_pylist()
     all_windows = sum(row["windows"] for row in rows)
     assert (result.reuse.windows == all_windows) == (result.reuse.unchanged == len(rows))

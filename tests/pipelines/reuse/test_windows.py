@@ -114,5 +114,5 @@ def test_a_table_of_other_recordings_is_damage(tiny_dataset: Path, tmp_path: Pat
 
 
 def test_a_dataset_that_is_gone_is_named(tmp_path: Path) -> None:
-    with pytest.raises(PipelineError, match=r"cannot be reused any more .* leave out reuse"):
+    with pytest.raises(PipelineError, match=r"can no longer be reused .* leave out reuse"):
         EarlierDataset(str(tmp_path / "gone"), "0" * 64).open()
