@@ -50,8 +50,8 @@ class RejectReason(StrEnum):
     NAME_NOT_UTF8 = (
         "name_not_utf8",
         Loss.RECORDING,
-        "The name of the file is not UTF-8.",
-        "Rename the file.",
+        "The name of the file, or of a folder above it, is not UTF-8.",
+        "Rename it.",
     )
     NAME_TOO_LONG = (
         "name_too_long",

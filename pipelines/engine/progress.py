@@ -38,7 +38,7 @@ def run_progress(build_root: str, local: LocalRun | None = None) -> Iterator[Non
         recordings = None
         while True:
             ended = stop.wait(pause)
-            if local and recordings is None and (recordings := local.listed) is not None:
+            if local and recordings is None and (recordings := local.listed):
                 progress.begin("inspecting", recordings, unit="recordings")
             if local and recordings is not None and waiting is None:
                 progress.update(local.inspected - progress.done)

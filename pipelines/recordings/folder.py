@@ -43,7 +43,7 @@ def list_any_folder(
         recording_id = _path_id(name)
         own_labels = labels[id_key(recording_id)]
         used.update(own_labels)
-        unusable = why_unusable(recording_id, ids[id_key(recording_id)], own_labels)
+        unusable = why_unusable(name, recording_id, ids[id_key(recording_id)], own_labels)
         if unusable:
             rejects.append(listing_reject(name, *unusable, recording_id=recording_id))
             continue

@@ -69,7 +69,7 @@ def list_musicnet(
         tables, midis = (each.get(id_key(recording_id), []) for each in (labels[group], aligned))
         own_labels = midis or tables
         used.update(tables, midis)
-        unusable = why_unusable(recording_id, ids[id_key(recording_id)], own_labels)
+        unusable = why_unusable(name, recording_id, ids[id_key(recording_id)], own_labels)
         if unusable:
             rejects.append(listing_reject(name, *unusable))
             continue

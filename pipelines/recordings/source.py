@@ -61,16 +61,17 @@ def stem(name: str) -> str:
 
 
 def why_unusable(
-    recording_id: str, count: int, labels: Sequence[str]
+    name: str, recording_id: str, count: int, labels: Sequence[str]
 ) -> tuple[RejectReason, str] | None:
-    """Why no recording can have this id, or these labels: a reason and a message.
+    """Why a file cannot be a recording of this id with these labels: a reason and a message.
 
     `count` recordings have this id.
     """
     try:
-        recording_id.encode()
+        name.encode()
     except UnicodeEncodeError:
-        return RejectReason.NAME_NOT_UTF8, "its name is not UTF-8; rename it"
+        message = "its name, or that of a folder above it, is not UTF-8; rename it"
+        return RejectReason.NAME_NOT_UTF8, message
     if len(labels_file(recording_id).rpartition("/")[2].encode()) > _LONGEST_FILE_NAME:
         message = "its name is too long to name a label file after it; shorten it"
         return RejectReason.NAME_TOO_LONG, message

@@ -1,3 +1,4 @@
+import os
 import unicodedata
 from pathlib import Path
 
@@ -23,6 +24,20 @@ def test_recordings_come_sorted_by_the_bytes_of_their_ids(tmp_path: Path) -> Non
         "train_data/._9.wav: is not used",
         "train_data/notes.txt: is not used",
     ]
+
+
+@pytest.mark.parametrize("layout", ["{}", "{}/train_data"])
+def test_what_lies_in_a_folder_without_a_name_in_utf_8_is_rejected(
+    layout: str, tmp_path: Path
+) -> None:
+    folder = layout.format(os.fsdecode(b"\xff"))
+    root = touch(tmp_path, f"{folder}/1.wav", f"{folder}/maestro-v3.0.0.csv")
+    sources, rejects = list_sources(root)
+    assert sources == []
+    (reject,) = [each for each in rejects if each.reason == "name_not_utf8"]
+    name = folder.replace(os.fsdecode(b"\xff"), r"\udcff")
+    text = "its name, or that of a folder above it, is not UTF-8; rename it"
+    assert reject.message == f"{name}/1.wav: {text}"
 
 
 def test_metadata_is_found_by_id(tmp_path: Path) -> None:
