@@ -13,8 +13,9 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import CancelledError
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, ParamSpec, TypeVar
 
+Arguments = ParamSpec("Arguments")
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -180,6 +181,19 @@ def prefetch_map(
 
 
 _QUOTA = Path("/sys/fs/cgroup/cpu.max")
+
+
+def computed_once(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
+    """Remembers the last result, by arguments that can be hashed; threads wait for each other."""
+    remembered = functools.lru_cache(maxsize=1)(function)
+    lock = threading.Lock()
+
+    @functools.wraps(function)
+    def locked(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
+        with lock:
+            return remembered(*args, **kwargs)  # type: ignore[arg-type] # They are.
+
+    return locked
 
 
 def available_cores() -> int:

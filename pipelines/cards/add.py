@@ -10,8 +10,7 @@ from pipelines.cards.subject import Subject
 from schemas import Dataset, Storage
 from schemas.manifest import MANIFEST_FILE
 from schemas.names import CARD_FILES
-from schemas.shards import SPLITS, ShardIndex, index_file
-from schemas.tables import RECORDINGS, RECORDINGS_FILE, table_from_bytes
+from schemas.shards import SPLITS
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,21 +51,13 @@ def add_cards(root: str) -> CardResult:
 
 def subject_of(dataset: Dataset) -> Subject:
     """What the cards of a published dataset are made of."""
-    where = dataset.storage.path(RECORDINGS_FILE)
-    recordings = table_from_bytes(dataset.sound_bytes(RECORDINGS_FILE), RECORDINGS, where=where)
     return Subject(
         manifest=dataset.manifest,
-        recordings=recordings.to_pylist(),
+        recordings=dataset.recordings(sound=True).to_pylist(),
         shard_windows={split: _shard_windows(dataset, split) for split in SPLITS},
     )
 
 
 def _shard_windows(dataset: Dataset, split: str) -> tuple[int, ...]:
-    specs = dataset.config.specs()
-    counts = []
-    for shard in dataset.shards(split, dataset.manifest.formats[0]):
-        name = index_file(shard)
-        where = dataset.storage.path(name)
-        index = ShardIndex.from_bytes(dataset.sound_bytes(name), specs, where=where)
-        counts.append(index.table.num_rows)
-    return tuple(counts)
+    shards = dataset.shards(split, dataset.manifest.formats[0])
+    return tuple(dataset.index(shard, sound=True).table.num_rows for shard in shards)

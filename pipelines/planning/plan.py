@@ -25,7 +25,7 @@ from pipelines.planning.splits import TEST_SPLITS, WORKS, assigned_splits, split
 from pipelines.recordings.inspection import Inspected
 from schemas import FeatureConfig, invert, permutation_key, permute
 from schemas.checksums import canonical_json, sha256
-from schemas.manifest import SplitSummary
+from schemas.manifest import Manifest, SplitSummary
 from schemas.rejects import Reject, RejectReason, RejectStage, printable
 from schemas.shards import SPLITS, shard_at, shard_bounds
 from schemas.tables import INPUTS, RECORDINGS
@@ -270,6 +270,22 @@ def make_plan(
         digest=digest,
         rejects=tuple(rejects),
     )
+
+
+def plan_of_dataset(manifest: Manifest, recordings: pa.Table, digest: str) -> Plan:
+    """The plan by which a dataset was made, of its table of recordings, or of some columns."""
+    return Plan(
+        config=manifest.config,
+        seed=manifest.seed,
+        recordings=recordings,
+        shards=shard_counts(manifest),
+        digest=digest,
+        rejects=(),
+    )
+
+
+def shard_counts(manifest: Manifest) -> dict[str, int]:
+    return {name: split.shards for name, split in manifest.splits.items()}
 
 
 def windows_by_split(recordings: pa.Table) -> dict[str, int]:

@@ -6,10 +6,9 @@ So its size is no engine's concern, and each process reads it once.
 from __future__ import annotations
 
 import dataclasses
-import functools
-import threading
 from collections.abc import Mapping, Sequence
 
+from musicnet_duet.concurrency import computed_once
 from pipelines.build_folder import PLAN_TABLE
 from pipelines.errors import PipelineError
 from pipelines.planning.plan import HEADER_COLUMNS, PLANNED, Plan
@@ -22,8 +21,6 @@ _WRITERS_COLUMNS = (
     *("recording_id", "split", "path", "frames", "windows", "unchanged"),
     *HEADER_COLUMNS,
 )
-
-_loading = threading.Lock()
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -75,12 +72,7 @@ def read_plan(storage: Storage, file: PlanFile, columns: Sequence[str] | None = 
     )
 
 
+@computed_once
 def writers_plan(build_root: str, file: PlanFile) -> Plan:
     """The plan with what writing shards needs, which a process reads once."""
-    with _loading:
-        return _read_writers_plan(build_root, file)
-
-
-@functools.lru_cache(maxsize=1)
-def _read_writers_plan(build_root: str, file: PlanFile) -> Plan:
     return read_plan(Storage(build_root), file, _WRITERS_COLUMNS)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import BinaryIO, NamedTuple
 
 import xxhash
-
-_CHUNK_BYTES = 1 << 20
 
 
 class InputFile(NamedTuple):
@@ -27,9 +26,6 @@ class InputFile(NamedTuple):
 
     @classmethod
     def read(cls, path: str, file: BinaryIO) -> InputFile:
-        """That of a file, read from its start to its end, one MiB at a time."""
-        digest, nbytes = xxhash.xxh3_128(), 0
-        while chunk := file.read(_CHUNK_BYTES):
-            digest.update(chunk)
-            nbytes += len(chunk)
-        return cls(path, nbytes, digest.hexdigest())
+        """That of a file, read from its start to its end, a piece at a time."""
+        digest = hashlib.file_digest(file, xxhash.xxh3_128)  # type: ignore[arg-type] # Has readinto.
+        return cls(path, file.tell(), digest.hexdigest())

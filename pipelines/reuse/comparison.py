@@ -27,10 +27,10 @@ class DatasetState:
 
 
 def state_of_dataset(dataset: Dataset) -> DatasetState:
-    """Raises as `contents_of_dataset`."""
+    """Raises `DatasetError` where a table is missing or damaged, or there is none of inputs."""
     rows = dataset.recordings().to_pylist()
     splits = {row["recording_id"]: row["split"] for row in rows if row["split"]}
-    return DatasetState(dataset.manifest.plan_digest, contents_of_dataset(dataset), splits)
+    return DatasetState(dataset.manifest.plan_digest, contents_of_dataset(dataset, rows), splits)
 
 
 def state_of_plan(plan: Plan, inspected: Iterable[Inspected]) -> DatasetState:

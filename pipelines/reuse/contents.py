@@ -28,8 +28,8 @@ class Content:
     labels: FileEntry | None
 
 
-def contents_of_dataset(dataset: Dataset) -> dict[str, Content]:
-    """Of each recording in a split whose audio has a digest, by its id.
+def contents_of_dataset(dataset: Dataset, rows: Iterable[Mapping[str, Any]]) -> dict[str, Content]:
+    """Of each recording in a split whose audio has a digest, by its id; `rows` are all recordings.
 
     Raises `DatasetError` where a table is missing or damaged, or an older version made the dataset.
     """
@@ -37,7 +37,7 @@ def contents_of_dataset(dataset: Dataset) -> dict[str, Content]:
     by_path = {file.path: file for file in inputs}
     files = dataset.manifest.files
     contents = {}
-    for row in dataset.recordings().to_pylist():
+    for row in rows:
         audio = by_path.get(row["path"])
         if row["split"] and audio:
             labels = files.get(labels_file(row["recording_id"]))

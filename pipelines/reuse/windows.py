@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-import functools
-import threading
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
+from musicnet_duet.concurrency import computed_once
 from pipelines.memory_cache import MemoryCache
-from pipelines.planning.plan import Plan
+from pipelines.planning.plan import plan_of_dataset
 from pipelines.reuse.earlier import EarlierDataset
-from schemas import Dataset, Window
+from schemas import Window
 from schemas.errors import DamagedDataError, UnreadableFileError
-from schemas.shards import ShardIndex, index_file, shard_file
+from schemas.shards import shard_file
 from schemas.storage.ranges import HeldRanges, RangeSource
-from schemas.tables import RECORDINGS, RECORDINGS_FILE, table_from_bytes
 from schemas.windows import read_window
 
 _REMEMBERED_INDEXES = 64 << 20
@@ -30,17 +28,9 @@ _WIDEST = 1.1
 _PLANNED = ("recording_id", "split", "frames", "windows", "clipped_samples")
 
 
-_opening = threading.Lock()
-
-
+@computed_once
 def earlier_windows(earlier: EarlierDataset) -> EarlierWindows:
     """The windows of a dataset, which a process opens once; raises as `EarlierWindows`."""
-    with _opening:
-        return _opened(earlier)
-
-
-@functools.lru_cache(maxsize=1)
-def _opened(earlier: EarlierDataset) -> EarlierWindows:
     return EarlierWindows(earlier)
 
 
@@ -54,7 +44,9 @@ class EarlierWindows:
 
     def __init__(self, earlier: EarlierDataset) -> None:
         self._dataset = earlier.open()
-        self._plan = _plan_of(self._dataset)
+        recordings = self._dataset.recordings(columns=_PLANNED, sound=True)
+        manifest = self._dataset.manifest
+        self._plan = plan_of_dataset(manifest, recordings, manifest.plan_digest)
         self._numbers = {name: row for row, name in enumerate(self._plan.recording_ids)}
         self._clipped = self._plan.recordings["clipped_samples"]
         self._indexes = MemoryCache(self._read_index, limit_bytes=_REMEMBERED_INDEXES)
@@ -93,24 +85,7 @@ class EarlierWindows:
             return read_window(source, row, specs, where=shard)
 
     def _read_index(self, shard: str) -> pa.Table:
-        name = index_file(shard)
-        data, where = self._dataset.sound_bytes(name), self._dataset.storage.path(name)
-        index = ShardIndex.from_bytes(data, self._plan.config.specs(), where=where)
-        return index.table.combine_chunks()
-
-
-def _plan_of(dataset: Dataset) -> Plan:
-    """The plan of a dataset, as far as it says where windows are."""
-    data, where = dataset.sound_bytes(RECORDINGS_FILE), dataset.storage.path(RECORDINGS_FILE)
-    manifest = dataset.manifest
-    return Plan(
-        config=manifest.config,
-        seed=manifest.seed,
-        recordings=table_from_bytes(data, RECORDINGS, where=where, columns=_PLANNED),
-        shards={name: split.shards for name, split in manifest.splits.items()},
-        digest=manifest.plan_digest,
-        rejects=(),
-    )
+        return self._dataset.index(shard, sound=True).table.combine_chunks()
 
 
 def _row_of(index: pa.Table, recording_id: str, first_frame: int) -> dict[str, Any] | None:

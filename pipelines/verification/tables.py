@@ -11,7 +11,7 @@ import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from pipelines.planning.plan import Plan, plan_digest
+from pipelines.planning.plan import Plan, plan_digest, plan_of_dataset, shard_counts
 from pipelines.verification.accounting import rejected_windows
 from pipelines.verification.defects import Defect, Windows
 from pipelines.verification.scan import Scan, scan
@@ -190,15 +190,7 @@ def _belonging(
 
 def planned(dataset: Dataset) -> Plan:
     """The plan by which a dataset was made, from what it says of itself."""
-    recordings = dataset.recordings()
-    shards = {name: split.shards for name, split in dataset.manifest.splits.items()}
-    manifest = dataset.manifest
-    digest = plan_digest(manifest.config, manifest.seed, shards, recordings)
-    return Plan(
-        config=manifest.config,
-        seed=manifest.seed,
-        recordings=recordings,
-        shards=shards,
-        digest=digest,
-        rejects=(),
-    )
+    manifest, recordings = dataset.manifest, dataset.recordings()
+    counts = shard_counts(manifest)
+    digest = plan_digest(manifest.config, manifest.seed, counts, recordings)
+    return plan_of_dataset(manifest, recordings, digest)

@@ -23,7 +23,6 @@ from pipelines.errors import PipelineError
 from pipelines.run_state import claim_plan
 from pipelines.verification.verify import verify
 from schemas import Dataset, FeatureConfig, Manifest, Storage
-from schemas.checksums import sha256
 from schemas.manifest import MANIFEST_FILE, FileEntry, SplitSummary
 from schemas.names import CARD_FILES
 from schemas.shards import FORMATS, SPLITS
@@ -186,7 +185,7 @@ def fill(place: str, text: str) -> None:
     names = ("labels/1.parquet", "train/00000-of-00001.h5", "recordings.parquet")
     for name in names:
         storage.write_bytes(name, text.encode())
-    files = dict.fromkeys(names, FileEntry(sha256(text.encode()), len(text)))
+    files = dict.fromkeys(names, FileEntry.of(text.encode()))
     splits = {split: SplitSummary(0, 0, 0) for split in SPLITS}
     manifest = Manifest(
         config=FeatureConfig(),

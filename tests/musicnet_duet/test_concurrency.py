@@ -7,7 +7,7 @@ from concurrent.futures import CancelledError
 
 import pytest
 
-from musicnet_duet.concurrency import Task, TaskThreads, prefetch_map
+from musicnet_duet.concurrency import Task, TaskThreads, computed_once, prefetch_map
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3])
@@ -218,3 +218,20 @@ def test_nobody_waits_longer_for_threads_than_promised() -> None:
     ends.set()
     pool.join(60)
     assert all(task.result() for task in tasks)
+
+
+def test_threads_that_want_one_result_compute_it_once() -> None:
+    computed = []
+
+    @computed_once
+    def slowly(number: int) -> list[int]:
+        """Twice a number."""
+        computed.append(number)
+        time.sleep(0.05)
+        return [2 * number]
+
+    results = list(prefetch_map(slowly, [3] * 8, threads=4))
+    assert computed == [3]
+    assert all(each is results[0] for each in results)
+    assert slowly(4) == [8]
+    assert (slowly.__name__, slowly.__doc__) == ("slowly", "Twice a number.")

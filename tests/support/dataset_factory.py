@@ -12,7 +12,6 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from schemas.checksums import sha256
 from schemas.codecs import CODECS
 from schemas.dataset import fingerprint
 from schemas.features import FeatureConfig
@@ -182,7 +181,7 @@ def make_dataset(
         plan_digest="synthetic",
         fingerprint=fingerprint(config, "synthetic", tables),
         packages={},
-        files={name: _entry(storage.read_bytes(name)) for name in storage.list_files()},
+        files={name: FileEntry.of(storage.read_bytes(name)) for name in storage.list_files()},
     )
     storage.write_bytes(MANIFEST_FILE, manifest.to_bytes())
     return root
@@ -193,10 +192,6 @@ def statistics_of(windows: Sequence[Window], config: FeatureConfig) -> Statistic
         return None
     valid = (window.features["log_mel"][: window.valid_frames] for window in windows)
     return Statistics.merge(map(Statistics.of, valid), config.n_mels)
-
-
-def _entry(data: bytes) -> FileEntry:
-    return FileEntry(sha256(data), len(data))
 
 
 def write_shard(

@@ -9,7 +9,6 @@ import numpy as np
 import pyarrow as pa
 
 from schemas import PRESETS, FeatureConfig, Storage, Window
-from schemas.checksums import sha256
 from schemas.manifest import MANIFEST_FILE, FileEntry, Manifest, SplitSummary
 from schemas.shards import ShardIndex, ShardReport, index_file, shard_file
 from schemas.statistics import Statistics
@@ -78,4 +77,4 @@ def _window(number: int, config: FeatureConfig) -> Window:
 def _write_index(storage: Storage, shard: str, table: pa.Table, report: ShardReport) -> FileEntry:
     data = ShardIndex(table, report).to_bytes()
     storage.write_bytes(index_file(shard), data)
-    return FileEntry(sha256(data), len(data))
+    return FileEntry.of(data)
