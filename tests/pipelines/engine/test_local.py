@@ -78,6 +78,13 @@ def write_down(number: int, folder: str) -> None:
     Path(folder, str(number)).touch()
 
 
+def children() -> set[psutil.Process]:
+    """The child processes of this one. Earlier tests may have left some: `multiprocessing` keeps
+    a resource tracker and a fork server.
+    """
+    return set(psutil.Process().children())
+
+
 def run_in_beam(build: Callable[[str], beam.PTransform]) -> None:
     """Runs a transform with two workers; the run must end within a minute."""
     failed: list[Exception] = []
@@ -127,10 +134,11 @@ def test_a_worker_that_dies_in_any_step_ends_the_run(last: bool) -> None:
 
 
 def test_a_worker_that_dies_before_it_works_ends_the_run() -> None:
+    before = children()
     with local_run(2) as run:
         assert run.pool
-        for child in psutil.Process().children():
-            child.kill()
+        for worker in children() - before:
+            worker.kill()
         with pytest.raises(WorkerDiedError, match="was killed"):
             run.pool.submit(squared, 2).result(60)
 
@@ -176,10 +184,10 @@ def test_no_worker_waits_while_elements_are_left() -> None:
 
 
 def test_workers_end_with_the_block_whatever_they_do() -> None:
-    started = time.monotonic()
+    started, before = time.monotonic(), children()
     with contextlib.suppress(KeyboardInterrupt), local_run(3) as run:
         assert run.pool
-        workers = psutil.Process().children()
+        workers = children() - before
         pending = [run.pool.submit(process_after, 600.0) for _ in range(9)]
         raise KeyboardInterrupt
     assert len(workers) == 3
