@@ -26,7 +26,7 @@ class SplitSummary:
     recordings: int
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class FileEntry:
     """What a file of the dataset must be."""
 

@@ -43,7 +43,7 @@ _STARTS = {
 }
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class AudioHeader:
     """What the header of an audio file says.
 

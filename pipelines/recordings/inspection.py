@@ -22,7 +22,7 @@ from schemas.rejects import Reject, RejectReason, RejectStage
 from schemas.tables import table_bytes
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Inspected:
     """A recording's row for `tables.RECORDINGS`, without its split and what shards will count.
 

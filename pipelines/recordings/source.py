@@ -14,7 +14,7 @@ _LONGEST_FILE_NAME = 255
 """Bytes; what local disks can name."""
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Source:
     """One recording, as listed: paths are relative to the input folder.
 
