@@ -20,6 +20,7 @@ from training.shared_options import (
     add_split,
     damage_lines,
     memory_bytes,
+    other_dataset_lines,
 )
 
 
@@ -79,6 +80,7 @@ def run_evaluate_composer(options: argparse.Namespace) -> Outcome:
     )
     lines = [
         *evaluation_lines(result),
+        *other_dataset_lines(result.same_dataset),
         *damage_lines(result.damaged_count, result.damaged_windows),
     ]
     return Outcome(result, "\n".join(lines))

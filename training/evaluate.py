@@ -54,9 +54,10 @@ class Evaluation:
     """Bits per dimension over all scored frames of a split, and per recording.
 
     `paired` holds the difference of each baseline from the model: recordings differ more from one
-    another than scorers do. `works` counts the recordings that play a work that training recordings
-    play too. `damaged_windows` describes some of the `damaged_count` damaged windows that were met.
-    `free_running` is there if it was asked for.
+    another than scorers do. `same_dataset` is whether the model was trained on this very dataset:
+    if not, it may know these recordings. `works` counts the recordings that play a work that
+    training recordings play too. `damaged_windows` describes some of the `damaged_count` damaged
+    windows that were met. `free_running` is there if it was asked for.
     """
 
     run: str
@@ -66,6 +67,7 @@ class Evaluation:
     bits: dict[str, float]
     paired: dict[str, PairedDifference]
     recordings: tuple[RecordingScore, ...]
+    same_dataset: bool
     works: SharedWorks
     damaged_windows: tuple[str, ...]
     damaged_count: int
@@ -140,6 +142,7 @@ def evaluate(
             RecordingScore(name, int(sums[0]), _means(sums))
             for name, sums in sorted(totals.items())
         ),
+        same_dataset=dataset.manifest.fingerprint == trained.run.fingerprint,
         works=works_shared_with_training(dataset, set(totals)),
         damaged_windows=tuple(reader.damaged + train_reader.damaged),
         damaged_count=reader.damaged_count + train_reader.damaged_count,

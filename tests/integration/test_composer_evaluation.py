@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from musicnet_duet.command import as_json
-from tests.support.dataset_factory import CONFIG, make_dataset
+from tests.support.dataset_factory import ALL_FEATURES, CONFIG, FEW_FRAMES, make_dataset
 from training import TrainingError, open_dataset
 from training.composing import BitsPerFrame, RollLikelihood, composing_example
 from training.composing.baselines import NAMES
@@ -54,6 +54,14 @@ def test_an_evaluation_is_printed_and_is_json(evaluation: ComposerEvaluation) ->
     assert lines[-1].endswith(("a copy: yes", "a copy: no"))
     assert json.loads(as_json(evaluation))["score"]["frames"] == evaluation.score.frames
     assert set(evaluation.judgments) == {"composed", "held-out music", "independent frames"}
+
+
+def test_another_dataset_of_the_same_frames_is_told_apart(
+    evaluation: ComposerEvaluation, composer_run: Path, tmp_path: Path
+) -> None:
+    assert evaluation.same_dataset
+    other = make_dataset(tmp_path, config=ALL_FEATURES, frames=FEW_FRAMES, seed=1)
+    assert not evaluate_composer(str(composer_run), str(other)).same_dataset
 
 
 def test_the_training_split_is_no_copy_of_itself(composer_run: Path, rolls: Path) -> None:

@@ -82,7 +82,13 @@ def test_every_valid_frame_of_a_split_is_scored(rolls: Path, run: str) -> None:
     scores = evaluate_transcriber(run, str(rolls), "train")
     assert tuple(each.frames for each in scores.recordings) == FEW_FRAMES["train"]
     assert scores.frames == sum(FEW_FRAMES["train"])
+    assert scores.same_dataset
     assert not scores.damaged_count
+
+
+def test_another_dataset_of_the_same_features_is_told_apart(linear: str, tmp_path: Path) -> None:
+    other = make_dataset(tmp_path, config=ALL_FEATURES, frames=FEW_FRAMES, seed=1)
+    assert not evaluate_transcriber(linear, str(other)).same_dataset
 
 
 def test_what_is_heard_is_whole_recordings_in_order(

@@ -57,6 +57,7 @@ def test_recordings_add_up(evaluation: Evaluation) -> None:
 
 
 def test_works_shared_with_training_are_counted(evaluation: Evaluation) -> None:
+    assert evaluation.same_dataset
     assert evaluation.works == SharedWorks(shared=2, not_shared=1, unknown=0)
 
 
@@ -98,4 +99,6 @@ def test_the_data_may_be_another_dataset_of_the_same_features(
     small_run: Path, tmp_path: Path
 ) -> None:
     other = make_dataset(tmp_path, seed=1)
-    assert evaluate(str(small_run), str(other), "validation").split == "validation"
+    found = evaluate(str(small_run), str(other), "validation")
+    assert found.split == "validation"
+    assert not found.same_dataset

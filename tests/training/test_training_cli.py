@@ -221,6 +221,17 @@ def test_evaluate_prints_every_baseline_and_its_difference(
         assert re.search(rf"{name} - model, mean over recordings: -?\d\.\d+, .* unknown", out)
     assert "an interval needs 6 works or more, and that of every recording" in out
     assert "free-running" not in out
+    assert "another dataset" not in out
+
+
+def test_evaluate_warns_that_a_model_may_know_the_recordings_of_another_dataset(
+    small_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = make_dataset(tmp_path, seed=1)
+    status, out, _ = call(capsys, "evaluate", "--run", small_run, "--data", other)
+    assert status == 0
+    assert "the model was trained on another dataset, which may have had these recordings" in out
+    assert "--data takes the dataset it was trained on" in out
 
 
 def test_resuming_with_another_model_says_what_differs(

@@ -36,7 +36,8 @@ class ComposerEvaluation:
 
     `intervals` are the 5th, 50th and 95th percentile of each measure over `real_windows` whole
     windows of the other splits; None, which means unknown, where they are too few. `judgments` are
-    those of "composed", of "held-out music" and of "independent frames". `copies` is
+    those of "composed", of "held-out music" and of "independent frames". `same_dataset` is whether
+    the composer was trained on this very dataset: if not, it may know these recordings. `copies` is
     None for the training split, which has all in common with itself. `damaged_windows` describes
     some of the `damaged_count` damaged windows that were met.
     """
@@ -48,6 +49,7 @@ class ComposerEvaluation:
     real_windows: int
     intervals: Mapping[str, Interval] | None
     judgments: Mapping[str, RollJudgment]
+    same_dataset: bool
     copies: Copies | None
     damaged_windows: tuple[str, ...]
     damaged_count: int
@@ -97,6 +99,7 @@ def evaluate_composer(
         real_windows=judge.real_windows,
         intervals=judge.intervals,
         judgments={name: each for name, each in judgments.items() if each},
+        same_dataset=dataset.manifest.fingerprint == run.fingerprint,
         copies=copies,
         damaged_windows=tuple(line for each in readers.values() for line in each.damaged),
         damaged_count=sum(each.damaged_count for each in readers.values()),

@@ -14,6 +14,7 @@ from training.shared_options import (
     add_split,
     damage_lines,
     memory_bytes,
+    other_dataset_lines,
 )
 from training.transcription.config import HEARING, MODELS, TranscriberConfig
 
@@ -115,6 +116,7 @@ def run_evaluate(options: argparse.Namespace) -> Outcome:
             f"{onset.recall:.3f}, F {onset.f:.3f}"
         )
     lines.append(result.works.sentence())
+    lines += other_dataset_lines(result.same_dataset)
     lines += damage_lines(result.damaged_count, result.damaged_windows)
     return Outcome(result, "\n".join(lines))
 

@@ -37,8 +37,9 @@ class TranscriptionScores:
 
     `average_precision` is that of all frames and 128 notes ranked together, and
     `average_precision_by_pitch` the mean over the pitches that sound. `frame_agreement` and
-    `onsets` are at the thresholds of the run; the latter are means over recordings. `works` counts
-    the recordings that play a work that training recordings play too.
+    `onsets` are at the thresholds of the run; the latter are means over recordings. `same_dataset`
+    is whether the transcriber was trained on this very dataset: if not, it may know these
+    recordings. `works` counts the recordings that play a work that training recordings play too.
     """
 
     run: str
@@ -49,6 +50,7 @@ class TranscriptionScores:
     frame_agreement: Agreement
     onsets: Agreement | None
     recordings: tuple[RecordingNotes, ...]
+    same_dataset: bool
     works: SharedWorks
     damaged_windows: tuple[str, ...]
     damaged_count: int
@@ -91,6 +93,7 @@ def evaluate_transcriber(
             )
             for name, each in heard.items()
         ),
+        same_dataset=dataset.manifest.fingerprint == run.fingerprint,
         works=works_shared_with_training(dataset, set(heard)),
         damaged_windows=tuple(reader.damaged),
         damaged_count=reader.damaged_count,
