@@ -1,4 +1,4 @@
-"""Whether the folder that a run reads and the one that it writes are apart."""
+"""Whether the folder that a run writes lies apart from what it reads, and from other datasets."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import posixpath
 from pathlib import Path, PurePosixPath
 
 from pipelines.errors import PipelineError
-from schemas import Storage
+from schemas import Dataset, DatasetError, Storage
 from schemas.storage.object_stores import usual_protocol
 
 
@@ -31,6 +31,24 @@ def require_apart(input_root: str, output: str) -> None:
     raise PipelineError(f"{output}: cannot be a dataset's folder: {cause}; choose another output")
 
 
+def require_outside_datasets(output: str) -> None:
+    """Raises `PipelineError` where a folder lies within a dataset, to which nothing is added.
+
+    Links are followed on local disks.
+    """
+    target = Storage(output)
+    for folder in _ancestors(target)[1:]:
+        where = str(folder) if target.is_local else _url(folder, target)
+        try:
+            dataset = Dataset(where)
+        except DatasetError:
+            continue
+        raise PipelineError(
+            f"{output}: lies within the dataset {dataset.storage.root}, to which nothing is added; "
+            "choose another output"
+        )
+
+
 def _ancestors(storage: Storage) -> list[PurePosixPath | Path]:
     """The folder and all that it lies in."""
     if storage.is_local:
@@ -39,6 +57,11 @@ def _ancestors(storage: Storage) -> list[PurePosixPath | Path]:
     rest = storage.root.partition("://")[2]
     url = PurePosixPath(f"{usual_protocol(storage.root)}:", posixpath.normpath(rest))
     return [url, *url.parents[:-2]]
+
+
+def _url(folder: PurePosixPath | Path, storage: Storage) -> str:
+    """The URL of one of the folders that a store's lies in."""
+    return f"{storage.root.partition('://')[0]}://{'/'.join(folder.parts[1:])}"
 
 
 def _same(first: PurePosixPath | Path, second: PurePosixPath | Path) -> bool:

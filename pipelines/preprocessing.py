@@ -20,7 +20,7 @@ from pipelines.engine.local import local_run
 from pipelines.engine.progress import run_progress
 from pipelines.engine.versions import numeric_versions
 from pipelines.errors import PipelineError
-from pipelines.overlap import require_apart
+from pipelines.overlap import require_apart, require_outside_datasets
 from pipelines.planning import FOLDERS
 from pipelines.planning.claim import claim_of
 from pipelines.planning.plan import Plan, PlanOptions, make_plan, planned_splits
@@ -211,6 +211,7 @@ def _with_checked_folders(options: PreprocessOptions) -> PreprocessOptions:
     for folder in filter(None, (options.input_root, options.output, options.reuse)):
         Storage(folder).require_store()
     require_apart(options.input_root, options.output)
+    require_outside_datasets(options.output)
     return options
 
 

@@ -4,7 +4,10 @@ from pathlib import Path
 import pytest
 
 from pipelines.errors import PipelineError
-from pipelines.overlap import require_apart
+from pipelines.overlap import require_apart, require_outside_datasets
+from schemas import Storage
+from schemas.manifest import MANIFEST_FILE
+from tests.support.dataset_factory import make_dataset
 
 
 @pytest.mark.parametrize(
@@ -72,3 +75,34 @@ def test_a_folder_has_one_identity_whatever_its_names(
     )
     with pytest.raises(PipelineError, match="it is the input folder"):
         require_apart(str(tmp_path / "in"), str(tmp_path / "IN"))
+
+
+@pytest.mark.parametrize("output", ["data/sub", "data/a/new/out", "link/out", "data/../data/out"])
+def test_an_output_within_a_dataset_is_rejected(
+    output: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    make_dataset(tmp_path / "data")
+    (tmp_path / "link").symlink_to("data")
+    message = f"^{output}: lies within the dataset {tmp_path.resolve()}/data, to which nothing is"
+    with pytest.raises(PipelineError, match=message):
+        require_outside_datasets(output)
+
+
+def test_an_output_may_be_a_dataset_or_lie_beside_one_or_near_another_file(
+    tmp_path: Path,
+) -> None:
+    make_dataset(tmp_path / "data")
+    (tmp_path / "dataset.json").write_text('{"name": "of another tool"}')
+    for output in ("data", "data-2", "other/data"):
+        require_outside_datasets(str(tmp_path / output))
+
+
+def test_an_output_within_a_dataset_of_a_store_is_rejected(tmp_path: Path) -> None:
+    manifest = (make_dataset(tmp_path / "data") / MANIFEST_FILE).read_bytes()
+    Storage("memory://within/data").write_bytes(MANIFEST_FILE, manifest)
+    for output in ("memory://within/data/sub", "memory://within//data/a/b"):
+        with pytest.raises(PipelineError, match="lies within the dataset memory://within/data, to"):
+            require_outside_datasets(output)
+    for output in ("memory://within/data", "memory://within/other", "memory://elsewhere"):
+        require_outside_datasets(output)
