@@ -144,7 +144,8 @@ def table_from_bytes(
         # Tables are small: a pool of threads would cost more than it saves.
         table = file.read(columns, use_threads=False)
     except (pa.ArrowException, OSError) as error:
-        raise DamagedDataError(f"{where}: not a readable Parquet file: {error}") from None
+        detail = str(error).partition("\n")[0]
+        raise DamagedDataError(f"{where}: not a readable Parquet file: {detail!r}") from None
     if not found.equals(schema):
         raise DamagedDataError(f"{where}: its columns are not those of this format: {found.names}")
     return table
