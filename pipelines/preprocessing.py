@@ -6,7 +6,6 @@ import dataclasses
 import functools
 import os
 import time
-from collections.abc import Sequence
 from typing import Any
 
 from musicnet_duet.concurrency import available_cores, prefetch_map
@@ -23,15 +22,14 @@ from pipelines.errors import PipelineError
 from pipelines.overlap import require_apart, require_outside_datasets
 from pipelines.planning import FOLDERS
 from pipelines.planning.claim import claim_of
-from pipelines.planning.plan import Plan, PlanOptions, make_plan, planned_splits
+from pipelines.planning.plan import PlanOptions, make_plan, planned_splits
 from pipelines.recordings.digests import with_audio_digest
 from pipelines.recordings.inspection import Inspected, inspect_recording
 from pipelines.recordings.listing import list_sources
 from pipelines.recordings.source import Source
 from pipelines.results import DryRun, JobFile, PreprocessResult, Reuse
 from pipelines.reuse.comparison import DatasetState, compare, state_of_dataset, state_of_plan
-from pipelines.reuse.contents import unchanged_ids
-from pipelines.reuse.earlier import EarlierDataset, require_reusable
+from pipelines.reuse.earlier import EarlierDataset, cannot_be_reused, open_earlier
 from pipelines.run_state import require_claimable
 from pipelines.summary import audio_seconds, reason_counts, unknown_works
 from schemas import Dataset, Storage
@@ -190,13 +188,13 @@ class _Earlier:
 
 
 def _earlier(options: PreprocessOptions) -> _Earlier | None:
-    """Raises as `require_reusable`."""
+    """Raises as `open_earlier`, or where a table of the dataset is missing or damaged."""
     if options.reuse is None:
         return None
-    dataset = Dataset(options.reuse)
-    require_reusable(dataset, options.plan.features, numeric_versions())
-    reference = EarlierDataset(options.reuse, dataset.manifest.fingerprint)
-    return _Earlier(reference, state_of_dataset(dataset))
+    dataset = open_earlier(options.reuse, options.plan.features, numeric_versions())
+    with cannot_be_reused(options.reuse):
+        state = state_of_dataset(dataset)
+    return _Earlier(EarlierDataset(options.reuse, dataset.manifest.fingerprint), state)
 
 
 def _with_checked_folders(options: PreprocessOptions) -> PreprocessOptions:
@@ -267,16 +265,9 @@ def dry_run(options: PreprocessOptions) -> DryRun:
         rejects=found,
         notices=notices,
         recordings_of_unknown_works=_unknown_works(rows, options.plan),
-        reuse=_expected_reuse(earlier, plan, inspected) if earlier else None,
+        reuse=earlier.compare(state_of_plan(plan, inspected), None) if earlier else None,
         audio_seconds=audio_seconds(rows),
     )
-
-
-def _expected_reuse(earlier: _Earlier, plan: Plan, inspected: Sequence[Inspected]) -> Reuse:
-    now = state_of_plan(plan, inspected)
-    unchanged = unchanged_ids(now.contents, earlier.state.contents)
-    windows = {each.source.recording_id: each.row.get("windows", 0) for each in inspected}
-    return earlier.compare(now, sum(windows[name] for name in unchanged))
 
 
 def _inspected(source: Source, options: PreprocessOptions) -> Inspected:

@@ -22,10 +22,11 @@ class Reuse:
         unchanged: How many recordings are the same in both.
         changed: How many are in both, with other audio or other labels.
         added: How many only the new one has in a split.
-        removed: How many only the earlier one has in a split.
+        removed: How many only the earlier one has in a split: they are gone, or rejected now.
         moved: How many of those in both are in another split now.
-        windows: How many windows this run copied rather than computed; for a dry run, how many it
-            would copy at most. None if the engine does not say.
+        unchanged_windows: How many windows the unchanged recordings have.
+        windows: How many of them this run copied rather than computed. None for a dry run, or if
+            the engine does not say.
 
     Examples:
         >>> from pipelines import PlanOptions, PreprocessOptions, preprocess
@@ -44,6 +45,7 @@ class Reuse:
     added: int
     removed: int
     moved: int
+    unchanged_windows: int
     windows: int | None
 
 

@@ -149,29 +149,46 @@ def outcome_lines(result: PreprocessResult | DryRun) -> list[str]:
             f"splits without windows: {', '.join(empty)}; three recordings or more fill all three, "
             "or splits of your own do"
         )
-    lines += reuse_lines(result.reuse, foreseen=isinstance(result, DryRun))
+    lines += reuse_lines(result.reuse)
+    if isinstance(result, PreprocessResult) and not result.shards_kept:
+        lines += not_copied_lines(result.reuse)
     if isinstance(result, DryRun):
         lines.append(f"{result.output}: {_ACTIONS[result.action]}")
     return lines
 
 
-def reuse_lines(reuse: Reuse | None, *, foreseen: bool) -> list[str]:
-    """What was copied from an earlier dataset, and how the new one differs from it."""
+def reuse_lines(reuse: Reuse | None) -> list[str]:
+    """What was, or can be, copied from an earlier dataset, and how the new one differs from it."""
     if reuse is None:
         return []
-    head = f"{'would be copied, at most,' if foreseen else 'copied'} from {reuse.dataset}: "
-    windows = "" if reuse.windows is None else f"{reuse.windows:,} windows; "
+    windows = f"{reuse.unchanged_windows:,} windows can be copied"
+    if reuse.windows is not None:
+        windows = f"{reuse.windows:,} windows were copied"
     lines = [
-        f"{head}{windows}recordings: {reuse.unchanged:,} unchanged, {reuse.changed:,} changed, "
-        f"{reuse.added:,} new, {reuse.removed:,} no longer there"
+        f"{windows} from {reuse.dataset}; recordings: {reuse.unchanged:,} unchanged, "
+        f"{reuse.changed:,} changed, {reuse.added:,} new, {reuse.removed:,} gone or rejected"
     ]
     if reuse.same_plan:
         lines.append("the plan is the same: the same windows in the same shards")
     else:
-        moved = f"{reuse.moved:,} of the recordings that it had are in another split now"
-        keep = "; --splits can keep them where they were" if reuse.moved else ""
-        lines.append(f"the plan is a new one: windows are in another order, and {moved}{keep}")
+        lines.append("the plan is a new one: windows are in another order")
+    if reuse.moved:
+        lines.append(
+            f"recordings that are in another split than before: {reuse.moved:,}; --splits with a "
+            "row for every recording can keep them where they were"
+        )
     return lines
+
+
+def not_copied_lines(reuse: Reuse | None) -> list[str]:
+    """How many windows were not copied although their recordings are unchanged, and why."""
+    if reuse is None or reuse.windows is None or reuse.windows == reuse.unchanged_windows:
+        return []
+    return [
+        f"windows of unchanged recordings that were computed all the same: "
+        f"{reuse.unchanged_windows - reuse.windows:,}; they are clipped or were rejected, or that "
+        "dataset is damaged, as duet verify would tell"
+    ]
 
 
 def unknown_works(rows: Iterable[Mapping[str, Any]]) -> int:

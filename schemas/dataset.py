@@ -121,8 +121,8 @@ class Dataset:
         """A row per reject, of `tables.REJECTS`; raises as `recordings` does."""
         return self._table(REJECTS_FILE, REJECTS)
 
-    def inputs(self) -> pa.Table:
-        """A row per file that the dataset was made of, of `tables.INPUTS`.
+    def inputs(self, *, sound: bool = False) -> pa.Table:
+        """A row per file that the dataset was made of, of `tables.INPUTS`; `sound` as above.
 
         Raises `DatasetError` where an older version made the dataset, which kept no digests, and as
         `recordings` does.
@@ -132,7 +132,7 @@ class Dataset:
                 f"{self.storage.root}: does not say what its input files were, because an older "
                 "version made it; make it again to have their digests"
             )
-        return self._table(INPUTS_FILE, INPUTS)
+        return self._table(INPUTS_FILE, INPUTS, sound=sound)
 
     def _table(
         self,

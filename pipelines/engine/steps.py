@@ -103,7 +103,8 @@ def _unchanged(run: RunConfig, inspected: Iterable[Inspected]) -> set[str]:
     earlier = run.earlier.open()
     require_reusable(earlier, run.plan.features, run.packages)
     now = contents_of_inspected(inspected, run.plan.features)
-    return unchanged_ids(now, contents_of_dataset(earlier, earlier.recordings().to_pylist()))
+    rows = earlier.recordings(sound=True).to_pylist()
+    return unchanged_ids(now, contents_of_dataset(earlier, rows))
 
 
 def shard_numbers(planned: PlanFile) -> list[tuple[str, int]]:

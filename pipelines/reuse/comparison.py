@@ -19,18 +19,27 @@ from schemas import Dataset
 
 @dataclasses.dataclass(frozen=True)
 class DatasetState:
-    """What a dataset is made of, and how: contents and splits by the ids of its recordings."""
+    """What a dataset is made of, and how: by the ids of its recordings.
+
+    `windows` are how many each recording has, those that turn out to be bad included.
+    """
 
     plan_digest: str
     contents: Mapping[str, Content]
     splits: Mapping[str, str]
+    windows: Mapping[str, int]
 
 
 def state_of_dataset(dataset: Dataset) -> DatasetState:
     """Raises `DatasetError` where a table is missing or damaged, or there is none of inputs."""
-    rows = dataset.recordings().to_pylist()
-    splits = {row["recording_id"]: row["split"] for row in rows if row["split"]}
-    return DatasetState(dataset.manifest.plan_digest, contents_of_dataset(dataset, rows), splits)
+    rows = dataset.recordings(sound=True).to_pylist()
+    used = [row for row in rows if row["split"]]
+    return DatasetState(
+        dataset.manifest.plan_digest,
+        contents_of_dataset(dataset, rows),
+        splits={row["recording_id"]: row["split"] for row in used},
+        windows={row["recording_id"]: row["windows"] for row in used},
+    )
 
 
 def state_of_plan(plan: Plan, inspected: Iterable[Inspected]) -> DatasetState:
@@ -39,7 +48,8 @@ def state_of_plan(plan: Plan, inspected: Iterable[Inspected]) -> DatasetState:
     return DatasetState(
         plan.digest,
         contents_of_inspected(inspected, plan.config),
-        {name: split for name, split in zip(ids, splits, strict=True) if split},
+        splits={name: split for name, split in zip(ids, splits, strict=True) if split},
+        windows={each.source.recording_id: each.row.get("windows", 0) for each in inspected},
     )
 
 
@@ -55,5 +65,6 @@ def compare(dataset: str, earlier: DatasetState, now: DatasetState, windows: int
         added=len(set(now.splits) - both),
         removed=len(set(earlier.splits) - both),
         moved=sum(now.splits[name] != earlier.splits[name] for name in both),
+        unchanged_windows=sum(now.windows[name] for name in unchanged),
         windows=windows,
     )

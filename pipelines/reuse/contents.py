@@ -33,7 +33,7 @@ def contents_of_dataset(dataset: Dataset, rows: Iterable[Mapping[str, Any]]) -> 
 
     Raises `DatasetError` where a table is missing or damaged, or an older version made the dataset.
     """
-    inputs = (InputFile(**row) for row in dataset.inputs().to_pylist())
+    inputs = (InputFile(**row) for row in dataset.inputs(sound=True).to_pylist())
     by_path = {file.path: file for file in inputs}
     files = dataset.manifest.files
     contents = {}

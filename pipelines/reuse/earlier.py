@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from pipelines.errors import PipelineError
-from schemas import Dataset, DatasetError, FeatureConfig
+from schemas import Dataset, DatasetError, FeatureConfig, Storage
+from schemas.manifest import MANIFEST_FILE
 from schemas.tables import INPUTS_FILE
 
 
@@ -46,6 +49,31 @@ class EarlierDataset:
         return dataset
 
 
+def open_earlier(root: str, config: FeatureConfig, packages: Mapping[str, str]) -> Dataset:
+    """The dataset whose windows a run reuses. Raises as `require_reusable`, or where there is none.
+
+    Whether its tables are whole is not known yet; see `cannot_be_reused`.
+    """
+    if not Storage(root).exists(MANIFEST_FILE):
+        raise PipelineError(
+            f"{root}: cannot be reused, because it holds no {MANIFEST_FILE}, and so no finished "
+            "dataset; name another, or leave out reuse"
+        )
+    with cannot_be_reused(root):
+        dataset = Dataset(root)
+    require_reusable(dataset, config, packages)
+    return dataset
+
+
+@contextlib.contextmanager
+def cannot_be_reused(root: str) -> Iterator[None]:
+    """Says of a `DatasetError`, as a `PipelineError`, that a run can do without the dataset."""
+    try:
+        yield
+    except DatasetError as error:
+        raise PipelineError(f"{root}: cannot be reused ({error}); leave out reuse") from None
+
+
 def require_reusable(dataset: Dataset, config: FeatureConfig, packages: Mapping[str, str]) -> None:
     """Raises `PipelineError` where a run's windows may differ from those of a dataset.
 
@@ -55,10 +83,13 @@ def require_reusable(dataset: Dataset, config: FeatureConfig, packages: Mapping[
     theirs, ours = manifest.config.to_dict(), config.to_dict()
     differing = [name for name in ours if theirs[name] != ours[name]]
     if differing:
-        shown = ", ".join(f"{each}={theirs[each]!r}, not {ours[each]!r}" for each in differing)
+        had, has = (
+            ", ".join(_spelled(name, values[name]) for name in differing)
+            for values in (theirs, ours)
+        )
         raise PipelineError(
-            f"{root}: cannot be reused, because its windows are others: {shown}; ask for the same "
-            "features, or leave out reuse"
+            f"{root}: cannot be reused, because its windows are others: it has {had}, and this run "
+            f"{has}; ask for the same, or leave out reuse"
         )
     for name, version in packages.items():
         if manifest.packages.get(name) != version:
@@ -72,3 +103,8 @@ def require_reusable(dataset: Dataset, config: FeatureConfig, packages: Mapping[
             f"{root}: cannot be reused, because an older version made it, which kept no digests of "
             "the input; leave out reuse"
         )
+
+
+def _spelled(name: str, value: Any) -> str:
+    """A setting as options spell it."""
+    return f"{name}={','.join(value) if isinstance(value, list | tuple) else value}"

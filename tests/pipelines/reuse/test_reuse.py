@@ -19,7 +19,7 @@ from pipelines.planning.plan import PlanOptions
 from pipelines.preprocessing import dry_run
 from pipelines.results import Reuse
 from pipelines.reuse.earlier import EarlierDataset
-from pipelines.summary import reuse_lines
+from pipelines.summary import not_copied_lines, reuse_lines
 from pipelines.writing.shard_writer import write_shard
 from schemas import Dataset, DuetError
 from schemas.manifest import MANIFEST_FILE
@@ -118,10 +118,13 @@ def test_a_changed_input_gives_the_bytes_of_a_run_from_nothing(
     result = made(asked)
     assert digests(tmp_path / "a") == digests(tmp_path / "b")
     assert figures(result.reuse) == figures(foreseen) == CHANGES[change]
-    assert foreseen == result.reuse
     assert expected.reuse is None
+    assert foreseen
     assert result.reuse
+    assert foreseen.windows is None
     assert result.reuse.windows is not None
+    assert dataclasses.replace(foreseen, windows=result.reuse.windows) == result.reuse
+    assert result.reuse.unchanged_windows >= result.reuse.windows
     rows = Dataset(tmp_path / "b").recordings().to_pylist()
     all_windows = sum(row["windows"] for row in rows)
     assert (result.reuse.windows == all_windows) == (result.reuse.unchanged == len(rows))
@@ -226,7 +229,7 @@ def test_a_transform_takes_no_dataset_of_other_windows(
         plan=with_features(n_mels=21),
         earlier=earlier,
     )
-    with pytest.raises(PipelineError, match="n_mels=20, not 21"):
+    with pytest.raises(PipelineError, match="it has n_mels=20, and this run n_mels=21"):
         plan_run(run, [], [])
 
 
@@ -295,10 +298,14 @@ def test_a_damaged_window_is_made_again(
     [
         (
             {"plan": PlanOptions(features=dataclasses.replace(CONFIG, n_mels=21))},
-            r"its windows are others: n_mels=20, not 21; ask for the same features, or leave out",
+            r"its windows are others: it has n_mels=20, and this run n_mels=21; ask for the same",
         ),
-        ({"reuse": "missing"}, r"missing/dataset\.json: no such file"),
-        ({"plan": PLAN, "reuse": "."}, r"dataset\.json: no such file"),
+        (
+            {"plan": PlanOptions(features=dataclasses.replace(CONFIG, features=("log_mel",)))},
+            r"it has features=log_mel,waveform,notes,onsets, and this run features=log_mel; ask",
+        ),
+        ({"reuse": "missing"}, r"/missing: cannot be reused, because it holds no dataset\.json"),
+        ({"plan": PLAN, "reuse": "."}, r"and so no finished dataset; name another, or leave out"),
     ],
 )
 def test_a_dataset_of_other_windows_is_not_reused(
@@ -328,22 +335,51 @@ def test_a_dataset_of_another_version_is_not_reused(
         made(options(tiny_root, tmp_path / "b", reuse=str(older)))
 
 
+@pytest.mark.parametrize("name", [INPUTS_FILE, "recordings.parquet", MANIFEST_FILE])
+def test_a_dataset_whose_tables_are_damaged_is_not_reused(
+    name: str, tiny_root: Path, tiny_dataset: Path, tmp_path: Path
+) -> None:
+    damaged = shutil.copytree(tiny_dataset, tmp_path / "old")
+    data = bytearray((damaged / name).read_bytes())
+    data[len(data) // 2] ^= 1  # In the middle, where a Parquet file may still be readable.
+    (damaged / name).write_bytes(data)
+    asked = options(tiny_root, tmp_path / "b", reuse=str(damaged))
+    for run in (dry_run, made):
+        with pytest.raises(
+            PipelineError, match=rf"/old: cannot be reused \(.*/{name}: .*\); leave out reuse$"
+        ):
+            run(asked)
+
+
+REUSE = Reuse(dataset="old", same_plan=True, unchanged=1_200, changed=1, added=0, removed=2,
+              moved=0, unchanged_windows=34_007, windows=34_000)  # fmt: skip
+
+
 def test_what_was_reused_is_said() -> None:
-    reuse = Reuse(dataset="old", same_plan=True, unchanged=1_200, changed=1, added=0, removed=2,
-                  moved=0, windows=34_000)  # fmt: skip
-    assert reuse_lines(None, foreseen=False) == []
-    assert reuse_lines(reuse, foreseen=False) == [
-        "copied from old: 34,000 windows; recordings: 1,200 unchanged, 1 changed, 0 new, "
-        "2 no longer there",
+    assert reuse_lines(None) == []
+    assert reuse_lines(REUSE) == [
+        "34,000 windows were copied from old; recordings: 1,200 unchanged, 1 changed, 0 new, "
+        "2 gone or rejected",
         "the plan is the same: the same windows in the same shards",
     ]
-    first, _ = reuse_lines(dataclasses.replace(reuse, windows=None), foreseen=True)
-    assert first.startswith("would be copied, at most, from old: recordings: 1,200 unchanged, ")
-    _, line = reuse_lines(dataclasses.replace(reuse, same_plan=False, moved=3), foreseen=False)
-    assert line == (
-        "the plan is a new one: windows are in another order, and 3 of the recordings that it had "
-        "are in another split now; --splits can keep them where they were"
-    )
+    first, _ = reuse_lines(dataclasses.replace(REUSE, windows=None))
+    assert first.startswith("34,007 windows can be copied from old; recordings: 1,200 unchanged, ")
+    _, *lines = reuse_lines(dataclasses.replace(REUSE, same_plan=False, moved=3))
+    assert lines == [
+        "the plan is a new one: windows are in another order",
+        "recordings that are in another split than before: 3; --splits with a row for every "
+        "recording can keep them where they were",
+    ]
+
+
+def test_windows_that_were_not_copied_are_said() -> None:
+    assert not_copied_lines(REUSE) == [
+        "windows of unchanged recordings that were computed all the same: 7; they are clipped or "
+        "were rejected, or that dataset is damaged, as duet verify would tell"
+    ]
+    for windows in (34_007, None):
+        assert not_copied_lines(dataclasses.replace(REUSE, windows=windows)) == []
+    assert not_copied_lines(None) == []
 
 
 def test_no_dataset_has_no_name(tiny_root: Path, tmp_path: Path) -> None:
