@@ -14,11 +14,11 @@ SETTINGS_FILE = "settings.json"
 
 
 def command(manifest: Manifest) -> str:
-    """The command line, with `MUSICNET` for the input and `DATASET` for the output."""
+    """The command line, with `INPUT` for the input and `DATASET` for the output."""
     formats = manifest.formats
     return " ".join(
         [
-            "duet preprocess --input MUSICNET --output DATASET",
+            "duet preprocess --input INPUT --output DATASET",
             f"--format {'both' if set(formats) == set(FORMATS) else formats[0]}",
             *_settings(manifest.config),
             f"--seed {manifest.seed}",

@@ -60,7 +60,8 @@ def _byte_defects(
         return
     if found.damaged:
         first = next(iter(found.damaged.values()))
-        text = f"{len(found.damaged)} of its {len(rows)} windows are damaged, first {first}"
+        are = "is" if len(found.damaged) == 1 else "are"
+        text = f"{len(found.damaged)} of its {len(rows)} windows {are} damaged, first {first}"
         concerned = [rows[number] for number in sorted(found.damaged)]
         names = tuple((row["recording_id"], row["first_frame"]) for row in concerned)
         yield Defect(shard.name, f"{problem}; {text}" if problem else text, names)

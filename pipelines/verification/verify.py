@@ -72,7 +72,8 @@ class Verification:
     defects: tuple[Defect, ...]
 
     def summary(self) -> str:
-        verdict = f"{len(self.defects)} defects" if self.defects else "sound"
+        count = len(self.defects)
+        verdict = f"{count} defect{'s' if count > 1 else ''}" if count else "sound"
         return (
             f"{self._samples_text()}\n{self.dataset}: {verdict}; {self.files:,} files, "
             f"{self.windows:,} windows, {self.nbytes / 1e6:,.1f} MB checked"
