@@ -120,6 +120,8 @@ def _run(
     started = time.monotonic()
     with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
         variables = {**os.environ, **(environment or {})}
+        # With it, each process compiles every module that it imports, for seconds.
+        variables.pop("PYTHONDONTWRITEBYTECODE", None)
         process = subprocess.Popen(command, stdout=output, stderr=errors, env=variables)
         wait(process)
         seconds = time.monotonic() - started
