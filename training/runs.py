@@ -23,7 +23,14 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from musicnet_duet.outputs import RUN_FILE, RUN_FOLDERS, RUN_PICTURE
+from musicnet_duet.outputs import (
+    COMPOSER_FILE,
+    RUN_FILE,
+    RUN_FOLDERS,
+    RUN_PICTURE,
+    TRANSCRIBER_FILE,
+    dataset_around,
+)
 from schemas import Dataset, FeatureConfig, Storage
 from training.config import (
     FrameModelConfig,
@@ -204,6 +211,28 @@ def require_same_features(
             f"on: {'; '.join(differing)}; use the dataset of the run, or one made with the same "
             "settings"
         )
+
+
+def require_outside_datasets(folder: str | PathLike[str]) -> None:
+    """Raises `TrainingError` where a folder is that of a dataset, or lies in it."""
+    if dataset := dataset_around(Storage(folder).local_path()):
+        raise TrainingError(f"{folder}: {dataset} is a dataset's own folder; choose another")
+
+
+def require_new(run_dir: str, files: Collection[str]) -> None:
+    """Raises `TrainingError` unless a run of any kind, which writes `files`, may begin in a folder.
+
+    Nothing of another run is in it, and it is outside of datasets.
+    """
+    require_outside_datasets(run_dir)
+    folder = Storage(run_dir).local_path()
+    if any(os.path.exists(folder / name) for name in (RUN_FILE, TRANSCRIBER_FILE, COMPOSER_FILE)):
+        raise TrainingError(f"{run_dir}: holds a run already; choose another run_dir")
+    for name in files:
+        if os.path.exists(folder / name):
+            raise TrainingError(
+                f"{folder / name}: exists, and belongs to no run; choose another run_dir"
+            )
 
 
 def is_run(folder: str | PathLike[str]) -> bool:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import time
 from pathlib import Path
 from typing import Any
 
-from musicnet_duet.outputs import RUN_FILE, RUN_FOLDERS, dataset_around
-from schemas import Dataset, Storage
+from musicnet_duet.outputs import RUN_FILE, RUN_FOLDERS
+from schemas import Dataset
 from training.config import FrameModelConfig, LoopConfig, ModelFunction, TrainingConfig
 from training.custom_models import custom_model, load_checkpoint
 from training.errors import TrainingError
@@ -29,6 +28,8 @@ from training.runs import (
     Run,
     is_run,
     read_run,
+    require_new,
+    require_outside_datasets,
     write_run,
 )
 
@@ -178,22 +179,17 @@ def _with_decay_steps(
 
 def _require_run_dir(run_dir: str, run: Run, resume: bool) -> None:
     """Raises `TrainingError` unless `run_dir` may become, or is, the folder of this run."""
-    folder = Storage(run_dir).local_path()
-    if dataset := dataset_around(folder):
-        raise TrainingError(f"{run_dir}: {dataset} is a dataset's own folder; choose another")
-    if is_run(run_dir):
-        if not resume:
+    if resume:
+        require_outside_datasets(run_dir)
+        if not is_run(run_dir):
             raise TrainingError(
-                f"{run_dir}: holds a run already; go on with it (resume=True), or "
-                "choose another run_dir"
+                f"{run_dir}: holds no run to resume; leave out resume=True to start one"
             )
         read_run(run_dir).require_same(run, where=f"{run_dir}/{RUN_FILE}")
-    elif resume:
+        return
+    if is_run(run_dir):
         raise TrainingError(
-            f"{run_dir}: holds no run to resume; leave out resume=True to start one"
+            f"{run_dir}: holds a run already; go on with it (resume=True), or choose another "
+            "run_dir"
         )
-    for name in (*RUN_FOLDERS, METRICS, CURVE):
-        if not resume and os.path.exists(folder / name):
-            raise TrainingError(
-                f"{folder / name}: exists, and belongs to no run; choose another run_dir"
-            )
+    require_new(run_dir, files=(*RUN_FOLDERS, METRICS, CURVE))

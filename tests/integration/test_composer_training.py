@@ -102,7 +102,7 @@ def test_a_folder_of_midi_files_is_part_of_the_training(rolls: Path, tmp_path: P
 def test_what_cannot_be_trained_is_an_error_before_training(rolls: Path, tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "composer.json").write_text("{}")
-    with pytest.raises(TrainingError, match=r"composer.json: exists; choose another run_dir"):
+    with pytest.raises(TrainingError, match="holds a run already; choose another run_dir"):
         train_composer(str(rolls), str(tmp_path / "run"), SMALL, SOON)
     with pytest.raises(TrainingError, match="is a dataset's own folder; choose another"):
         train_composer(str(rolls), str(rolls / "run"), SMALL, SOON)

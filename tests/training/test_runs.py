@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from musicnet_duet.outputs import RUN_FILE
-from schemas import Dataset
+from musicnet_duet.outputs import COMPOSER_FILE, RUN_FILE, TRANSCRIBER_FILE
+from schemas import Dataset, DatasetError
 from training import TrainingError
 from training.config import FrameModelConfig, LoopConfig, TrainingConfig
 from training.fitting.scoring import Validation
-from training.runs import Run, is_run, read_run, write_run
+from training.runs import Run, is_run, read_run, require_new, write_run
 from training.train import train
 from training.trained_model import load_trained
 
@@ -72,6 +72,40 @@ def test_a_folder_without_a_run_is_an_error_with_the_whole_command(tmp_path: Pat
     with pytest.raises(TrainingError) as caught:
         read_run(folder)
     assert str(caught.value).endswith(f"duet train --data DATASET --run '{folder}'")
+
+
+@pytest.mark.parametrize("name", [RUN_FILE, TRANSCRIBER_FILE, COMPOSER_FILE])
+def test_no_run_begins_in_the_folder_of_another_of_any_kind(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).touch()
+    with pytest.raises(TrainingError, match=f"^{tmp_path}: holds a run already; choose another"):
+        require_new(str(tmp_path), files=())
+
+
+def test_no_run_begins_where_its_files_would_replace_others(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").touch()
+    require_new(str(tmp_path), files=("model.keras",))
+    (tmp_path / "model.keras").touch()
+    with pytest.raises(
+        TrainingError, match=r"/model\.keras: exists, and belongs to no run; choose"
+    ):
+        require_new(str(tmp_path), files=("model.keras",))
+
+
+def test_no_run_begins_within_a_dataset_or_in_a_store(small_dataset: Path) -> None:
+    with pytest.raises(TrainingError, match="is a dataset's own folder; choose another"):
+        require_new(str(small_dataset / "run"), files=())
+    with pytest.raises(
+        DatasetError, match=r"^memory://runs/.*: this needs a folder on a local disk"
+    ):
+        require_new("memory://runs/run", files=())
+
+
+def test_training_does_not_begin_in_the_folder_of_a_transcriber(
+    small_dataset: Path, tmp_path: Path
+) -> None:
+    (tmp_path / TRANSCRIBER_FILE).touch()
+    with pytest.raises(TrainingError, match="holds a run already; choose another run_dir"):
+        train(str(small_dataset), str(tmp_path), FrameModelConfig(), TrainingConfig(), LoopConfig())
 
 
 def test_a_run_without_a_checkpoint_is_an_error_with_the_whole_command(

@@ -18,7 +18,6 @@ from pathlib import Path
 
 import numpy as np
 
-from musicnet_duet.outputs import dataset_around
 from musicnet_duet.progress import ProgressDisplay
 from schemas import Dataset, Storage
 from training.ablation.config import AblationConfig, Row, Setting, matched_by_time, settings
@@ -27,7 +26,7 @@ from training.ablation.rows import Score, run_row
 from training.ablation.table import Condition, conditions, sentence, table
 from training.errors import TrainingError
 from training.reading.opening import require_stored
-from training.runs import run_versions
+from training.runs import require_outside_datasets, run_versions
 from training.works import works_of
 
 SETTINGS_FILE = "settings.json"
@@ -112,8 +111,7 @@ def _speed(scores: Sequence[Score], folder: Path) -> float:
 
 def _require_same(folder: Path, dataset: Dataset, config: AblationConfig) -> None:
     """Writes what is asked for, or raises `TrainingError` where `folder` holds another ablation."""
-    if inside := dataset_around(folder):
-        raise TrainingError(f"{folder}: {inside} is a dataset's own folder; choose another")
+    require_outside_datasets(folder)
     asked = {"config": dataclasses.asdict(config), "fingerprint": dataset.manifest.fingerprint}
     path = folder / SETTINGS_FILE
     if path.exists():

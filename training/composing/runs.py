@@ -17,7 +17,7 @@ from typing import Any
 
 import keras
 
-from musicnet_duet.outputs import COMPOSER_FILE, RUN_FILE, TRANSCRIBER_FILE, dataset_around
+from musicnet_duet.outputs import COMPOSER_FILE
 from schemas import Dataset
 from schemas.errors import DuetError
 from training.composing.config import ComposerConfig, ComposerTraining
@@ -91,16 +91,6 @@ class ComposerRun:
                     f"{dataset.storage.root}: {name} is {its}, and {mine} in the run; use a "
                     "dataset with the same frames"
                 )
-
-
-def require_new(run_dir: str) -> None:
-    """Raises `TrainingError` unless a composer may be written to the folder."""
-    folder = Path(run_dir)
-    if dataset := dataset_around(folder):
-        raise TrainingError(f"{run_dir}: {dataset} is a dataset's own folder; choose another")
-    for name in (RUN_FILE, TRANSCRIBER_FILE, COMPOSER_FILE, MODEL_FILE, METRICS_FILE):
-        if (folder / name).exists():
-            raise TrainingError(f"{folder / name}: exists; choose another run_dir")
 
 
 def load_composer(run_dir: str) -> tuple[ComposerRun, Composer]:

@@ -19,19 +19,14 @@ from schemas.storage import writing
 from training.composing.config import ComposerConfig, ComposerTraining
 from training.composing.midi_rolls import MidiWindows, read_pieces
 from training.composing.model import BitsPerFrame, Composer, RollLikelihood, composing_example
-from training.composing.runs import (
-    METRICS_FILE,
-    MODEL_FILE,
-    ComposerRun,
-    require_new,
-)
+from training.composing.runs import METRICS_FILE, MODEL_FILE, ComposerRun
 from training.composing.states import transposed
 from training.composing.windows import open_rolls
 from training.errors import TrainingError
 from training.fitting.metrics import MetricsFile
 from training.models.schedules import WarmUpCosine
 from training.reading.reader import Reader
-from training.runs import run_versions
+from training.runs import require_new, run_versions
 
 TRANSPOSITIONS = (-6, 5)
 """In semitones: all twelve keys."""
@@ -76,7 +71,7 @@ def train_composer(
     training is over. Raises `TrainingError` when `run_dir` holds a run, when the dataset has no
     notes, when the memory budget is too small, and when the loss is no longer finite.
     """
-    require_new(run_dir)
+    require_new(run_dir, files=(MODEL_FILE, METRICS_FILE))
     dataset = Dataset(data)
     splits = [each for each in ("train", "validation") if dataset.manifest.splits[each].windows]
     reader, *validation = open_rolls(

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 import shlex
 import tempfile
 from collections.abc import Mapping
@@ -18,7 +17,7 @@ from typing import Any
 
 import keras
 
-from musicnet_duet.outputs import COMPOSER_FILE, RUN_FILE, TRANSCRIBER_FILE, dataset_around
+from musicnet_duet.outputs import TRANSCRIBER_FILE
 from schemas import Dataset, FeatureConfig, Storage
 from training.config import from_json
 from training.errors import TrainingError
@@ -84,17 +83,6 @@ class TranscriberRun:
         require_stored(dataset, (*self.config.inputs, *_layers.OUTPUTS))
         stored = ("dtype", "features", "stride_frames", "tail", "window_frames")
         require_same_features(self.features, dataset, ignoring=stored)
-
-
-def require_new(folder: str) -> None:
-    """Raises `TrainingError` where a folder holds a run already, or belongs to a dataset."""
-    for name in (TRANSCRIBER_FILE, COMPOSER_FILE, RUN_FILE):
-        if os.path.exists(Path(folder) / name):
-            raise TrainingError(f"{folder}: holds a run already; choose another run_dir")
-    if dataset := dataset_around(Path(folder)):
-        raise TrainingError(
-            f"{folder}: {dataset} is a dataset's own folder; choose another run_dir"
-        )
 
 
 def write_run(folder: str, run: TranscriberRun, model: keras.Model) -> None:

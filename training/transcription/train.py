@@ -17,16 +17,12 @@ from training.errors import TrainingError
 from training.models.schedules import WarmUpCosine
 from training.reading.opening import open_splits, require_stored
 from training.reading.reader import Reader
-from training.runs import run_versions
+from training.runs import require_new, run_versions
 from training.transcription.config import TranscriberConfig
 from training.transcription.mixing import mixed
 from training.transcription.model import OUTPUTS, make_transcriber, transcription_example
 from training.transcription.predicting import hear
-from training.transcription.run import (
-    TranscriberRun,
-    require_new,
-    write_run,
-)
+from training.transcription.run import MODEL_FILE, TranscriberRun, write_run
 from training.transcription.scores import best_thresholds, pooled_average_precision
 
 LEARNING_RATE = 1e-2
@@ -64,7 +60,7 @@ def train_transcriber(
     `run_dir` holds a run, the dataset lacks a feature, the memory budget is too small, or the loss
     is no longer finite.
     """
-    require_new(run_dir)
+    require_new(run_dir, files=(MODEL_FILE,))
     dataset = Dataset(data)
     require_stored(dataset, (*config.inputs, *OUTPUTS))
     train_reader, validation_reader = open_splits(
