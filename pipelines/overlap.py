@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import posixpath
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
+from musicnet_duet.outputs import dataset_around
 from pipelines.errors import PipelineError
-from schemas import Dataset, DatasetError, Storage
+from schemas import DuetError, Storage
+from schemas.manifest import MANIFEST_FILE
 from schemas.storage.object_stores import usual_protocol
 
 
@@ -32,21 +36,34 @@ def require_apart(input_root: str, output: str) -> None:
 
 
 def require_outside_datasets(output: str) -> None:
-    """Raises `PipelineError` where a folder lies within a dataset, to which nothing is added.
+    """Raises `PipelineError` where a folder lies within a dataset's, to which nothing may be added.
 
     Links are followed on local disks.
     """
-    target = Storage(output)
-    for folder in _ancestors(target)[1:]:
-        where = str(folder) if target.is_local else _url(folder, target)
-        try:
-            dataset = Dataset(where)
-        except DatasetError:
-            continue
+    if around := _dataset_around(Storage(output)):
         raise PipelineError(
-            f"{output}: lies within the dataset {dataset.storage.root}, to which nothing is added; "
-            "choose another output"
+            f"{output}: lies within {around}, which is a dataset's own folder, since it holds "
+            f"{MANIFEST_FILE}; choose another output"
         )
+
+
+def _dataset_around(target: Storage) -> str | None:
+    """The folder of a dataset in which a folder lies; None where there is none, or nobody knows."""
+    if target.is_local:
+        folder = Path(os.path.realpath(target.local_path()))
+        return str(found) if (found := dataset_around(folder.parent)) else None
+    for url in _urls_above(target.root):
+        # A store need not let everyone see what lies above.
+        with contextlib.suppress(DuetError):
+            if Storage(url).exists(MANIFEST_FILE):
+                return url
+    return None
+
+
+def _urls_above(url: str) -> Iterator[str]:
+    protocol, _, rest = url.partition("://")
+    while (rest := rest.rstrip("/").rpartition("/")[0]).strip("/"):
+        yield f"{protocol}://{rest.rstrip('/')}"
 
 
 def _ancestors(storage: Storage) -> list[PurePosixPath | Path]:
@@ -57,11 +74,6 @@ def _ancestors(storage: Storage) -> list[PurePosixPath | Path]:
     rest = storage.root.partition("://")[2]
     url = PurePosixPath(f"{usual_protocol(storage.root)}:", posixpath.normpath(rest))
     return [url, *url.parents[:-2]]
-
-
-def _url(folder: PurePosixPath | Path, storage: Storage) -> str:
-    """The URL of one of the folders that a store's lies in."""
-    return f"{storage.root.partition('://')[0]}://{'/'.join(folder.parts[1:])}"
 
 
 def _same(first: PurePosixPath | Path, second: PurePosixPath | Path) -> bool:

@@ -5,7 +5,7 @@ import pytest
 
 from pipelines.errors import PipelineError
 from pipelines.overlap import require_apart, require_outside_datasets
-from schemas import Storage
+from schemas import Storage, StoreError
 from schemas.manifest import MANIFEST_FILE
 from tests.support.dataset_factory import make_dataset
 
@@ -84,25 +84,30 @@ def test_an_output_within_a_dataset_is_rejected(
     monkeypatch.chdir(tmp_path)
     make_dataset(tmp_path / "data")
     (tmp_path / "link").symlink_to("data")
-    message = f"^{output}: lies within the dataset {tmp_path.resolve()}/data, to which nothing is"
+    message = f"^{output}: lies within {tmp_path.resolve()}/data, which is a dataset's own folder"
     with pytest.raises(PipelineError, match=message):
         require_outside_datasets(output)
 
 
-def test_an_output_may_be_a_dataset_or_lie_beside_one_or_near_another_file(
-    tmp_path: Path,
-) -> None:
+def test_an_output_may_be_a_dataset_or_lie_beside_one(tmp_path: Path) -> None:
     make_dataset(tmp_path / "data")
-    (tmp_path / "dataset.json").write_text('{"name": "of another tool"}')
-    for output in ("data", "data-2", "other/data"):
-        require_outside_datasets(str(tmp_path / output))
+    for output in ("data", "data/", "data-2", "other/data"):
+        require_outside_datasets(f"{tmp_path}/{output}")
 
 
-def test_an_output_within_a_dataset_of_a_store_is_rejected(tmp_path: Path) -> None:
-    manifest = (make_dataset(tmp_path / "data") / MANIFEST_FILE).read_bytes()
-    Storage("memory://within/data").write_bytes(MANIFEST_FILE, manifest)
-    for output in ("memory://within/data/sub", "memory://within//data/a/b"):
-        with pytest.raises(PipelineError, match="lies within the dataset memory://within/data, to"):
+@pytest.mark.parametrize("root", ["memory://within/data", "memory:///within/data", "memory://data"])
+def test_an_output_within_a_dataset_of_a_store_is_rejected(root: str) -> None:
+    Storage(root).write_bytes(MANIFEST_FILE, b"{}")
+    for output in (f"{root}/sub", f"{root}//a/b/"):
+        with pytest.raises(PipelineError, match=f"lies within {root}, which is a dataset's own"):
             require_outside_datasets(output)
-    for output in ("memory://within/data", "memory://within/other", "memory://elsewhere"):
+    for output in (root, f"{root}-2", "memory://elsewhere/data"):
         require_outside_datasets(output)
+
+
+def test_what_a_store_does_not_show_is_no_dataset(monkeypatch: pytest.MonkeyPatch) -> None:
+    def deny(_: Storage, name: str) -> bool:
+        raise StoreError(f"{name}: denied")
+
+    monkeypatch.setattr(Storage, "exists", deny)
+    require_outside_datasets("memory://hidden/a/b")
