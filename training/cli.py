@@ -28,6 +28,7 @@ from training.composer_commands import (
 from training.config import DEFAULT_SCORE_TEMPERATURE, DEFAULT_TEMPERATURE, is_midi
 from training.prepared import prepared
 from training.shared_options import (
+    OTHER_DATASET,
     add_checkpoint,
     add_data,
     add_memory,
@@ -36,7 +37,6 @@ from training.shared_options import (
     add_split,
     damage_lines,
     memory_bytes,
-    other_dataset_lines,
 )
 from training.train_command import add_train_options, check_train, run_train
 from training.transcription import commands as transcription
@@ -202,8 +202,7 @@ def _evaluate(options: argparse.Namespace) -> Outcome:
         )
     if any(difference.interval is None for difference in result.paired.values()):
         lines.append(f"an interval needs {MIN_WORKS} works or more, and that of every recording")
-    lines.append(result.works.sentence())
-    lines += other_dataset_lines(result.same_dataset)
+    lines.append(result.works.sentence() if result.same_dataset else OTHER_DATASET)
     if sampled is not None:
         lines += ["", *free_running_lines(sampled)]
     return Outcome(

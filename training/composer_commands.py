@@ -14,13 +14,13 @@ from musicnet_duet.arguments import (
 )
 from musicnet_duet.command import CommandParser, Outcome
 from training.shared_options import (
+    OTHER_DATASET,
     add_data,
     add_output,
     add_run,
     add_split,
     damage_lines,
     memory_bytes,
-    other_dataset_lines,
 )
 
 
@@ -80,7 +80,7 @@ def run_evaluate_composer(options: argparse.Namespace) -> Outcome:
     )
     lines = [
         *evaluation_lines(result),
-        *other_dataset_lines(result.same_dataset),
+        *([] if result.same_dataset else [OTHER_DATASET]),
         *damage_lines(result.damaged_count, result.damaged_windows),
     ]
     return Outcome(result, "\n".join(lines))

@@ -85,14 +85,11 @@ def memory_bytes(options: argparse.Namespace) -> int:
     return int(options.memory_mb) * MEGABYTE
 
 
-def other_dataset_lines(same_dataset: bool) -> list[str]:
-    """What to know of figures on another dataset than the one that a model was trained on."""
-    if same_dataset:
-        return []
-    return [
-        "the model was trained on another dataset, which may have had these recordings in its "
-        "training split: the figures may be too good; --data takes the dataset it was trained on"
-    ]
+OTHER_DATASET = (
+    "the model was trained on another dataset, which may have had these recordings in its training "
+    "split: the figures may be too good; give --data the dataset that it was trained on"
+)
+"""What to know of figures on another dataset than the one that a model was trained on."""
 
 
 def damage_lines(count: int, damaged: Sequence[str]) -> list[str]:

@@ -231,7 +231,8 @@ def test_evaluate_warns_that_a_model_may_know_the_recordings_of_another_dataset(
     status, out, _ = call(capsys, "evaluate", "--run", small_run, "--data", other)
     assert status == 0
     assert "the model was trained on another dataset, which may have had these recordings" in out
-    assert "--data takes the dataset it was trained on" in out
+    assert "give --data the dataset that it was trained on" in out
+    assert "share a work" not in out  # With recordings that this model was not trained on.
 
 
 def test_resuming_with_another_model_says_what_differs(

@@ -8,13 +8,13 @@ from pathlib import Path
 from musicnet_duet.arguments import count, local_path, one_of, seed_31_bits
 from musicnet_duet.command import CommandParser, Outcome
 from training.shared_options import (
+    OTHER_DATASET,
     add_data,
     add_output,
     add_run,
     add_split,
     damage_lines,
     memory_bytes,
-    other_dataset_lines,
 )
 from training.transcription.config import HEARING, MODELS, TranscriberConfig
 
@@ -115,8 +115,7 @@ def run_evaluate(options: argparse.Namespace) -> Outcome:
             f"onsets within 50 ms, mean over recordings: precision {onset.precision:.3f}, recall "
             f"{onset.recall:.3f}, F {onset.f:.3f}"
         )
-    lines.append(result.works.sentence())
-    lines += other_dataset_lines(result.same_dataset)
+    lines.append(result.works.sentence() if result.same_dataset else OTHER_DATASET)
     lines += damage_lines(result.damaged_count, result.damaged_windows)
     return Outcome(result, "\n".join(lines))
 
