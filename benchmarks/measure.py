@@ -119,9 +119,9 @@ def _run(
     command = [*map(str, words)]
     started = time.monotonic()
     with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
-        variables = {**os.environ, **(environment or {})}
-        # With it, each process compiles every module that it imports, for seconds.
-        variables.pop("PYTHONDONTWRITEBYTECODE", None)
+        # With this variable, each process compiles every module that it imports, for seconds.
+        own = {name: each for name, each in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+        variables = {**own, **(environment or {})}
         process = subprocess.Popen(command, stdout=output, stderr=errors, env=variables)
         wait(process)
         seconds = time.monotonic() - started

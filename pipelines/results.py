@@ -25,8 +25,8 @@ class Reuse:
         removed: How many only the earlier one has in a split: they are gone, or rejected now.
         moved: How many of those in both are in another split now.
         unchanged_windows: How many windows the unchanged recordings have.
-        windows: How many of them this run copied rather than computed. None for a dry run, or if
-            the engine does not say.
+        windows: How many of them this run copied rather than computed. None for a dry run, where
+            an earlier run had written every shard, or if the engine does not say.
 
     Examples:
         >>> from pipelines import PlanOptions, PreprocessOptions, preprocess

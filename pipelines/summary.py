@@ -149,7 +149,7 @@ def outcome_lines(result: PreprocessResult | DryRun) -> list[str]:
             f"splits without windows: {', '.join(empty)}; three recordings or more fill all three, "
             "or splits of your own do"
         )
-    lines += reuse_lines(result.reuse)
+    lines += reuse_lines(result.reuse, foreseen=isinstance(result, DryRun))
     if isinstance(result, PreprocessResult) and not result.shards_kept:
         lines += not_copied_lines(result.reuse)
     if isinstance(result, DryRun):
@@ -157,17 +157,19 @@ def outcome_lines(result: PreprocessResult | DryRun) -> list[str]:
     return lines
 
 
-def reuse_lines(reuse: Reuse | None) -> list[str]:
+def reuse_lines(reuse: Reuse | None, *, foreseen: bool) -> list[str]:
     """What was, or can be, copied from an earlier dataset, and how the new one differs from it."""
     if reuse is None:
         return []
-    windows = f"{reuse.unchanged_windows:,} windows can be copied"
-    if reuse.windows is not None:
-        windows = f"{reuse.windows:,} windows were copied"
-    lines = [
-        f"{windows} from {reuse.dataset}; recordings: {reuse.unchanged:,} unchanged, "
+    lines = []
+    if foreseen:
+        lines.append(f"windows to copy from {reuse.dataset}: {reuse.unchanged_windows:,}")
+    elif reuse.windows is not None:
+        lines.append(f"windows copied from {reuse.dataset}: {reuse.windows:,}")
+    lines.append(
+        f"recordings, beside {reuse.dataset}: {reuse.unchanged:,} unchanged, "
         f"{reuse.changed:,} changed, {reuse.added:,} new, {reuse.removed:,} gone or rejected"
-    ]
+    )
     if reuse.same_plan:
         lines.append("the plan is the same: the same windows in the same shards")
     else:
@@ -182,12 +184,12 @@ def reuse_lines(reuse: Reuse | None) -> list[str]:
 
 def not_copied_lines(reuse: Reuse | None) -> list[str]:
     """How many windows were not copied although their recordings are unchanged, and why."""
-    if reuse is None or reuse.windows is None or reuse.windows == reuse.unchanged_windows:
+    if reuse is None or reuse.windows is None or reuse.windows >= reuse.unchanged_windows:
         return []
     return [
-        f"windows of unchanged recordings that were computed all the same: "
-        f"{reuse.unchanged_windows - reuse.windows:,}; they are clipped or were rejected, or that "
-        "dataset is damaged, as duet verify would tell"
+        f"windows of unchanged recordings that were not copied: "
+        f"{reuse.unchanged_windows - reuse.windows:,}; they are clipped or rejected, or "
+        f"{reuse.dataset} was damaged, which duet verify finds out"
     ]
 
 

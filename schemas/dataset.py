@@ -122,7 +122,7 @@ class Dataset:
         return self._table(REJECTS_FILE, REJECTS)
 
     def inputs(self, *, sound: bool = False) -> pa.Table:
-        """A row per file that the dataset was made of, of `tables.INPUTS`; `sound` as above.
+        """A row per file that the dataset was made of, of `tables.INPUTS`; see `recordings`.
 
         Raises `DatasetError` where an older version made the dataset, which kept no digests, and as
         `recordings` does.

@@ -71,7 +71,7 @@ def cannot_be_reused(root: str) -> Iterator[None]:
     try:
         yield
     except DatasetError as error:
-        raise PipelineError(f"{root}: cannot be reused ({error}); leave out reuse") from None
+        raise PipelineError(f"{root}: cannot be reused, so leave out reuse: {error}") from None
 
 
 def require_reusable(dataset: Dataset, config: FeatureConfig, packages: Mapping[str, str]) -> None:

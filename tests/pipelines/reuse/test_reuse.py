@@ -346,7 +346,7 @@ def test_a_dataset_whose_tables_are_damaged_is_not_reused(
     asked = options(tiny_root, tmp_path / "b", reuse=str(damaged))
     for run in (dry_run, made):
         with pytest.raises(
-            PipelineError, match=rf"/old: cannot be reused \(.*/{name}: .*\); leave out reuse$"
+            PipelineError, match=rf"/old: cannot be reused, so leave out reuse: .*/old/{name}: "
         ):
             run(asked)
 
@@ -356,16 +356,23 @@ REUSE = Reuse(dataset="old", same_plan=True, unchanged=1_200, changed=1, added=0
 
 
 def test_what_was_reused_is_said() -> None:
-    assert reuse_lines(None) == []
-    assert reuse_lines(REUSE) == [
-        "34,000 windows were copied from old; recordings: 1,200 unchanged, 1 changed, 0 new, "
-        "2 gone or rejected",
-        "the plan is the same: the same windows in the same shards",
+    assert reuse_lines(None, foreseen=False) == []
+    recordings = "recordings, beside old: 1,200 unchanged, 1 changed, 0 new, 2 gone or rejected"
+    same = "the plan is the same: the same windows in the same shards"
+    assert reuse_lines(REUSE, foreseen=False) == [
+        "windows copied from old: 34,000",
+        recordings,
+        same,
     ]
-    first, _ = reuse_lines(dataclasses.replace(REUSE, windows=None))
-    assert first.startswith("34,007 windows can be copied from old; recordings: 1,200 unchanged, ")
-    _, *lines = reuse_lines(dataclasses.replace(REUSE, same_plan=False, moved=3))
-    assert lines == [
+    unknown = dataclasses.replace(REUSE, windows=None)
+    assert reuse_lines(unknown, foreseen=True) == [
+        "windows to copy from old: 34,007",
+        recordings,
+        same,
+    ]
+    assert reuse_lines(unknown, foreseen=False) == [recordings, same]
+    another = dataclasses.replace(REUSE, same_plan=False, moved=3)
+    assert reuse_lines(another, foreseen=False)[2:] == [
         "the plan is a new one: windows are in another order",
         "recordings that are in another split than before: 3; --splits with a row for every "
         "recording can keep them where they were",
@@ -374,10 +381,10 @@ def test_what_was_reused_is_said() -> None:
 
 def test_windows_that_were_not_copied_are_said() -> None:
     assert not_copied_lines(REUSE) == [
-        "windows of unchanged recordings that were computed all the same: 7; they are clipped or "
-        "were rejected, or that dataset is damaged, as duet verify would tell"
+        "windows of unchanged recordings that were not copied: 7; they are clipped or rejected, or "
+        "old was damaged, which duet verify finds out"
     ]
-    for windows in (34_007, None):
+    for windows in (34_007, 34_008, None):
         assert not_copied_lines(dataclasses.replace(REUSE, windows=windows)) == []
     assert not_copied_lines(None) == []
 
