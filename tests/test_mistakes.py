@@ -53,9 +53,12 @@ FAILURES = {
     "preprocess --input musicnet --output musicnet": "it is the input folder; choose another",
     "preprocess --input musicnet --output full": "is not empty .*; choose an empty or a new folder",
     "preprocess --input musicnet --output new --splits no.csv": "no.csv: no such file; check",
-    "preprocess --input musicnet --output new --reuse empty": "no whole dataset here; make one",
+    "preprocess --input musicnet --output dataset/new": "lies within .*/dataset, which is",
+    "preprocess --input musicnet --output new --reuse empty": "holds no dataset.json, and so no "
+    "finished dataset; name another, or leave out --reuse",
     "preprocess --input musicnet --output new --reuse dataset --preset melnet": "its windows are "
-    "others: .*n_mels=128, not 256.*; ask for the same features, or leave out --reuse",
+    "others: it has .*n_mels=128.*, and this run .*n_mels=256.*; ask for the same, or leave out "
+    "--reuse",
     "preprocess --input musicnet --output new --config no.json": "no.json: no such file; check",
     "inspect dataset --plot taken.png": "taken.png: exists; .* replace it .--overwrite",
     "inspect dataset --windows 99 --plot new.png": "no window 99 in train, which has 4; choose one",

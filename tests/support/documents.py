@@ -102,7 +102,7 @@ RUN_ELSEWHERE = {
 SHOWN = {
     "CONTRIBUTING.md": ("- `verify` names the windows that damage affects.",),
     "benchmarks/README.md": ("AMD EPYC, 2 cores, 24 GiB, Linux 6.18.44-fc-v669, Python 3.11.7",),
-    "deploy/README.md": ("recordings                           330   1,000,000",),
+    "deploy/README.md": ("recordings                          330   1,000,000",),
     "docs/demo.md": ("# From recordings to music",),
     "docs/format.md": (
         "DATASET/",
