@@ -102,11 +102,13 @@ def allowed(files: int) -> Iterator[int]:
 
 
 def test_where_few_files_may_be_open_few_are(many_shards: Path) -> None:
-    with open_dataset(many_shards, batch_size=150) as reader, allowed(30) as limit:
+    with open_dataset(many_shards, batch_size=150) as reader:
         before = open_files()
-        for _ in range(2):
-            assert sum(len(batch["valid_frames"]) for batch in reader.epoch(0)) == 200
-        assert len(reader[:]["valid_frames"]) == 200
+        with allowed(30) as limit:
+            for _ in range(2):
+                assert sum(len(batch["valid_frames"]) for batch in reader.epoch(0)) == 200
+            assert len(reader[:]["valid_frames"]) == 200
+        # Not before: of a high limit, the reader may have taken all that was left.
         assert open_files() - before <= limit // 8
 
 
@@ -229,7 +231,8 @@ signal.setitimer(signal.ITIMER_REAL, 0.001)
 while time.monotonic() < end:
     assert len(next(batches)["valid_frames"]) == 1
     count += 1
-signal.setitimer(signal.ITIMER_REAL, 0)
+# Not only the timer: a handler that was due may have set it again, and would be gone at the exit.
+signal.signal(signal.SIGALRM, signal.SIG_IGN)
 assert closed > 100 and count > 100, (closed, count)
 assert not reader.damaged_count
 """
