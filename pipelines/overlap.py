@@ -5,8 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import posixpath
-from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from musicnet_duet.outputs import dataset_around
 from pipelines.errors import PipelineError
@@ -52,7 +51,7 @@ def _dataset_around(target: Storage) -> str | None:
     if target.is_local:
         folder = Path(os.path.realpath(target.local_path()))
         return str(found) if (found := dataset_around(folder.parent)) else None
-    for url in _urls_above(target.root):
+    for url in map(str, _ancestors(target)[1:]):
         # A store need not let everyone see what lies above.
         with contextlib.suppress(DuetError):
             if Storage(url).exists(MANIFEST_FILE):
@@ -60,23 +59,19 @@ def _dataset_around(target: Storage) -> str | None:
     return None
 
 
-def _urls_above(url: str) -> Iterator[str]:
-    protocol, _, rest = url.partition("://")
-    while (rest := rest.rstrip("/").rpartition("/")[0]).strip("/"):
-        yield f"{protocol}://{rest.rstrip('/')}"
-
-
-def _ancestors(storage: Storage) -> list[PurePosixPath | Path]:
-    """The folder and all that it lies in."""
+def _ancestors(storage: Storage) -> list[str] | list[Path]:
+    """The folder and all that it lies in: paths without links, or URLs of one spelling."""
     if storage.is_local:
         path = Path(os.path.realpath(storage.local_path()))
         return [path, *path.parents]
-    rest = storage.root.partition("://")[2]
-    url = PurePosixPath(f"{usual_protocol(storage.root)}:", posixpath.normpath(rest))
-    return [url, *url.parents[:-2]]
+    rest, protocol = storage.root.partition("://")[2], usual_protocol(storage.root)
+    rests = [posixpath.normpath(rest)]
+    while (above := posixpath.dirname(rests[-1])).strip("/"):
+        rests.append(above)
+    return [f"{protocol}://{each}" for each in rests]
 
 
-def _same(first: PurePosixPath | Path, second: PurePosixPath | Path) -> bool:
+def _same(first: str | Path, second: str | Path) -> bool:
     """Whether two paths are one folder, which may have several names."""
     if first == second:
         return True
