@@ -15,16 +15,20 @@ from typing import Any, NoReturn
 from musicnet_duet import __version__
 from musicnet_duet.arguments import UsageError, did_you_mean
 from musicnet_duet.flags import with_flags
-from musicnet_duet.process import BROKEN_PIPE, prepare_streams, print_message, print_result
+from musicnet_duet.interrupts import lasting_interrupts
+from musicnet_duet.process import (
+    BROKEN_PIPE,
+    INTERRUPTED,
+    prepare_streams,
+    print_message,
+    print_result,
+)
 from schemas.errors import DuetError, UnreadableFileError
 
 FAILED = 1
 WRONG_USAGE = 2
 BUG = 70
 """The exit status of a program with an internal error, as BSD's sysexits.h has it."""
-
-INTERRUPTED = 130
-"""The exit status of a process that Ctrl-C stopped, as shells have it."""
 
 SHELLS = ("bash", "zsh")
 
@@ -186,7 +190,8 @@ def run_command(command: Command, options: argparse.Namespace) -> int:
     """Runs a command and prints its result, or in one line why it failed; the exit status."""
     _begin_logging(debug=options.debug)
     try:
-        outcome = command.run(options)
+        with lasting_interrupts():
+            outcome = command.run(options)
         if not print_result(as_json(outcome.result) if options.json else outcome.text):
             return BROKEN_PIPE
         if outcome.note:

@@ -10,15 +10,18 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from schemas.errors import DuetError, system_cause
 
-_MOMENT = 0.05
-"""Seconds."""
+INTERRUPTED = 130
+"""The exit status of a process that Ctrl-C ended, as shells have it."""
 
 BROKEN_PIPE = 141
 """The exit status of a process that wrote to a pipe without a reader, as shells have it."""
+
+_PATIENCE = 5.0
+"""Seconds for which the end of a process waits for threads."""
 
 
 class _Ending:
@@ -27,7 +30,7 @@ class _Ending:
     def __init__(self) -> None:
         self.status = 1
 
-    def __call__(self) -> None:
+    def __call__(self, *_: object) -> None:
         for stream in (sys.stdout, sys.stderr):
             with contextlib.suppress(OSError, ValueError, AttributeError):
                 stream.flush()
@@ -38,29 +41,39 @@ def run_process(main: Callable[[], int]) -> NoReturn:
     """Runs `main` as the whole of this process, which ends with the status that `main` returns.
 
     After whatever else was registered with `atexit`, the process ends at once: libraries such as
-    gRPC leave threads behind that abort an orderly end of the interpreter.
+    gRPC leave threads behind that abort an orderly end of the interpreter. Before that, the
+    interpreter waits for threads that are not daemons. Some never end, such as one of Beam's where
+    Ctrl-C meets its beginning; after a few seconds, the process ends without them, and without what
+    was registered. Ctrl-C ends it at once after `main` has ended.
     """
-    sys.unraisablehook = _interrupt_again
     ending = _Ending()
     atexit.register(ending)  # Handlers run in reverse, so the first one to be registered is last.
     try:
         ending.status = main()
     except SystemExit as error:
         ending.status = error.code if isinstance(error.code, int) else int(error.code is not None)
+    except KeyboardInterrupt:
+        ending.status = INTERRUPTED
+        _end_on_interrupt(ending)
+        print_message("\ninterrupted")
+    except BaseException:
+        sys.excepthook(*sys.exc_info())
+    _end_on_interrupt(ending)
+    _limit_wait_for_threads(ending)
     sys.exit(ending.status)
 
 
-def _interrupt_again(unraisable: Any) -> None:
-    """Lets Ctrl-C act a moment later where it met code that cannot raise, and so was lost.
+def _end_on_interrupt(ending: _Ending) -> None:
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, ending)
 
-    The interpreter calls that code itself: when it collects garbage, or at the end of an import.
-    """
-    if unraisable.exc_type is KeyboardInterrupt:
-        timer = threading.Timer(_MOMENT, os.kill, (os.getpid(), signal.SIGINT))
-        timer.daemon = True
+
+def _limit_wait_for_threads(ending: _Ending) -> None:
+    timer = threading.Timer(_PATIENCE, ending)
+    timer.daemon = True
+    with contextlib.suppress(RuntimeError):  # No thread can be started.
         timer.start()
-    else:
-        sys.__unraisablehook__(unraisable)
+        atexit.register(timer.cancel)  # Called when the wait is over, and before all others.
 
 
 def prepare_streams() -> None:

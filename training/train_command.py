@@ -15,7 +15,8 @@ from musicnet_duet.arguments import (
     positive,
     seed_31_bits,
 )
-from musicnet_duet.command import INTERRUPTED, CommandParser, Outcome
+from musicnet_duet.command import CommandParser, Outcome
+from musicnet_duet.process import INTERRUPTED
 from training.config import HEADS, RECURRENT, FrameModelConfig, ModelFunction, is_function_name
 from training.horizon import HEARD, HORIZONS
 from training.settings import FUNCTION, SECTIONS, Given, Settings, names_of

@@ -1,8 +1,11 @@
 import argparse
+import contextlib
 import dataclasses
 import json
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -212,3 +215,24 @@ def test_ctrl_c_says_what_to_do(capsys: pytest.CaptureFixture[str]) -> None:
     assert said(capsys) == ("", "\ninterrupted; 2 names are left\n")
     assert failing(KeyboardInterrupt()).main(["count", "--debug"]) == 130
     assert "Traceback" in said(capsys)[1]
+
+
+def test_ctrl_c_ends_a_command_that_loses_it_or_takes_it_for_an_error(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def lose(options: argparse.Namespace) -> Outcome:
+        with contextlib.suppress(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        time.sleep(60)
+        raise AssertionError("nothing ended it")
+
+    def convert(options: argparse.Namespace) -> Outcome:
+        try:
+            signal.raise_signal(signal.SIGINT)
+        except KeyboardInterrupt:
+            raise RuntimeError("a module cannot be imported") from None
+        raise AssertionError("nothing was raised")
+
+    for run in (lose, convert):
+        assert program(run).main(["count"]) == 130
+        assert said(capsys) == ("", "\ninterrupted; 0 names are left\n")
