@@ -340,9 +340,9 @@ def test_unfinished_work_is_never_mixed_with_what_has_changed(
     assert digests(out) == digests(tmp_path / "fresh")
 
 
-def test_of_two_runs_into_one_place_one_is_refused(short_root: Path, tmp_path: Path) -> None:
+def test_of_two_runs_into_one_place_one_is_refused(long_root: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    command = command_for(short_root, out)
+    command = command_for(long_root, out)
     for options in ((), ("--seed", 1, "--overwrite")):
         build_root = tmp_path / ".out.new" if options else out
         first = start([*command, *map(str, options)])
@@ -354,7 +354,7 @@ def test_of_two_runs_into_one_place_one_is_refused(short_root: Path, tmp_path: P
         first.communicate()
         assert first.returncode == 0
         fresh = tmp_path / f"fresh{len(options)}"
-        finish(command_for(short_root, fresh, *options[:2]))
+        finish(command_for(long_root, fresh, *options[:2]))
         assert digests(out) == digests(fresh)
         assert not list(tmp_path.glob(".out*"))
 

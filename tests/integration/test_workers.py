@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,12 +14,12 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.support.processes import finish, kill, preprocess_command, refused, start, wait_for
+from tests.support.processes import ROOT, finish, kill, preprocess_command, refused, start, wait_for
 from tests.support.reference import digests
 from tests.support.tiny_musicnet import CONFIG, Tiny, write_tiny_musicnet
 
 WORKERS = 3
-RECORDED = tuple(Tiny(str(number), seconds=25, work=str(number)) for number in range(100, 106))
+RECORDED = tuple(Tiny(str(number), seconds=100, work=str(number)) for number in range(100, 106))
 
 
 @pytest.fixture(scope="module")
@@ -112,6 +113,32 @@ def test_ctrl_c_is_told_in_one_line(
     assert "Traceback" not in errors
     wait_until_gone(family)
     assert list((tmp_path / "tmp").iterdir()) == []
+
+
+LOSING_CTRL_C = """
+import contextlib, os, signal, sys
+from musicnet_duet.process import run_process
+from pipelines.cli import main
+
+def lose(event, arguments):
+    if event == "import" and arguments[0] == "apache_beam":
+        with contextlib.suppress(BaseException):
+            os.kill(os.getpid(), signal.SIGINT)
+
+sys.addaudithook(lose)
+run_process(main)
+"""
+
+
+def test_ctrl_c_that_a_library_loses_while_it_is_imported_ends_the_run(
+    root: Path, tmp_path: Path
+) -> None:
+    line = command_for(root, tmp_path / "out", workers=WORKERS)
+    command = [sys.executable, "-c", LOSING_CTRL_C, *line[line.index("preprocess") :]]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert (ended.returncode, ended.stdout) == (130, "")
+    lines = ended.stderr.strip().splitlines()
+    assert lines == ["interrupted; the same command goes on where it stopped"]
 
 
 def test_nothing_is_left_in_the_folder_of_temporary_files(
