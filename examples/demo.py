@@ -120,11 +120,16 @@ def step(*arguments: object) -> dict[str, Any]:
     words = [str(argument) for argument in arguments]
     print(f"\n$ {shlex.join(['duet', *words])}", file=sys.stderr, flush=True)
     command = [sys.executable, "-m", "musicnet_duet", *words, "--json"]
-    run = subprocess.run(command, stdout=subprocess.PIPE)
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        try:
+            output, _ = process.communicate()
+        except KeyboardInterrupt:
+            process.wait()  # It has got Ctrl-C too.
+            raise
     # Where `verify` finds defects, it prints its result and fails.
-    if run.returncode and not (run.stdout and "verify" in arguments):
-        raise subprocess.CalledProcessError(run.returncode, command)
-    return json.loads(run.stdout)
+    if process.returncode and not (output and "verify" in arguments):
+        raise subprocess.CalledProcessError(process.returncode, command)
+    return json.loads(output)
 
 
 def check(results: Mapping[str, Any]) -> dict[str, bool]:
@@ -224,4 +229,8 @@ def judged(judgment: Mapping[str, Any]) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        print("\ninterrupted; the demo begins anew next time", file=sys.stderr)
+        sys.exit(130)

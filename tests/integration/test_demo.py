@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 import soundfile
 from scipy.stats import binomtest
 
+from tests.support.processes import start, wait_for
 from training import open_dataset
 from training.grid import dequantize, quantize
 from training.measures.levels import level_db
@@ -148,3 +150,15 @@ def test_a_sample_begins_like_its_own_prime(demo: Path) -> None:
         ]
         nearer.append(bool(np.mean(own < np.array(others)) > 0.5))
     assert binomtest(sum(nearer), len(nearer), alternative="greater").pvalue < 0.02
+
+
+def test_ctrl_c_ends_its_step_and_then_itself(tmp_path: Path) -> None:
+    process = start([sys.executable, "examples/demo.py", "--output", str(tmp_path)])
+    wait_for(lambda: list(tmp_path.iterdir()), process)
+    os.killpg(process.pid, signal.SIGINT)
+    output, errors = process.communicate(timeout=60)
+    assert (process.returncode, output) == (130, "")
+    *_, step, _, last = errors.splitlines()
+    assert step.startswith("interrupted")
+    assert last == "interrupted; the demo begins anew next time"
+    assert "Traceback" not in errors
