@@ -36,6 +36,7 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
             "pip",
             "install",
             "--quiet",
+            "--no-compile",
             *(PACKAGES[name] for name in names),
         ]
         subprocess.run(install, check=True)

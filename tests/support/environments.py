@@ -24,7 +24,7 @@ def environment(
         subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
         python = folder / "bin" / "python"
         project = f"musicnet-duet[{extra}] @ {ROOT.as_uri()}"
-        install = [str(python), "-m", "pip", "install", "--quiet", "--constraint",
+        install = [str(python), "-m", "pip", "install", "--quiet", "--no-compile", "--constraint",
                    str(constraints), project, *packages]  # fmt: skip
         run = subprocess.run(install, capture_output=True, text=True)
         assert run.returncode == 0, run.stdout + run.stderr
