@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -23,14 +26,15 @@ def go_tool(module: str) -> Path:
     path, _, version = module.partition("@")
     name = path.rpartition("/")[2]
     folder = _cache() / f"{path.replace('/', '-')}-{version}"
-    if not (folder / name).exists():
-        if shutil.which("go") is None:
-            pytest.skip(f"{name}: needs Go to be built (https://go.dev/dl)")
-        environment = {**os.environ, "GOBIN": str(folder), "CGO_ENABLED": "0"}
-        run = subprocess.run(
-            ["go", "install", module], env=environment, capture_output=True, text=True
-        )
-        assert run.returncode == 0, run.stderr
+    with _alone():
+        if not (folder / name).exists():
+            if shutil.which("go") is None:
+                pytest.skip(f"{name}: needs Go to be built (https://go.dev/dl)")
+            environment = {**os.environ, "GOBIN": str(folder), "CGO_ENABLED": "0"}
+            run = subprocess.run(
+                ["go", "install", module], env=environment, capture_output=True, text=True
+            )
+            assert run.returncode == 0, run.stderr
     return folder / name
 
 
@@ -41,14 +45,15 @@ def maven_jar(artifact: str) -> Path:
     """
     _, name, version = artifact.split(":")
     path = _cache() / f"{name}-{version}.jar"
-    if not path.exists():
-        if shutil.which("mvn") is None:
-            pytest.skip(f"{name}: needs Maven to be fetched (https://maven.apache.org)")
-        command = ["mvn", "-q", "-B", "dependency:copy", f"-Dartifact={artifact}"]
-        run = subprocess.run(
-            [*command, f"-DoutputDirectory={_cache()}"], capture_output=True, text=True
-        )
-        assert run.returncode == 0, run.stdout
+    with _alone():
+        if not path.exists():
+            if shutil.which("mvn") is None:
+                pytest.skip(f"{name}: needs Maven to be fetched (https://maven.apache.org)")
+            command = ["mvn", "-q", "-B", "dependency:copy", f"-Dartifact={artifact}"]
+            run = subprocess.run(
+                [*command, f"-DoutputDirectory={_cache()}"], capture_output=True, text=True
+            )
+            assert run.returncode == 0, run.stdout
     return path
 
 
@@ -80,12 +85,15 @@ def playwright_python() -> Path:
     """
     folder = _cache() / f"playwright-{_PLAYWRIGHT}"
     python = folder / "bin" / "python"
-    if not (folder / "whole").exists():
-        subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder)], check=True)
-        command = [str(python), "-m", "pip", "install", "--quiet", f"playwright=={_PLAYWRIGHT}"]
-        run = subprocess.run(command, capture_output=True, text=True)
-        assert run.returncode == 0, run.stdout + run.stderr
-        (folder / "whole").touch()
+    with _alone():
+        if not (folder / "whole").exists():
+            subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder)], check=True)
+            install = [str(python), "-m", "pip", "install", "--quiet", "--no-compile"]
+            run = subprocess.run(
+                [*install, f"playwright=={_PLAYWRIGHT}"], capture_output=True, text=True
+            )
+            assert run.returncode == 0, run.stdout + run.stderr
+            (folder / "whole").touch()
     return python
 
 
@@ -96,13 +104,22 @@ def notebook_packages() -> Path:
     """
     name = "-".join(each.replace("==", "-") for each in _NOTEBOOKS)
     folder = _cache() / f"python-{sys.version_info.major}.{sys.version_info.minor}-{name}"
-    if not (folder / "whole").exists():
-        command = [sys.executable, "-m", "pip", "install", "--quiet", "--upgrade"]
-        constraint = ["--constraint", str(_ROOT / "constraints.txt"), "--target", str(folder)]
-        run = subprocess.run([*command, *constraint, *_NOTEBOOKS], capture_output=True, text=True)
-        assert run.returncode == 0, run.stdout + run.stderr
-        (folder / "whole").touch()
+    with _alone():
+        if not (folder / "whole").exists():
+            install = [sys.executable, "-m", "pip", "install", "--quiet", "--upgrade"]
+            where = ["--constraint", str(_ROOT / "constraints.txt"), "--target", str(folder)]
+            run = subprocess.run([*install, *where, *_NOTEBOOKS], capture_output=True, text=True)
+            assert run.returncode == 0, run.stdout + run.stderr
+            (folder / "whole").touch()
     return folder
+
+
+@contextlib.contextmanager
+def _alone() -> Iterator[None]:
+    """Waits until no other process that runs tests makes a program."""
+    with (_cache() / "lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def _cache() -> Path:
