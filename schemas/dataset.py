@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import pyarrow as pa
 
@@ -87,8 +87,9 @@ class Dataset:
         Raises `DatasetError` where it is missing or damaged.
         """
         name = index_file(shard)
-        data = self._bytes(name, sound=sound)
-        return ShardIndex.from_bytes(data, self.config.specs(), where=self.storage.path(name))
+        with self._naming_remedy():
+            data = self._bytes(name, sound=sound)
+            return ShardIndex.from_bytes(data, self.config.specs(), where=self.storage.path(name))
 
     def window(self, split: str, position: int) -> Window:
         """The window at a position of a split, from 0 in file order, read in the first format.
@@ -142,18 +143,28 @@ class Dataset:
         columns: Sequence[str] | None = None,
         sound: bool = False,
     ) -> pa.Table:
-        data, where = self._bytes(name, sound=sound), self.storage.path(name)
-        return table_from_bytes(data, schema, where=where, columns=columns)
+        where = self.storage.path(name)
+        with self._naming_remedy():
+            data = self._bytes(name, sound=sound)
+            return table_from_bytes(data, schema, where=where, columns=columns)
 
     def _bytes(self, name: str, *, sound: bool) -> bytes:
         data = self.storage.read_bytes(name)
         entry = self.manifest.files.get(name)
         if sound and (entry is None or sha256(data) != entry.sha256):
             raise DamagedDataError(
-                f"{self.storage.path(name)}: differs from its sha256 in {MANIFEST_FILE}; find out "
-                f"what else is damaged with: duet verify {self.storage.root}"
+                f"{self.storage.path(name)}: differs from its sha256 in {MANIFEST_FILE}"
             )
         return data
+
+    @contextlib.contextmanager
+    def _naming_remedy(self) -> Iterator[None]:
+        """Says in the message of a damaged file what to do."""
+        try:
+            yield
+        except DamagedDataError as error:
+            remedy = f"find out what else is damaged with: duet verify {self.storage.root}"
+            raise DamagedDataError(f"{error}; {remedy}") from None
 
 
 def _manifest_bytes(storage: Storage) -> bytes:
@@ -166,7 +177,7 @@ def _manifest_bytes(storage: Storage) -> bytes:
             raise
     raise DatasetError(
         f"{storage.path(MANIFEST_FILE)}: no such file, so there is no whole dataset here; "
-        "make one with: duet preprocess --input MUSICNET --output DATASET"
+        "make one with: duet preprocess --input INPUT --output DATASET"
     )
 
 

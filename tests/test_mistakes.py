@@ -62,6 +62,7 @@ FAILURES = {
     "preprocess --input musicnet --output new --config no.json": "no.json: no such file; check",
     "inspect dataset --plot taken.png": "taken.png: exists; .* replace it .--overwrite",
     "inspect dataset --windows 99 --plot new.png": "no window 99 in train, which has 4; choose one",
+    "inspect damaged": "not a readable Parquet file: .*; find out .* with: duet verify damaged",
     "card musicnet": "no whole dataset here; make one with: duet preprocess",
     "rejects dataset --replay 9 --input musicnet": "'9'; some of those it holds: 1727, 1728",
     "demo-data full": "full: is not empty, .*; name a new folder",
@@ -124,6 +125,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (root / "odd.yaml").write_text("model: {width: 3}\n")
     made = f"preprocess --input {root}/musicnet --output {root}/mels --features log_mel"
     assert main(made.split()) == 0
+    shutil.copytree(root / "mels", root / "damaged")
+    (root / "damaged" / "recordings.parquet").write_bytes(b"PAR1")
     return root
 
 

@@ -118,8 +118,7 @@ def test_ctrl_c_stops_a_run_and_the_same_command_goes_on(tmp_path: Path) -> None
         ),
         (
             ["inspect", "/missing"],
-            "no whole dataset here; make one with: "
-            "duet preprocess --input MUSICNET --output DATASET",
+            "no whole dataset here; make one with: duet preprocess --input INPUT --output DATASET",
         ),
         (["verify", "/missing", "--", "--x"], "takes no options after '--'; only preprocess does"),
     ],
