@@ -19,8 +19,10 @@ demo: $(DEMO)
 test: lint
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
+# The files come in the order of their names: by the number of tests, the longest would be last.
 test-integration: $(DEVELOPMENT)
-	$(BIN)/python -m pytest tests/integration --override-ini addopts="-ra --strict-markers --import-mode=importlib"
+	$(BIN)/python -m pytest tests/integration --numprocesses 2 --dist loadfile --no-loadscope-reorder \
+	  --override-ini addopts="-ra --strict-markers --import-mode=importlib"
 
 lint: $(DEVELOPMENT)
 	$(BIN)/ruff check .
