@@ -79,11 +79,6 @@ def ran(body: str, after: str = "") -> tuple[str, str]:
                 press()
                 time.sleep(60)
         """,
-        """
-        hasattr(type("", (), {"name": property(lambda self: press())})(), "name")
-        with contextlib.suppress(BaseException):
-            press()
-        """,
         "del [Finalized(press)][0]",
         "del [Finalized(lambda: [press(), time.sleep(60)])][0]",
     ],
