@@ -15,6 +15,7 @@ import pytest
 
 from schemas import Dataset
 from tests.support.documented import RECORDINGS
+from tests.support.environments import new_environment
 from tests.support.processes import ROOT
 from tests.support.tiny_musicnet import write_tiny_musicnet
 
@@ -28,18 +29,7 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     root = tmp_path_factory.mktemp("orchestrators")
     folders: dict[str, Path] = {}
     for names in (("dvc", "snakemake"), ("dagster",)):
-        python = root / names[0] / "bin/python"
-        subprocess.run([sys.executable, "-m", "venv", str(root / names[0])], check=True)
-        install = [
-            str(python),
-            "-m",
-            "pip",
-            "install",
-            "--quiet",
-            "--no-compile",
-            *(PACKAGES[name] for name in names),
-        ]
-        subprocess.run(install, check=True)
+        python = new_environment(root / names[0], *(PACKAGES[name] for name in names))
         folders |= dict.fromkeys(names, python.parent)
     return folders
 

@@ -12,6 +12,16 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 
 
+def new_environment(folder: Path, *arguments: str) -> Path:
+    """A new environment, into which pip has installed what its arguments name: its python."""
+    subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder)], check=True)
+    python = folder / "bin" / "python"
+    install = [str(python), "-m", "pip", "install", "--quiet", "--no-compile", *arguments]
+    run = subprocess.run(install, capture_output=True, text=True)
+    assert run.returncode == 0, run.stdout + run.stderr
+    return python
+
+
 @contextlib.contextmanager
 def environment(
     folder: Path, *packages: str, extra: str = "", constraints: Path = ROOT / "constraints.txt"
@@ -21,13 +31,8 @@ def environment(
     It takes gigabytes, so it is deleted at the end.
     """
     try:
-        subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
-        python = folder / "bin" / "python"
         project = f"musicnet-duet[{extra}] @ {ROOT.as_uri()}"
-        install = [str(python), "-m", "pip", "install", "--quiet", "--no-compile", "--constraint",
-                   str(constraints), project, *packages]  # fmt: skip
-        run = subprocess.run(install, capture_output=True, text=True)
-        assert run.returncode == 0, run.stdout + run.stderr
+        python = new_environment(folder, "--constraint", str(constraints), project, *packages)
         yield python
     finally:
         shutil.rmtree(folder, ignore_errors=True)

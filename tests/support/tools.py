@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.environments import new_environment
+
 _PLAYWRIGHT = "1.65.2"
 _NOTEBOOKS = ("nbclient==0.11.0", "ipykernel==7.4.0")
 _ROOT = Path(__file__).parents[2]
@@ -84,17 +86,11 @@ def playwright_python() -> Path:
     It uses the system's browser, and downloads none.
     """
     folder = _cache() / f"playwright-{_PLAYWRIGHT}"
-    python = folder / "bin" / "python"
     with _alone():
         if not (folder / "whole").exists():
-            subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder)], check=True)
-            install = [str(python), "-m", "pip", "install", "--quiet", "--no-compile"]
-            run = subprocess.run(
-                [*install, f"playwright=={_PLAYWRIGHT}"], capture_output=True, text=True
-            )
-            assert run.returncode == 0, run.stdout + run.stderr
+            new_environment(folder, f"playwright=={_PLAYWRIGHT}")
             (folder / "whole").touch()
-    return python
+    return folder / "bin" / "python"
 
 
 def notebook_packages() -> Path:
