@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,13 @@ def python(code: str, shell: str = '"$@"', **environment: str) -> subprocess.Com
     return subprocess.run(
         command, cwd=ROOT, capture_output=True, env={**os.environ, **environment}, timeout=60
     )
+
+
+def python_main(body: str, before: str = "") -> subprocess.CompletedProcess[Any]:
+    """A process whose `main` does something, after something else."""
+    imports = "import atexit, os, signal, sys, threading, time\nfrom musicnet_duet import process\n"
+    main = f"def main():\n{textwrap.indent(textwrap.dedent(body), '    ')}\n"
+    return python(imports + textwrap.dedent(before) + main + "process.run_process(main)")
 
 
 @pytest.mark.parametrize(
@@ -83,69 +91,51 @@ def test_files_do_not_get_the_numbers_of_closed_streams() -> None:
 
 def test_exit_handlers_run_and_then_the_process_ends_at_once() -> None:
     """A handler that was registered before is the one that would abort the interpreter."""
-    code = PROCESS + (
-        "import atexit, os, sys, threading, time\n"
-        "class Aborting:\n"
-        "    def __del__(self): os.write(2, b'finalized')\n"
-        "left = Aborting()\n"
-        "threading.Thread(target=time.sleep, args=(60,), daemon=True).start()\n"
-        "def main():\n"
-        "    atexit.register(lambda: print('cleaned up'))\n"
-        "    sys.stdout.write('result, ')\n"
-        "    return 5\n"
-        "run_process(main)"
-    )
-    run = python(code)
+    before = """
+    class Aborting:
+        def __del__(self): os.write(2, b'finalized')
+    left = Aborting()
+    threading.Thread(target=time.sleep, args=(60,), daemon=True).start()
+    """
+    body = """
+    atexit.register(lambda: print('cleaned up'))
+    sys.stdout.write('result, ')
+    return 5
+    """
+    run = python_main(body, before)
     assert (run.returncode, run.stdout, run.stderr) == (5, b"result, cleaned up\n", b"")
 
 
-@pytest.mark.parametrize(
-    ("seconds", "printed"),
-    [
-        (600, b"result"),
-        (0.5, b"resultcleaned up\n"),
-    ],
-)
+@pytest.mark.parametrize(("seconds", "printed"), [(600, b"result"), (0.5, b"resultcleaned up\n")])
 def test_threads_that_were_left_behind_are_not_waited_for_long(
     seconds: float, printed: bytes
 ) -> None:
-    code = PROCESS + (
-        "import atexit, sys, threading, time\n"
-        "def main():\n"
-        f"    threading.Thread(target=time.sleep, args=({seconds},)).start()\n"
-        "    atexit.register(lambda: print('cleaned up'))\n"
-        "    sys.stdout.write('result')\n"
-        "    return 3\n"
-        "run_process(main)"
-    )
-    run = python(code)
+    body = f"""
+    threading.Thread(target=time.sleep, args=({seconds},)).start()
+    atexit.register(lambda: print('cleaned up'))
+    sys.stdout.write('result')
+    return 3
+    """
+    run = python_main(body)
     assert (run.returncode, run.stdout, run.stderr) == (3, printed, b"")
 
 
 def test_what_is_done_at_exit_may_take_its_time() -> None:
-    code = (
-        "import atexit, time\n"
-        "from musicnet_duet import process\n"
-        "process._PATIENCE = 0.1\n"
-        "def main():\n"
-        "    atexit.register(lambda: [time.sleep(0.5), print('cleaned up')])\n"
-        "    return 3\n"
-        "process.run_process(main)"
-    )
-    run = python(code)
+    body = """
+    atexit.register(lambda: [time.sleep(0.5), print('cleaned up')])
+    return 3
+    """
+    run = python_main(body, "process._PATIENCE = 0.1\n")
     assert (run.returncode, run.stdout, run.stderr) == (3, b"cleaned up\n", b"")
 
 
 def test_ctrl_c_ends_a_process_at_once_whose_main_has_ended() -> None:
-    code = PROCESS + (
-        "import atexit, os, signal, time\n"
-        "def main():\n"
-        "    atexit.register(lambda: [os.kill(os.getpid(), signal.SIGINT), time.sleep(60)])\n"
-        "    print('result')\n"
-        "    return 3\n"
-        "run_process(main)"
-    )
-    run = python(code)
+    body = """
+    atexit.register(lambda: [os.kill(os.getpid(), signal.SIGINT), time.sleep(60)])
+    print('result')
+    return 3
+    """
+    run = python_main(body)
     assert (run.returncode, run.stdout, run.stderr) == (3, b"result\n", b"")
 
 
